@@ -1,0 +1,136 @@
+"""Who and what there is: domains, accounts, addresses."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Mapping
+
+from attrs import field, frozen
+from zope.interface import Attribute, Interface
+
+from worldmail.mail.address import Address
+
+
+@frozen(kw_only=True)
+class Account:
+    """An account as sessions see it: the avatar of twisted.cred.
+
+    `generation` grows with every change of credentials, rights or state, so that caches and live
+    sessions can tell. `quota` and `max_message` are octets, None for no limit of its own.
+    """
+
+    id: int
+    address: Address
+    name: str
+    enabled: bool
+    generation: int
+    quota: int | None
+    max_message: int | None
+    legacy_auth: bool
+    settings: Mapping[str, str] = field(factory=dict)
+
+
+@frozen(kw_only=True)
+class LocalAccount:
+    """The address leads to a mailbox of ours."""
+
+    account: Account
+
+
+@frozen(kw_only=True)
+class Elsewhere:
+    """The address is in no domain of ours."""
+
+    address: Address
+
+
+@frozen(kw_only=True)
+class NoSuchAddress:
+    """The domain is ours and the address leads nowhere."""
+
+    address: Address
+
+
+Destination = LocalAccount | Elsewhere | NoSuchAddress
+
+
+@frozen(kw_only=True)
+class Resolution:
+    """What an address resolves to, aliases followed (each destination once)."""
+
+    address: Address
+    destinations: tuple[Destination, ...]
+
+
+@frozen(kw_only=True)
+class Domain:
+    """A domain of ours. `alias_of` is the name of the domain it is another name of, or None."""
+
+    id: int
+    name: str
+    kind: str
+    alias_of: str | None
+
+
+class IDirectorySource(Interface):
+    """Something that knows addresses: the database, a file, another directory. A plugin."""
+
+    name = Attribute("str: its name in [directory] sources")
+
+    def resolve(address: Address) -> Awaitable[tuple[Destination, ...] | None]:
+        """Where one address leads, one step; None if this source does not know its domain."""
+
+
+class IDirectory(Interface):
+    """The directory that protocols ask. Answers are cached and follow the change feed."""
+
+    def resolve(address: Address) -> Awaitable[Resolution]:
+        """Follow aliases, domain aliases, subaddresses (user+tag) and catch-alls to their ends.
+
+        An unqualified postmaster is the postmaster of the first local domain (RFC 5321 §4.5.1).
+        """
+
+    def account(address: Address) -> Awaitable[Account | None]:
+        """The account whose own address this is (domain aliases followed); no aliases, no subaddress."""
+
+    def owns(account: Account, address: Address) -> Awaitable[bool]:
+        """True if mail to `address` leads to `account` and the account may thus send as it."""
+
+
+class IDirectoryAdmin(Interface):
+    """Changing the directory. Raises `NoSuchThing`, `AlreadyThere`, `BadValue`."""
+
+    def domains() -> Awaitable[list[Domain]]:
+        """All domains by name."""
+
+    def add_domain(name: str, kind: str = "local", alias_of: str | None = None) -> Awaitable[Domain]:
+        """Add a domain; creates no account."""
+
+    def remove_domain(name: str) -> Awaitable[None]:
+        """Remove a domain that holds no account; its aliases go with it."""
+
+    def accounts(domain: str | None = None) -> Awaitable[list[Account]]:
+        """All accounts by address (a scan)."""
+
+    def add_account(address: Address, password: str, name: str = "") -> Awaitable[Account]:
+        """Add an account with its mailboxes in one unit."""
+
+    def remove_account(address: Address) -> Awaitable[None]:
+        """Remove an account, its mailboxes and its mail in one unit."""
+
+    def set_password(address: Address, password: str) -> Awaitable[None]:
+        """Change the password; every cache and live session of the account learns of it."""
+
+    def set_account(address: Address, changes: Mapping[str, str]) -> Awaitable[Account]:
+        """Set keys of the account (quota, max-message, ...); `BadValue` names the key and what it takes."""
+
+    def make_legacy_secret(address: Address) -> Awaitable[str]:
+        """Make the separate secret for CRAM-MD5 and APOP and allow them; the secret is shown this once."""
+
+    def aliases(domain: str | None = None) -> Awaitable[list[tuple[Address, tuple[Address, ...]]]]:
+        """All aliases with their targets; a catch-all has the local part "*"."""
+
+    def set_alias(address: Address, targets: tuple[Address, ...]) -> Awaitable[None]:
+        """Make (or change) an alias; local part "*" is the domain's catch-all."""
+
+    def remove_alias(address: Address) -> Awaitable[None]:
+        """Remove an alias or catch-all."""

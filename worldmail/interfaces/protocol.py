@@ -1,0 +1,85 @@
+"""A protocol as the server sees it: a plugin outside, a dialogue on each connection."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from attrs import define, field
+from zope.interface import Attribute, Interface
+
+from worldmail.mail.envelope import TlsFacts
+from worldmail.wire.effects import Effects
+
+
+@define(kw_only=True)
+class Peer:
+    """The connection as its dialogue may know it.
+
+    Args:
+        session: a new session id, for the log.
+        host, port: the peer's IP address as text, and its port.
+        local_host, local_port: our end.
+        tls: what was negotiated, None in the clear; set by the driver once a handshake is done.
+        channel_binding: see `LoginContext.channel_binding`.
+        exempt: True if the peer is in a network that rates, caps and bans leave alone.
+    """
+
+    session: str
+    host: str
+    port: int
+    local_host: str
+    local_port: int
+    tls: TlsFacts | None = None
+    channel_binding: Callable[[str], bytes | None] = field(default=lambda name: None)
+    exempt: bool = False
+
+
+class IDialogue(Interface):
+    """One conversation, without I/O.
+
+    The driver calls `opened` once, then feeds `receive` and takes events from `next_event`
+    until it gives None, handing each to `handle`, strictly one after another: while a
+    `handle` is under way only `receive` may be called. The effects of all are carried out in order.
+    """
+
+    timeout = Attribute("float: seconds the peer may be silent now; read by the driver at each wait")
+
+    def opened(peer: Peer) -> Effects:
+        """The connection is there (in implicit TLS: before the handshake)."""
+
+    def receive(data: bytes) -> None:
+        """Take bytes; only buffers. Never blocks, never raises."""
+
+    def buffered() -> int:
+        """How many received bytes no event has been made of yet."""
+
+    def next_event() -> object | None:
+        """The next whole event in what was received, or None if more bytes are needed."""
+
+    def handle(event: object) -> Awaitable[Effects]:
+        """Act on it. Raises nothing on purpose; what is raised all the same is logged and closes the connection."""
+
+    def secured(peer: Peer) -> Effects:
+        """TLS was started by this dialogue's `StartTls`: forget everything learnt in the clear."""
+
+    def timed_out() -> Effects:
+        """The peer was silent for `timeout`; last words before the driver closes."""
+
+    def shutting_down() -> Effects:
+        """The server stops; last words before the driver closes (421, -ERR [SYS/TEMP])."""
+
+    def closed(reason: str) -> None:
+        """The connection is gone. Give back everything held. Called exactly once."""
+
+
+class IProtocol(Interface):
+    """A protocol that the server can speak. A plugin, found with `twisted.plugin.getPlugins`."""
+
+    name = Attribute("str: its name, and that of its section in the configuration")
+
+    def settings() -> type[Any]:
+        """The attrs class of its section: every field has a default and `metadata` with its documentation."""
+
+    def service(world: Any, settings: Any) -> Any:
+        """An `IService` that serves it. Binds in `privilegedStartService`, serves after `startService`."""

@@ -1,0 +1,211 @@
+"""Mailboxes, messages and their content."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Collection, Sequence
+
+from attrs import frozen
+from zope.interface import Attribute, Interface
+
+from worldmail.interfaces.database import Cursor
+from worldmail.mail.envelope import Delivery, Envelope, Origin
+
+
+@frozen(kw_only=True)
+class StagedContent:
+    """Content that is safe to refer to: the octets in memory (`inline`), or synced at `place` in a content store.
+
+    `digest` is the SHA-256 of the `size` octets; lines end in CRLF unless `binary`.
+    """
+
+    digest: bytes
+    size: int
+    inline: bytes | None
+    place: str | None
+    binary: bool = False
+
+
+class IContentWriter(Interface):
+    """Takes one message's octets while they arrive."""
+
+    size = Attribute("int: octets taken so far")
+
+    def write(data: bytes) -> None:
+        """Take the next octets. Memory is bounded: beyond the inline limit they go to the content store."""
+
+    def behind() -> bool:
+        """True if the writer wants the source to wait; then await `caught_up`."""
+
+    def caught_up() -> Awaitable[None]:
+        """Done when more may be written. Raises `StorageFull`, `TemporaryFailure`."""
+
+    def finish(prepend: bytes = b"") -> Awaitable[StagedContent]:
+        """All octets are here; done when they are durable wherever they are (inline: at once).
+
+        `prepend` goes in front of everything (labels that only the whole body could tell).
+        Raises `StorageFull`, `TemporaryFailure`; nothing is left behind then.
+        """
+
+    def abort() -> None:
+        """Forget it all. Harmless after `finish` or a second time."""
+
+
+class IContentStore(Interface):
+    """Where large content lives: files in a directory, objects in a bucket. A plugin.
+
+    Places are unique for ever (random names, not digests), so that removal cannot race a new arrival.
+    """
+
+    name = Attribute("str: the value of [store] content that selects it")
+
+    def create() -> "IPlaceWriter":
+        """A writer for one new place."""
+
+    def read(place: str, offset: int, length: int) -> Awaitable[bytes]:
+        """Octets [offset, offset+length), fewer only at the end. Raises `TemporaryFailure` if it cannot be had now."""
+
+    def remove(place: str) -> Awaitable[None]:
+        """Remove it; no error if it is gone."""
+
+    def places(older_than: int) -> Awaitable[list[str]]:
+        """Places (whole or unfinished) last written before this time (epoch seconds), for the collector."""
+
+
+class IPlaceWriter(Interface):
+    """Writes one place. Calls do not block the reactor."""
+
+    def write(data: bytes) -> Awaitable[None]:
+        """Append; done when the writer can take more. One at a time."""
+
+    def finish() -> Awaitable[str]:
+        """Sync it under its final name (and the name itself); the place."""
+
+    def abort() -> Awaitable[None]:
+        """Remove what was written."""
+
+
+@frozen(kw_only=True)
+class MailboxStatus:
+    """One mailbox as of one moment. `octets` is the sum of the messages' sizes, prefix and content."""
+
+    id: int
+    account_id: int
+    name: str
+    uidvalidity: int
+    uidnext: int
+    highestmodseq: int
+    messages: int
+    octets: int
+    special_use: str | None
+
+
+@frozen(kw_only=True)
+class MessageRow:
+    """One message of a mailbox. `size` is len(prefix) + content size: the octets a client gets, CRLF line ends."""
+
+    uid: int
+    content_id: int
+    prefix: bytes
+    size: int
+    received: int
+    flags: int
+    modseq: int
+
+
+class IMailboxStore(Interface):
+    """Mailboxes and the messages in them."""
+
+    def status(account_id: int, name: str) -> Awaitable[MailboxStatus | None]:
+        """A mailbox by owner and name; one indexed read."""
+
+    def mailboxes(account_id: int) -> Awaitable[list[MailboxStatus]]:
+        """All mailboxes of an account by name."""
+
+    def messages(mailbox_id: int, first_uid: int = 1) -> Awaitable[list[MessageRow]]:
+        """The messages with UID >= first_uid in the order of their UIDs."""
+
+    def changed_since(mailbox_id: int, modseq: int) -> Awaitable[list[MessageRow]]:
+        """Messages with MODSEQ > modseq in the order of their UIDs (RFC 7162 §3.2.5)."""
+
+    def expunged_since(mailbox_id: int, modseq: int) -> Awaitable[list[int]]:
+        """UIDs expunged with MODSEQ > modseq (RFC 7162 §3.2.5.1)."""
+
+    def content(message: MessageRow) -> AsyncIterator[bytes]:
+        """The octets of prefix and content in chunks of bounded size; binary content as it came."""
+
+    def expunge(mailbox_id: int, uids: Collection[int]) -> Awaitable[frozenset[int]]:
+        """Remove these messages in one unit; those that were there. Works on a full disk."""
+
+    def lock_maildrop(account_id: int) -> "IMaildropLock | None":
+        """The exclusive right to the account's maildrop over all processes (RFC 1939 §4); None if taken."""
+
+
+class IMaildropLock(Interface):
+    """A held maildrop. Dies with its process."""
+
+    def release() -> None:
+        """Give it back. Harmless a second time."""
+
+
+@frozen(kw_only=True)
+class Acceptance:
+    """A whole message on its way into the store: who, for whom, what, from where.
+
+    `id` is the acceptance id that Received, the trace and the log share;
+    `sender_prefix` is what each mailbox row carries before its own Delivered-To: the
+    Return-Path line. `deliveries` has each account once.
+    """
+
+    id: str
+    received: int
+    envelope: Envelope
+    origin: Origin
+    content: StagedContent
+    deliveries: tuple[Delivery, ...]
+    message_id: str | None
+
+
+class IAcceptance(Interface):
+    """Accepting a message is one transaction: content, mailbox rows, queue rows, trace."""
+
+    def new_id() -> str:
+        """A new acceptance id: 16 characters, unique over processes, ordered by time."""
+
+    def writer() -> IContentWriter:
+        """A writer for the content of one message."""
+
+    def accept(acceptance: Acceptance) -> Awaitable[None]:
+        """Done when all of it is on disk.
+
+        Raises: `OverQuota` (nothing was stored), `TemporaryFailure`, `StorageFull`.
+        """
+
+
+class IAccountParticipant(Interface):
+    """A room that keeps rows for each account and is asked within the unit that makes or removes one."""
+
+    def account_added(cursor: Cursor, account_id: int) -> None:
+        """Add what belongs to a new account (the store: INBOX, Sent, Drafts, Trash, Junk)."""
+
+    def account_removed(cursor: Cursor, account_id: int) -> None:
+        """Remove all that belongs to it."""
+
+
+@frozen(kw_only=True)
+class TraceRecord:
+    """What happened to a message: one event, as it is kept. `detail` is a JSON object."""
+
+    acceptance: str
+    at: int
+    event: str
+    detail: str
+
+
+class ITrace(Interface):
+    """What happened to which message, when, by whom."""
+
+    def record(cursor: Cursor, acceptance: str, at: int, event: str, keys: Sequence[str], detail: str) -> None:
+        """Add one event inside a unit. `keys` are the addresses and the Message-ID it can be found by."""
+
+    def find(key: str) -> Awaitable[list[TraceRecord]]:
+        """All events of the messages known by this acceptance id, address or Message-ID, oldest first."""

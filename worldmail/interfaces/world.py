@@ -1,0 +1,79 @@
+"""The one place where rooms meet."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import Any
+
+from attrs import frozen
+from zope.interface import Interface
+
+from worldmail.interfaces.auth import IAuthentication
+from worldmail.interfaces.database import IChanges, IDatabase
+from worldmail.interfaces.directory import IDirectory, IDirectoryAdmin
+from worldmail.interfaces.policy import IPolicy
+from worldmail.interfaces.store import IAcceptance, IMailboxStore, ITrace
+
+
+class IClock(Interface):
+    """Time. Tests bring their own."""
+
+    def seconds() -> float:
+        """Seconds that only grow, for measuring."""
+
+    def now() -> float:
+        """Wall-clock time, epoch seconds."""
+
+    def sleep(seconds: float) -> Awaitable[None]:
+        """Done after that many seconds."""
+
+
+class IJournal(Interface):
+    """The log of what happened: one JSON object per event. Never passwords, never content."""
+
+    def record(event: str, **fields: Any) -> None:
+        """Write one record; `session` and `acceptance` are the fields that tie records together.
+
+        None fields are left out. Cheap, never blocks, never raises.
+        """
+
+    def failure(event: str, error: BaseException, **fields: Any) -> None:
+        """A fault of ours, with its traceback."""
+
+
+class ITls(Interface):
+    """Our certificates, the same for every protocol."""
+
+    def available() -> bool:
+        """True if there is a certificate to offer."""
+
+    def context_factory() -> Any:
+        """What `startTLS` and TLS listeners take: picks the certificate by SNI name, follows reloads."""
+
+
+@frozen(kw_only=True)
+class World:
+    """Every service that a protocol may use, by interface. Filled by `app/assembly.py`, or by tests.
+
+    Args:
+        hostname: our own name in greetings, Received and Message-IDs.
+        settings: the whole configuration (`worldmail.config.settings.Settings`).
+        reactor: the reactor, for transports only.
+    """
+
+    hostname: str
+    settings: Any
+    reactor: Any
+    clock: IClock
+    journal: IJournal
+    tls: ITls
+    limits: Any
+    database: IDatabase
+    changes: IChanges
+    directory: IDirectory
+    directory_admin: IDirectoryAdmin
+    authentication: IAuthentication
+    policy: IPolicy
+    mailboxes: IMailboxStore
+    acceptance: IAcceptance
+    trace: ITrace

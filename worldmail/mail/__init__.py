@@ -1,0 +1,1 @@
+"""Pure mail values: addresses, envelopes, message texts. Nothing here does I/O."""

@@ -1,0 +1,113 @@
+"""The envelope of a message, and where it came from.
+
+RFC 5321 §2.3.1 for the envelope, RFC 3461 §4 for what DSN adds to it.
+"""
+
+from __future__ import annotations
+
+import enum
+
+from attrs import field, frozen
+
+from worldmail.mail.address import Address
+
+
+class Body(enum.Enum):
+    """What the client declared of the content (RFC 6152, RFC 3030)."""
+
+    SEVEN_BIT = "7BIT"
+    EIGHT_BIT = "8BITMIME"
+    BINARY = "BINARYMIME"
+
+
+class Notify(enum.Enum):
+    """When a sender wants a report (RFC 3461 §4.1)."""
+
+    NEVER = "NEVER"
+    SUCCESS = "SUCCESS"
+    FAILURE = "FAILURE"
+    DELAY = "DELAY"
+
+
+class Return(enum.Enum):
+    """How much of the message a failure report returns (RFC 3461 §4.3)."""
+
+    FULL = "FULL"
+    HEADERS = "HDRS"
+
+
+@frozen(kw_only=True)
+class OriginalRecipient:
+    """ORCPT, decoded from xtext: `address_type` such as "rfc822", `address` as it was (RFC 3461 §4.2)."""
+
+    address_type: str
+    address: str
+
+
+@frozen(kw_only=True)
+class Recipient:
+    """One RCPT: the address as the client gave it (source route stripped) and its DSN wishes.
+
+    `notify` is None where the client said nothing (RFC 3461 §4.1).
+    """
+
+    address: Address
+    notify: frozenset[Notify] | None = None
+    original: OriginalRecipient | None = None
+
+
+@frozen(kw_only=True)
+class Envelope:
+    """One mail transaction as MAIL and RCPT gave it. `sender` is None for the null reverse-path.
+
+    `size` is the client's declaration in octets (RFC 1870), None if it made none;
+    `envelope_id` is ENVID decoded from xtext (RFC 3461 §4.4).
+    """
+
+    sender: Address | None
+    recipients: tuple[Recipient, ...] = ()
+    body: Body = Body.SEVEN_BIT
+    smtputf8: bool = False
+    size: int | None = None
+    envelope_id: str | None = None
+    returns: Return | None = None
+
+
+@frozen(kw_only=True)
+class TlsFacts:
+    """What was negotiated: "TLSv1.3", the cipher suite, its key length in bits, the SNI name or None."""
+
+    version: str
+    cipher: str
+    bits: int
+    server_name: str | None = None
+
+
+@frozen(kw_only=True)
+class Origin:
+    """Where a message came from, for Received and for the trace.
+
+    Args:
+        session: the id of the session in the log.
+        protocol: the RFC 3848 / RFC 6531 word, such as "ESMTPSA" or "UTF8SMTPS".
+        client: the peer's IP address as text.
+        helo: the name the peer gave in EHLO/HELO ("" if none).
+        tls: what TLS negotiated, None in the clear.
+        account: the address of the account that was signed in, None if none.
+    """
+
+    session: str
+    protocol: str
+    client: str
+    helo: str = ""
+    tls: TlsFacts | None = None
+    account: str | None = None
+
+
+@frozen(kw_only=True)
+class Delivery:
+    """One local destination of an accepted message: whose mailbox, and for which recipient."""
+
+    account_id: int
+    mailbox: str = field(default="INBOX")
+    recipient: Recipient

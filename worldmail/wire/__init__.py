@@ -1,0 +1,1 @@
+"""The sans-I/O kit that every protocol is made of. Nothing here imports Twisted."""

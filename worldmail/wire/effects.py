@@ -1,0 +1,39 @@
+"""What a dialogue may ask of the driver that owns its connection.
+
+A dialogue takes bytes and gives effects. Plain `bytes` mean "send this"; the
+classes here are the rest. The driver carries effects out in their order and
+puts consecutive bytes into one write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+
+from attrs import field, frozen
+
+
+@frozen
+class Stream:
+    """Send these chunks, waiting for the peer between them so that memory stays flat."""
+
+    chunks: AsyncIterator[bytes]
+
+
+@frozen
+class StartTls:
+    """Upgrade the connection to TLS now.
+
+    Everything before it is sent first. If any byte from the peer is waiting, the
+    connection is closed instead: it came in the clear (CVE-2011-0411's class).
+    """
+
+
+@frozen
+class Close:
+    """Send what is before it, then close; `reason` goes to the log record of the connection."""
+
+    reason: str = field(default="finished")
+
+
+Effect = bytes | Stream | StartTls | Close
+Effects = Sequence[Effect]
