@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from attrs import field, frozen
-from zope.interface import Interface
+from zope.interface import Attribute, Interface
 
 from worldmail.interfaces.directory import Account
 
@@ -46,6 +46,46 @@ class SignedIn:
     account: Account
 
 
+@frozen(kw_only=True)
+class ScramKey:
+    """What a server keeps for SCRAM (RFC 5802 §3). `hash` is "SHA-1" or "SHA-256"; all else are octets."""
+
+    hash: str
+    salt: bytes
+    iterations: int
+    stored_key: bytes = field(repr=False)
+    server_key: bytes = field(repr=False)
+
+
+@frozen(kw_only=True)
+class PasswordCredentials:
+    """All that is kept of a password: its argon2id hash (PHC text) and its SCRAM keys."""
+
+    hash: str = field(repr=False)
+    scram: tuple[ScramKey, ...] = field(repr=False)
+
+
+class ICredentialMaker(Interface):
+    """Makes of a password or secret what may be kept of it."""
+
+    def from_password(password: str) -> Awaitable[PasswordCredentials]:
+        """Hash a new password, off the reactor. Raises `BadValue` if it can be no password, `TemporaryFailure`."""
+
+    def legacy_secret(account_id: int, secret: str | None = None) -> tuple[str, bytes]:
+        """The secret for CRAM-MD5 and APOP (a new random one if None), and the same sealed for this account.
+
+        Raises: `BadValue` if `secret` is too short or has other characters than visible ASCII.
+        """
+
+
+class IAccountAvatar(Interface):
+    """What `twisted.cred.portal.Portal.login` gives: provided by `Account`."""
+
+    id = Attribute("int: the account's id")
+    address = Attribute("Address: its own address")
+    generation = Attribute("int: see `Account`")
+
+
 class ISaslExchange(Interface):
     """One run of one mechanism (RFC 4422). A cancelled one is just dropped."""
 
@@ -59,6 +99,8 @@ class ISaslExchange(Interface):
 
 class IAuthentication(Interface):
     """The way in for every protocol: one counter of failures, one cache of verified logins, over all of them."""
+
+    legacy = Attribute("bool: the site allows CRAM-MD5 and APOP (to the accounts that have a secret for them)")
 
     def mechanisms(context: LoginContext) -> tuple[str, ...]:
         """SASL mechanisms to offer on this connection, strongest first.

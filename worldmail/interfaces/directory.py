@@ -45,9 +45,13 @@ class Elsewhere:
 
 @frozen(kw_only=True)
 class NoSuchAddress:
-    """The domain is ours and the address leads nowhere."""
+    """The domain is ours and the address leads nowhere.
+
+    `disabled` tells that there is an account, but it is switched off (RFC 3463 X.2.1).
+    """
 
     address: Address
+    disabled: bool = False
 
 
 Destination = LocalAccount | Elsewhere | NoSuchAddress
@@ -77,7 +81,17 @@ class IDirectorySource(Interface):
     name = Attribute("str: its name in [directory] sources")
 
     def resolve(address: Address) -> Awaitable[tuple[Destination, ...] | None]:
-        """Where one address leads, one step; None if this source does not know its domain."""
+        """Where one address leads, one step; None if this source does not know its domain.
+
+        `Elsewhere` stands for "look there next": every target of an alias, of our domains or not. An
+        account that is switched off is given as the account that it is.
+        """
+
+    def account(address: Address) -> Awaitable[Account | None]:
+        """The account whose own address this is (domain aliases followed), switched off or not; None if unknown here.
+
+        An unqualified address stands in the first local domain.
+        """
 
 
 class IDirectory(Interface):
@@ -90,7 +104,10 @@ class IDirectory(Interface):
         """
 
     def account(address: Address) -> Awaitable[Account | None]:
-        """The account whose own address this is (domain aliases followed); no aliases, no subaddress."""
+        """The account whose own address this is (domain aliases followed); no aliases, no subaddress.
+
+        An unqualified address stands in the first local domain. The account may be switched off.
+        """
 
     def owns(account: Account, address: Address) -> Awaitable[bool]:
         """True if mail to `address` leads to `account` and the account may thus send as it."""
@@ -114,8 +131,11 @@ class IDirectoryAdmin(Interface):
     def add_account(address: Address, password: str, name: str = "") -> Awaitable[Account]:
         """Add an account with its mailboxes in one unit."""
 
-    def remove_account(address: Address) -> Awaitable[None]:
-        """Remove an account, its mailboxes and its mail in one unit."""
+    def remove_account(address: Address) -> Awaitable[tuple[Address, ...]]:
+        """Remove an account, its mailboxes and its mail in one unit.
+
+        Aliases are left as they are; the answer names those that now lead nowhere because of it.
+        """
 
     def set_password(address: Address, password: str) -> Awaitable[None]:
         """Change the password; every cache and live session of the account learns of it."""
@@ -123,8 +143,8 @@ class IDirectoryAdmin(Interface):
     def set_account(address: Address, changes: Mapping[str, str]) -> Awaitable[Account]:
         """Set keys of the account (quota, max-message, ...); `BadValue` names the key and what it takes."""
 
-    def make_legacy_secret(address: Address) -> Awaitable[str]:
-        """Make the separate secret for CRAM-MD5 and APOP and allow them; the secret is shown this once."""
+    def make_legacy_secret(address: Address, secret: str | None = None) -> Awaitable[str]:
+        """Make the separate secret for CRAM-MD5 and APOP (or take this one) and allow them; it is shown this once."""
 
     def aliases(domain: str | None = None) -> Awaitable[list[tuple[Address, tuple[Address, ...]]]]:
         """All aliases with their targets; a catch-all has the local part "*"."""
