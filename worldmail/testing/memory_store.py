@@ -1,0 +1,260 @@
+"""The store in memory: content, acceptance and mailboxes that live as long as the test."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator, Awaitable, Collection, Sequence
+
+from attrs import define, evolve, field
+from zope.interface import implementer
+
+from worldmail.errors import Refusal
+from worldmail.interfaces.database import Cursor
+from worldmail.interfaces.store import (
+    Acceptance,
+    IAcceptance,
+    IContentWriter,
+    IMailboxStore,
+    IMaildropLock,
+    ITrace,
+    MailboxStatus,
+    MessageRow,
+    StagedContent,
+    TraceRecord,
+)
+from worldmail.wire.ready import Ready
+
+
+@implementer(IContentWriter)
+@define(kw_only=True)
+class MemoryWriter:
+    """Keeps everything inline. `fail` is raised by `finish`; `waits` is what `caught_up` gives."""
+
+    size: int = 0
+    fail: Refusal | None = None
+    slow: bool = False
+    caught_up_calls: int = 0
+    aborted: bool = False
+    finished: bool = False
+    pieces: list[bytes] = field(factory=list)
+
+    def write(self, data: bytes) -> None:
+        """Keep it."""
+        assert not self.finished, "written to after finish"
+        self.pieces.append(data)
+        self.size += len(data)
+
+    def behind(self) -> bool:
+        """True while `slow`."""
+        return self.slow
+
+    def caught_up(self) -> Awaitable[None]:
+        """Already."""
+        self.caught_up_calls += 1
+        return Ready(None)
+
+    async def finish(self, prepend: bytes = b"") -> StagedContent:
+        """All of it, inline."""
+        if self.fail is not None:
+            raise self.fail
+        assert not self.aborted, "finished after abort"
+        self.finished = True
+        octets = prepend + b"".join(self.pieces)
+        return StagedContent(digest=hashlib.sha256(octets).digest(), size=len(octets), inline=octets, place=None)
+
+    def abort(self) -> None:
+        """Forget it."""
+        if not self.finished:
+            self.aborted = True
+            self.pieces.clear()
+
+
+@define(kw_only=True)
+class _Mailbox:
+    id: int
+    account_id: int
+    name: str
+    special_use: str | None = None
+    uidvalidity: int = 1
+    uidnext: int = 1
+    highestmodseq: int = 1
+    messages: dict[int, tuple[MessageRow, bytes]] = field(factory=dict)
+    expunged: dict[int, int] = field(factory=dict)
+
+    def add(self, content: bytes, prefix: bytes, received: int) -> MessageRow:
+        """A new message with the next UID."""
+        self.highestmodseq += 1
+        row = MessageRow(
+            uid=self.uidnext,
+            content_id=self.id * 1_000_000 + self.uidnext,
+            prefix=prefix,
+            size=len(prefix) + len(content),
+            received=received,
+            flags=0,
+            modseq=self.highestmodseq,
+        )
+        self.messages[row.uid] = (row, content)
+        self.uidnext += 1
+        return row
+
+
+@implementer(IMaildropLock)
+@define(kw_only=True, eq=False)
+class _MaildropLock:
+    account_id: int
+    held: set[int]
+
+    def release(self) -> None:
+        """Give it back."""
+        self.held.discard(self.account_id)
+
+
+@implementer(IMailboxStore)
+@define(kw_only=True)
+class MemoryMailboxes:
+    """Mailboxes by (account id, name); an account's INBOX is there when it is first asked for."""
+
+    boxes: dict[tuple[int, str], _Mailbox] = field(factory=dict)
+    locked: set[int] = field(factory=set)
+    fail: Refusal | None = None
+
+    def box(self, account_id: int, name: str = "INBOX") -> _Mailbox:
+        """The mailbox, made if it is not there."""
+        key = (account_id, name)
+        if key not in self.boxes:
+            self.boxes[key] = _Mailbox(id=len(self.boxes) + 1, account_id=account_id, name=name)
+        return self.boxes[key]
+
+    def add(self, account_id: int, content: bytes, *, prefix: bytes = b"", name: str = "INBOX", received: int = 0) -> MessageRow:
+        """Put a message there, as an acceptance would."""
+        return self.box(account_id, name).add(content, prefix, received)
+
+    def texts(self, account_id: int, name: str = "INBOX") -> list[bytes]:
+        """The messages as a client would get them, in order."""
+        return [row.prefix + content for row, content in self.box(account_id, name).messages.values()]
+
+    def status(self, account_id: int, name: str) -> Awaitable[MailboxStatus | None]:
+        """See `IMailboxStore.status`."""
+        self._check()
+        return Ready(self._status(self.box(account_id, name)))
+
+    def mailboxes(self, account_id: int) -> Awaitable[list[MailboxStatus]]:
+        """See `IMailboxStore.mailboxes`."""
+        self._check()
+        names = sorted(name for owner, name in self.boxes if owner == account_id)
+        return Ready([self._status(self.boxes[account_id, name]) for name in names])
+
+    def messages(self, mailbox_id: int, first_uid: int = 1) -> Awaitable[list[MessageRow]]:
+        """See `IMailboxStore.messages`."""
+        self._check()
+        rows = [row for row, _ in self._by_id(mailbox_id).messages.values() if row.uid >= first_uid]
+        return Ready(sorted(rows, key=lambda row: row.uid))
+
+    def changed_since(self, mailbox_id: int, modseq: int) -> Awaitable[list[MessageRow]]:
+        """See `IMailboxStore.changed_since`."""
+        rows = [row for row, _ in self._by_id(mailbox_id).messages.values() if row.modseq > modseq]
+        return Ready(sorted(rows, key=lambda row: row.uid))
+
+    def expunged_since(self, mailbox_id: int, modseq: int) -> Awaitable[list[int]]:
+        """See `IMailboxStore.expunged_since`."""
+        return Ready([uid for uid, when in sorted(self._by_id(mailbox_id).expunged.items()) if when > modseq])
+
+    async def content(self, message: MessageRow) -> AsyncIterator[bytes]:
+        """See `IMailboxStore.content`."""
+        self._check()
+        yield message.prefix
+        _, content = self._by_id(message.content_id // 1_000_000).messages[message.uid]
+        yield content
+
+    def expunge(self, mailbox_id: int, uids: Collection[int]) -> Awaitable[frozenset[int]]:
+        """See `IMailboxStore.expunge`."""
+        self._check()
+        box = self._by_id(mailbox_id)
+        gone = frozenset(uid for uid in uids if box.messages.pop(uid, None) is not None)
+        if gone:
+            box.highestmodseq += 1
+            box.expunged.update(dict.fromkeys(gone, box.highestmodseq))
+        return Ready(gone)
+
+    def lock_maildrop(self, account_id: int) -> IMaildropLock | None:
+        """See `IMailboxStore.lock_maildrop`."""
+        if account_id in self.locked:
+            return None
+        self.locked.add(account_id)
+        return _MaildropLock(account_id=account_id, held=self.locked)
+
+    def _check(self) -> None:
+        if self.fail is not None:
+            raise self.fail
+
+    def _by_id(self, mailbox_id: int) -> _Mailbox:
+        return next(box for box in self.boxes.values() if box.id == mailbox_id)
+
+    @staticmethod
+    def _status(box: _Mailbox) -> MailboxStatus:
+        return MailboxStatus(
+            id=box.id,
+            account_id=box.account_id,
+            name=box.name,
+            uidvalidity=box.uidvalidity,
+            uidnext=box.uidnext,
+            highestmodseq=box.highestmodseq,
+            messages=len(box.messages),
+            octets=sum(row.size for row, _ in box.messages.values()),
+            special_use=box.special_use,
+        )
+
+
+@implementer(IAcceptance)
+@define(kw_only=True)
+class MemoryAcceptance:
+    """Accepts into `mailboxes`, and keeps what was accepted. `fail` is raised instead."""
+
+    mailboxes: MemoryMailboxes
+    accepted: list[Acceptance] = field(factory=list)
+    writers: list[MemoryWriter] = field(factory=list)
+    fail: Refusal | None = None
+    fail_writer: Refusal | None = None
+    slow: bool = False
+    keep_writers: bool = True
+    count: int = 0
+
+    def new_id(self) -> str:
+        """16 characters, counted up."""
+        self.count += 1
+        return f"A{self.count:015d}"
+
+    def writer(self) -> MemoryWriter:
+        """A new writer, kept in `writers`."""
+        writer = MemoryWriter(fail=self.fail_writer, slow=self.slow)
+        if self.keep_writers:
+            self.writers.append(writer)
+        return writer
+
+    async def accept(self, acceptance: Acceptance) -> None:
+        """Deliver, or raise `fail`."""
+        if self.fail is not None:
+            raise self.fail
+        content = acceptance.content.inline
+        assert content is not None
+        self.accepted.append(evolve(acceptance))
+        for delivery in acceptance.deliveries:
+            sender = acceptance.envelope.sender
+            prefix = f"Return-Path: <{sender or ''}>\r\nDelivered-To: {delivery.recipient.address}\r\n".encode()
+            self.mailboxes.add(delivery.account_id, content, prefix=prefix, name=delivery.mailbox, received=acceptance.received)
+
+
+@implementer(ITrace)
+@define(kw_only=True)
+class MemoryTrace:
+    """Trace records in a list."""
+
+    records: list[tuple[TraceRecord, tuple[str, ...]]] = field(factory=list)
+
+    def record(self, cursor: Cursor, acceptance: str, at: int, event: str, keys: Sequence[str], detail: str) -> None:
+        """See `ITrace.record`."""
+        self.records.append((TraceRecord(acceptance=acceptance, at=at, event=event, detail=detail), tuple(keys)))
+
+    def find(self, key: str) -> Awaitable[list[TraceRecord]]:
+        """See `ITrace.find`."""
+        return Ready([record for record, keys in self.records if key == record.acceptance or key in keys])
