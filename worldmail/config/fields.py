@@ -74,7 +74,7 @@ class Field:
     Args:
         name: the key in the TOML file, which is the attribute's name.
         type: its resolved type, `Annotated` kept.
-        default: the default value.
+        default: the default value, `attrs.NOTHING` if the setting must be given (in a table of a list).
         doc: one paragraph.
         minimum, maximum: inclusive bounds of a number, None for none.
         example: a value to show where the default is empty, None for none.
@@ -108,7 +108,8 @@ def setting(
     """A field of a settings class.
 
     Args:
-        default: a safe value of the field's own type (`octets("25MB")`, not "25MB").
+        default: a safe value of the field's own type (`octets("25MB")`, not "25MB"); `attrs.NOTHING`
+            only in the class of tables that stand in a list.
         doc: one paragraph: what the setting does, in what unit, and when to change it.
         minimum, maximum: inclusive bounds of a number, in octets or seconds for those units.
         example: a value to show in the sample where the default says nothing, such as an empty tuple.
@@ -131,8 +132,8 @@ def fields_of(settings_class: type[Any]) -> Iterator[Field]:
         if not isinstance(note, Note):
             raise TypeError(f"{settings_class.__qualname__}.{attribute.name} was not made with setting()")
         default = attribute.default
-        if isinstance(default, attrs.Factory):
-            default = default.factory()  # type: ignore[union-attr]
+        if hasattr(default, "factory"):
+            default = default.factory()
         yield Field(
             name=attribute.name,
             type=hints[attribute.name],

@@ -1,0 +1,89 @@
+"""The whole configuration as values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from attrs import evolve, field, frozen
+
+from worldmail.config.guards import AuthSettings, LimitsSettings, PolicySettings
+from worldmail.config.sections import (
+    CertificateSettings,
+    DatabaseSettings,
+    DirectorySettings,
+    LogSettings,
+    ServerSettings,
+    StoreSettings,
+    TlsSettings,
+)
+
+__all__ = [
+    "GENERAL_SECTIONS",
+    "AuthSettings",
+    "CertificateSettings",
+    "DatabaseSettings",
+    "DirectorySettings",
+    "LimitsSettings",
+    "LogSettings",
+    "PolicySettings",
+    "ServerSettings",
+    "Settings",
+    "StoreSettings",
+    "TlsSettings",
+    "default_settings",
+]
+
+GENERAL_SECTIONS: Mapping[str, type[Any]] = MappingProxyType(
+    {
+        "server": ServerSettings,
+        "tls": TlsSettings,
+        "database": DatabaseSettings,
+        "store": StoreSettings,
+        "directory": DirectorySettings,
+        "auth": AuthSettings,
+        "limits": LimitsSettings,
+        "policy": PolicySettings,
+        "log": LogSettings,
+    }
+)
+
+
+@frozen(kw_only=True)
+class Settings:
+    """Every section of the configuration, paths absolute.
+
+    Args:
+        protocols: by the name of each installed protocol, an instance of its own settings class.
+        file: the file it was read from, None if from none.
+    """
+
+    server: ServerSettings = field(factory=ServerSettings)
+    tls: TlsSettings = field(factory=TlsSettings)
+    database: DatabaseSettings = field(factory=DatabaseSettings)
+    store: StoreSettings = field(factory=StoreSettings)
+    directory: DirectorySettings = field(factory=DirectorySettings)
+    auth: AuthSettings = field(factory=AuthSettings)
+    limits: LimitsSettings = field(factory=LimitsSettings)
+    policy: PolicySettings = field(factory=PolicySettings)
+    log: LogSettings = field(factory=LogSettings)
+    protocols: Mapping[str, Any] = field(factory=dict)
+    file: Path | None = None
+
+    @property
+    def data(self) -> Path:
+        """The data directory."""
+        return self.server.data
+
+    def sections(self) -> dict[str, Any]:
+        """Every section by its name in the file: the general ones, then the protocols by name."""
+        general = {name: getattr(self, name) for name in GENERAL_SECTIONS}
+        return general | {name: self.protocols[name] for name in sorted(self.protocols)}
+
+
+def default_settings(protocol_classes: Mapping[str, type[Any]], data_dir: Path | str) -> Settings:
+    """The defaults of everything, with this data directory."""
+    settings = Settings(protocols={name: settings_class() for name, settings_class in protocol_classes.items()})
+    return evolve(settings, server=ServerSettings(data=Path(data_dir).absolute()))
