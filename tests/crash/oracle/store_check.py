@@ -1,0 +1,81 @@
+"""What the store itself says, read past the server: no half of anything, no content missing or changed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import apsw
+
+_QUESTIONS = {
+    "mailbox {} counts {} messages and {} octets but has {} and {}": (
+        "SELECT m.id, m.messages, m.octets, count(r.uid), coalesce(sum(r.size), 0) FROM mailbox m"
+        " LEFT JOIN message r ON r.mailbox_id = m.id GROUP BY m.id"
+        " HAVING m.messages <> count(r.uid) OR m.octets <> coalesce(sum(r.size), 0)"
+    ),
+    "mailbox {} has UID {} at or above its UIDNEXT {}": (
+        "SELECT m.id, max(r.uid), m.uidnext FROM mailbox m JOIN message r ON r.mailbox_id = m.id"
+        " GROUP BY m.id HAVING max(r.uid) >= m.uidnext"
+    ),
+    "mailbox {} has UID {} both there and expunged": (
+        "SELECT r.mailbox_id, r.uid FROM message r JOIN expunged e ON e.mailbox_id = r.mailbox_id AND e.uid = r.uid"
+    ),
+    "content {} counts {} references but has {}": (
+        "SELECT c.id, c.refs, count(r.uid) FROM content c LEFT JOIN message r ON r.content_id = c.id"
+        " GROUP BY c.id HAVING c.refs <> count(r.uid)"
+    ),
+    "content {} has refs {} and orphaned {}": (
+        "SELECT id, refs, orphaned FROM content WHERE (refs = 0) <> (orphaned IS NOT NULL)"
+    ),
+    "message {} of mailbox {} refers to content {}, which is not there": (
+        "SELECT r.uid, r.mailbox_id, r.content_id FROM message r LEFT JOIN content c ON c.id = r.content_id"
+        " WHERE c.id IS NULL"
+    ),
+    "message {} of mailbox {} has size {} but prefix and content have {}": (
+        "SELECT r.uid, r.mailbox_id, r.size, length(r.prefix) + c.size FROM message r JOIN content c"
+        " ON c.id = r.content_id WHERE r.size <> length(r.prefix) + c.size"
+    ),
+}
+
+
+def contradictions(directory: Path) -> Iterator[str]:
+    """Everything that cannot be right in the embedded store of a server that is down."""
+    database = find_database(directory)
+    connection = apsw.Connection(str(database), flags=apsw.SQLITE_OPEN_READWRITE)
+    try:
+        (verdict,) = connection.execute("PRAGMA integrity_check(1)").fetchone() or ("no answer",)
+        if verdict != "ok":
+            yield f"integrity_check: {verdict}"
+        for row in connection.execute("PRAGMA foreign_key_check"):
+            yield f"foreign key: {row}"
+        for sentence, question in _QUESTIONS.items():
+            for row in connection.execute(question):
+                yield sentence.format(*row)
+        yield from _wrong_content(connection, directory)
+    finally:
+        connection.close()
+
+
+def find_database(directory: Path) -> Path:
+    """The one SQLite file in a data directory."""
+    found = [path for path in directory.rglob("*") if path.is_file() and path.open("rb").read(15) == b"SQLite format 3"]
+    live = [path for path in found if "backup" not in path.name and "backups" not in path.parts]
+    assert len(live) == 1, f"expected one database below {directory}, found {live}"
+    return live[0]
+
+
+def _wrong_content(connection: apsw.Connection, directory: Path) -> Iterator[str]:
+    rows = connection.execute("SELECT id, digest, size, inline, place FROM content WHERE refs > 0")
+    for number, digest, size, inline, place in rows:
+        octets = inline if place is None else _octets(directory, place)
+        if octets is None:
+            yield f"content {number}: nothing at its place {place}"
+        elif len(octets) != size or hashlib.sha256(octets).digest() != digest:
+            yield f"content {number}: {len(octets)} octets are not the {size} that its digest names"
+
+
+def _octets(directory: Path, place: str) -> bytes | None:
+    name = place.rpartition("/")[2]
+    found = [path for path in directory.rglob(name) if path.is_file()]
+    return found[0].read_bytes() if len(found) == 1 else None

@@ -1,0 +1,123 @@
+"""A server that is killed again and again under load, and held to account."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from attrs import define, field
+
+from oracle.ledger import Breach, Ledger
+from oracle.load import Load
+from oracle.readers import read_back
+from oracle.site import Site
+from oracle.store_check import contradictions
+from worldmail.testing.process import ServerProcess
+
+PASSWORD = "correct horse battery staple"
+
+
+def make_server(directory: Path, accounts: int = 6, **options: object) -> tuple[ServerProcess, Site]:
+    """A server with some accounts and no limits for the loopback, not yet started."""
+    server = ServerProcess(directory=directory, **options)  # type: ignore[arg-type]  # passed through
+    server.initialise()
+    server.configure({"limits": {"exempt": ["127.0.0.0/8"]}})
+    addresses = tuple(f"box{number}@{server.domain}" for number in range(accounts))
+    for address in addresses:
+        server.add_user(address, PASSWORD)
+    return server, site_of(server, addresses)
+
+
+def site_of(server: ServerProcess, accounts: tuple[str, ...]) -> Site:
+    """The server as clients see it."""
+    return Site(accounts=accounts, password=PASSWORD, smtp_port=server.port(25), pop3_port=server.port(110))
+
+
+@define(kw_only=True)
+class Trial:
+    """Load, ends of the server of every kind, and audits, all drawn from one seed.
+
+    Args:
+        end: how a life ends; by default SIGKILL, seldom SIGTERM.
+        between: what is done between an end and the next start.
+        reading: False leaves the mailboxes alone until an audit.
+        longest: the longest life under load, in seconds.
+    """
+
+    server: ServerProcess
+    site: Site
+    seed: int
+    reading: bool = True
+    longest: float = 0.7
+    end: Callable[[], None] | None = None
+    between: Callable[[], None] = field(default=lambda: None)
+    ledger: Ledger = field(factory=Ledger)
+    slowest_start: float = field(default=0.0, init=False)
+    _chance: random.Random = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._chance = random.Random(f"{self.seed} ends")
+
+    def run(self, ends: int, audit_every: int = 10, report: Callable[[str], None] = print) -> list[Breach]:
+        """So many ends of the server; all breaches of promises. Stops at the first audit that finds one."""
+        try:
+            return asyncio.run(self._run(ends, audit_every, report))
+        finally:
+            self.server.kill()
+
+    async def _run(self, ends: int, audit_every: int, report: Callable[[str], None]) -> list[Breach]:
+        load = Load(site=self.site, ledger=self.ledger, seed=self.seed, reading=self.reading)
+        done = 0
+        await asyncio.to_thread(self._start)
+        while done < ends:
+            group = min(audit_every, ends - done)
+            async with load.running():
+                for number in range(group):
+                    await self._one_life(last=number == group - 1)
+            done += group
+            found = await self._audit(final=done == ends)
+            report(f"{done} of {ends} ends, {len(found)} breaches, {dict(self.ledger.counts())}")
+            if found:
+                return found
+        return []
+
+    async def _one_life(self, *, last: bool) -> None:
+        """Live under load, end, be back; the last of a group stays down until the load is gone."""
+        await asyncio.sleep(self._chance.uniform(0.05, self.longest))
+        await asyncio.to_thread(self.end or self._end)
+        await asyncio.to_thread(self.between)
+        if last:
+            return
+        if self._chance.random() < 0.1:
+            await self._die_while_starting()
+        await asyncio.to_thread(self._start)
+
+    async def _die_while_starting(self) -> None:
+        self.server.launch()
+        await asyncio.sleep(self._chance.uniform(0.2, 1.2))
+        await asyncio.to_thread(self.server.kill)
+        await asyncio.to_thread(self.between)
+
+    def _end(self) -> None:
+        if self._chance.random() < 0.1:
+            self.server.stop()
+        else:
+            self.server.kill()
+
+    def _start(self) -> None:
+        started = time.monotonic()
+        self.server.start()
+        self.slowest_start = max(self.slowest_start, time.monotonic() - started)
+
+    async def _audit(self, *, final: bool) -> list[Breach]:
+        await asyncio.to_thread(self._start)
+        await read_back(self.site, self.ledger, self.site.accounts, clear=not final)
+        await asyncio.to_thread(self.server.stop)
+        for detail in contradictions(self.server.directory):
+            self.ledger.inconsistent(detail)
+        if not final:
+            await asyncio.to_thread(self._start)
+        return self.ledger.close()

@@ -1,0 +1,1 @@
+"""Losing power: a file system and a SQLite VFS that forget what was not synced."""

@@ -1,0 +1,185 @@
+"""A real server in a process of its own: for tests of the whole, crash runs and benchmarks.
+
+It is started as an operator starts it, through `worldmail init` and `twistd`, on the
+loopback and on free ports, with its output in a file beside its data.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from attrs import define, field
+
+TWISTD = (sys.executable, "-c", "from twisted.scripts.twistd import run; run()")
+CLI = (sys.executable, "-c", "from worldmail.cli.main import main; main()")
+ROOT = Path(__file__).resolve().parents[2]
+
+# Below the range from which the system takes the ports of outgoing connections.
+_LOWEST_BASE, _HIGHEST_BASE = 10_000, 29_000
+_STANDARD_PORTS = (25, 79, 80, 105, 110, 143, 366, 389, 443, 465, 587, 636, 993, 995)
+
+
+class ServerDidNotStart(Exception):
+    """The server ended, or did not answer in time; the text has the end of its output."""
+
+
+def free_port_base() -> int:
+    """A port base under which every standard port is free now."""
+    while True:
+        base = random.randrange(_LOWEST_BASE, _HIGHEST_BASE, 1000) + random.randrange(0, 20)
+        if all(_is_free(base + port) for port in _STANDARD_PORTS):
+            return base
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as trial:
+        try:
+            trial.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+@define(kw_only=True)
+class ServerProcess:
+    """One server and its data directory.
+
+    Args:
+        directory: where `worldmail init` puts the data; need not exist.
+        domain: the first domain.
+        program: what is run in place of twistd: a launcher that injects faults, or strace and the like in front of it.
+        environment: variables beside those of this process.
+        output: where stdout and stderr go (default: DIRECTORY.log).
+    """
+
+    directory: Path
+    domain: str = "example.test"
+    program: tuple[str, ...] = TWISTD
+    environment: Mapping[str, str] = field(factory=dict)
+    output: Path | None = None
+    port_base: int = field(factory=free_port_base)
+    process: subprocess.Popen[bytes] | None = field(default=None, init=False)
+
+    @property
+    def config(self) -> Path:
+        """The configuration file that `initialise` wrote."""
+        return self.directory / "worldmail.toml"
+
+    @property
+    def log(self) -> Path:
+        """Where the server's output goes."""
+        return self.output or self.directory.with_name(self.directory.name + ".log")
+
+    @property
+    def pid(self) -> int:
+        """The process id of the running server."""
+        assert self.process is not None, "the server is not running"
+        return self.process.pid
+
+    def port(self, standard: int) -> int:
+        """Our port for the protocol that has this standard port."""
+        return self.port_base + standard
+
+    def initialise(self) -> None:
+        """`worldmail init`."""
+        place = ("--listen", "127.0.0.1", "--port-base", str(self.port_base))
+        self._cli("init", str(self.directory), "--domain", self.domain, *place)
+
+    def command(self, *arguments: str, stdin: str = "") -> str:
+        """Run `worldmail --config ... ARGUMENTS`; its stdout. Raises CalledProcessError."""
+        return self._cli("--config", str(self.config), *arguments, stdin=stdin)
+
+    def add_user(self, address: str, password: str) -> None:
+        """`worldmail user add`."""
+        self.command("user", "add", address, "--password-stdin", stdin=password + "\n")
+
+    def configure(self, changes: Mapping[str, Mapping[str, Any]]) -> None:
+        """Change settings, given as section -> key -> value, before the next start."""
+        import tomli_w
+
+        settings = tomllib.loads(self.config.read_text())
+        for section, values in changes.items():
+            settings.setdefault(section, {}).update(values)
+        self.config.write_text(tomli_w.dumps(settings))
+
+    def launch(self) -> None:
+        """Start the process and do not wait for it to serve."""
+        arguments = (*self.program, "-n", "--pidfile=", "worldmail", "--config", str(self.config))
+        with self.log.open("ab") as output:
+            self.process = subprocess.Popen(
+                arguments, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=self._environment(), cwd=ROOT
+            )
+
+    def start(self, within: float = 30.0, port: int = 25) -> None:
+        """Start it and wait until it greets on `port`. Raises `ServerDidNotStart`."""
+        self.launch()
+        deadline = time.monotonic() + within
+        while not self._greets(port):
+            if time.monotonic() > deadline or not self.running():
+                self.kill()
+                raise ServerDidNotStart(self.tail())
+            time.sleep(0.01)
+
+    def running(self) -> bool:
+        """True while the process lives."""
+        return self.process is not None and self.process.poll() is None
+
+    def kill(self) -> None:
+        """SIGKILL: no last words, nothing flushed."""
+        self._end(signal.SIGKILL, 10.0)
+
+    def stop(self, within: float = 15.0) -> int:
+        """SIGTERM, and wait; the exit status. Kills what does not end in time and raises TimeoutExpired."""
+        return self._end(signal.SIGTERM, within)
+
+    def tail(self, octets: int = 4000) -> str:
+        """The end of its output."""
+        return self.log.read_bytes()[-octets:].decode("utf-8", "replace") if self.log.exists() else ""
+
+    def _end(self, number: signal.Signals, within: float) -> int:
+        if self.process is None:
+            return 0
+        self.process.send_signal(number)
+        try:
+            return self.process.wait(within)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise
+        finally:
+            self.process = None
+
+    def _greets(self, port: int) -> bool:
+        try:
+            with socket.create_connection(("127.0.0.1", self.port(port)), 5) as connection:
+                return bool(connection.recv(1))
+        except OSError:
+            return False
+
+    def _cli(self, *arguments: str, stdin: str = "") -> str:
+        done = subprocess.run(
+            (*CLI, *arguments),
+            check=False,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            env=self._environment(),
+            cwd=ROOT,
+        )
+        if done.returncode:
+            raise subprocess.CalledProcessError(done.returncode, arguments, done.stdout, done.stderr)
+        return done.stdout
+
+    def _environment(self) -> dict[str, str]:
+        paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+        return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), **self.environment}
