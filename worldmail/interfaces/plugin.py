@@ -11,7 +11,7 @@ from zope.interface import Attribute, Interface
 from worldmail.interfaces.database import IChanges, IDatabase
 from worldmail.interfaces.directory import IDirectory, IDirectorySource
 from worldmail.interfaces.policy import IPolicyCheck
-from worldmail.interfaces.store import IContentStore
+from worldmail.interfaces.store import IContentStore, IMailboxStore
 from worldmail.interfaces.world import IClock, IJournal
 
 
@@ -24,6 +24,7 @@ class Foundations:
         data: the server's data directory.
         reactor: for timers, threads and transports.
         directory: None while directory sources are built.
+        mailboxes: there for policy checks alone, None while anything else is built.
     """
 
     settings: Any
@@ -34,6 +35,7 @@ class Foundations:
     database: IDatabase
     changes: IChanges
     directory: IDirectory | None = None
+    mailboxes: IMailboxStore | None = None
 
 
 class IPolicyCheckPlugin(Interface):
