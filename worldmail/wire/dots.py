@@ -36,30 +36,18 @@ class DotReader:
         long_line: True once a line was longer than the limit.
     """
 
-    __slots__ = (
-        "_limit",
-        "_open",
-        "_tail",
-        "_virtual",
-        "eight_bit",
-        "finished",
-        "long_line",
-        "malformed",
-        "nul",
-        "rest",
-    )
+    finished = False
+    rest = b""
+    malformed: Fault | None = None
+    nul = False
+    eight_bit = False
+    long_line = False
+    _tail = b"\r\n"  # held back: it may be the start of the end
+    _virtual = 2  # octets of _tail that never came: the text begins at the start of a line
+    _open = 0  # octets given out of a line whose end has not come
 
     def __init__(self, line_limit: int = 1000) -> None:
         self._limit = line_limit
-        self._tail = b"\r\n"  # held back: it may be the start of the end
-        self._virtual = 2  # octets of _tail that never came: the text begins at the start of a line
-        self._open = 0  # octets given out of a line whose end has not come
-        self.finished = False
-        self.rest = b""
-        self.malformed: Fault | None = None
-        self.nul = False
-        self.eight_bit = False
-        self.long_line = False
 
     def feed(self, chunk: bytes) -> bytes:
         """Take the next octets; returns the text that is certain by now, unstuffed, with its CRLFs.
