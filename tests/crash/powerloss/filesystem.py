@@ -13,6 +13,7 @@ from __future__ import annotations
 import errno
 import os
 import random
+import shutil
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -37,7 +38,7 @@ def powered(operation: Callable[P, R]) -> Callable[P, R]:
 
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         disk: Any = args[0]
-        with disk.lock:
+        with disk.turn:
             if disk.dead:
                 raise fuse.FuseOSError(errno.EIO)
             return operation(*args, **kwargs)
@@ -53,14 +54,14 @@ class Disk(fuse.Operations):
     def __init__(self, backing: Path, attic: Path) -> None:
         self.backing = backing
         self.undo = Undo(backing, attic)
-        self.lock = threading.RLock()
+        self.turn = threading.RLock()
         self.dead = False
 
     def real(self, path: str) -> Path:
         return self.backing / path.lstrip("/")
 
     def cut(self, mode: str, seed: str) -> str:
-        with self.lock:
+        with self.turn:
             self.dead = True
             return self.undo.cut(mode, random.Random(seed))
 
@@ -201,7 +202,7 @@ def obey(disk: Disk) -> None:
     for line in sys.stdin:
         command, *rest = line.split()
         if command == "settle":
-            with disk.lock:
+            with disk.turn:
                 disk.undo.settle()
             print("settled", flush=True)
         elif command == "cut":
@@ -212,7 +213,8 @@ def obey(disk: Disk) -> None:
 def main(backing: str, mountpoint: str) -> None:
     """Serve until cut or unmounted."""
     attic = Path(backing).with_name(Path(backing).name + ".attic")
-    attic.mkdir(exist_ok=True)
+    shutil.rmtree(attic, ignore_errors=True)
+    attic.mkdir()
     disk = Disk(Path(backing), attic)
     threading.Thread(target=obey, args=(disk,), daemon=True).start()
     fuse.FUSE(disk, mountpoint, foreground=True, nothreads=False, attr_timeout=0, entry_timeout=0, negative_timeout=0)
