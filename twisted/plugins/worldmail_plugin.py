@@ -1,0 +1,7 @@
+"""`twistd worldmail`."""
+
+from __future__ import annotations
+
+from twisted.application.service import ServiceMaker
+
+worldmail = ServiceMaker("WorldMail", "worldmail.app.tap", "A complete mail and directory server for a site.", "worldmail")

@@ -1,0 +1,55 @@
+"""`worldmail alias add|list|remove`."""
+
+from __future__ import annotations
+
+import click
+
+from worldmail.cli.main import configuration
+from worldmail.cli.output import json_option, show_done, show_rows
+from worldmail.cli.values import read_address
+
+
+@click.group()
+def alias() -> None:
+    """Addresses that lead to other addresses; *@DOMAIN is the domain's catch-all."""
+
+
+@alias.command()
+@click.argument("address")
+@click.argument("target", nargs=-1, required=True)
+@json_option
+@click.pass_context
+def add(ctx: click.Context, address: str, target: tuple[str, ...], as_json: bool) -> None:
+    """Make ADDRESS lead to each TARGET (and to nothing else: an alias that is there is replaced)."""
+    from worldmail.cli.running import run
+
+    name, targets = read_address(address), tuple(read_address(one) for one in target)
+    run(configuration(ctx), lambda parts: parts.admin.set_alias(name, targets))
+    shown = [str(one) for one in targets]
+    show_done(as_json, f"{name} leads to {', '.join(shown)}", address=str(name), targets=shown)
+
+
+@alias.command("list")
+@click.argument("domain", required=False)
+@json_option
+@click.pass_context
+def list_(ctx: click.Context, domain: str | None, as_json: bool) -> None:
+    """List the aliases of all domains, or of one."""
+    from worldmail.cli.running import run
+
+    found = run(configuration(ctx), lambda parts: parts.admin.aliases(domain))
+    rows = [{"address": str(one), "targets": [str(each) for each in targets]} for one, targets in found]
+    show_rows(as_json, ("address", "targets"), rows)
+
+
+@alias.command()
+@click.argument("address")
+@json_option
+@click.pass_context
+def remove(ctx: click.Context, address: str, as_json: bool) -> None:
+    """Remove an alias."""
+    from worldmail.cli.running import run
+
+    name = read_address(address)
+    run(configuration(ctx), lambda parts: parts.admin.remove_alias(name))
+    show_done(as_json, f"removed {name}", removed=str(name))

@@ -1,0 +1,63 @@
+"""Reading what stands on the command line, and passwords, which never do."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from collections.abc import Iterable
+
+import click
+
+from worldmail.errors import BadValue
+from worldmail.mail.address import Address
+
+PASSWORD_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # nothing that looks like something else
+PASSWORD_LENGTH = 20  # of 32 characters: 100 bits
+
+
+def read_address(text: str) -> Address:
+    """An address with a domain; *@DOMAIN is one too. Raises `BadValue`."""
+    try:
+        address = Address.parse(text)
+    except ValueError as error:
+        raise BadValue(f"{text} is not an address: {error}") from None
+    if not address.domain:
+        raise BadValue(f"{text} has no domain: write it as {text}@DOMAIN")
+    return address
+
+
+def read_settings_words(words: Iterable[str]) -> dict[str, str]:
+    """"key=value" words. Raises `BadValue`."""
+    changes = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals or not key:
+            raise BadValue(f"{word} is not of the form key=value")
+        changes[key] = value
+    return changes
+
+
+def new_password() -> str:
+    """A password to be told once."""
+    return "".join(secrets.choice(PASSWORD_ALPHABET) for _ in range(PASSWORD_LENGTH))
+
+
+def password_from_standard_input() -> str:
+    """Its first line, without the line end. Raises `BadValue` if there is none."""
+    password = sys.stdin.readline().removesuffix("\n").removesuffix("\r")
+    if not password:
+        raise BadValue("there is no password on standard input")
+    return password
+
+
+def ask_password(from_stdin: bool, generate: bool) -> tuple[str, bool]:
+    """The password, and whether it was made here and must be told."""
+    if from_stdin and generate:
+        raise click.UsageError("--password-stdin and --generate exclude each other")
+    if generate:
+        return new_password(), True
+    if from_stdin:
+        return password_from_standard_input(), False
+    if not sys.stdin.isatty():
+        raise click.UsageError("no terminal to ask for the password: use --password-stdin or --generate")
+    return str(click.prompt("Password", hide_input=True, confirmation_prompt=True)), False
