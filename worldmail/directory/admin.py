@@ -1,0 +1,123 @@
+"""Changing the directory: every method is one unit of work."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+
+from zope.interface import implementer
+
+from worldmail.directory import accounts, aliases, domains
+from worldmail.directory.account_keys import parse_changes, person_name
+from worldmail.directory.rows import all_accounts
+from worldmail.errors import BadValue
+from worldmail.interfaces.auth import ICredentialMaker
+from worldmail.interfaces.database import Cursor, IDatabase
+from worldmail.interfaces.directory import Account, Domain, IDirectoryAdmin
+from worldmail.interfaces.store import IAccountParticipant
+from worldmail.mail.address import Address
+
+
+@implementer(IDirectoryAdmin)
+class DirectoryAdmin:
+    """See `IDirectoryAdmin`.
+
+    Args:
+        database: where all of it is kept.
+        participants: the rooms that keep rows for each account.
+        credentials: makes of passwords and secrets what may be kept of them.
+        now: the wall clock, epoch seconds.
+    """
+
+    def __init__(
+        self,
+        database: IDatabase,
+        participants: Iterable[IAccountParticipant],
+        credentials: ICredentialMaker,
+        now: Callable[[], float],
+    ) -> None:
+        self._database = database
+        self._participants = tuple(participants)
+        self._credentials = credentials
+        self._now = now
+
+    def domains(self) -> Awaitable[list[Domain]]:
+        """See `IDirectoryAdmin.domains`."""
+        return self._database.scan(domains.list_domains)
+
+    async def add_domain(self, name: str, kind: str = "local", alias_of: str | None = None) -> Domain:
+        """See `IDirectoryAdmin.add_domain`."""
+        if kind not in domains.KINDS:
+            raise BadValue(f"the kind of a domain is one of: {', '.join(domains.KINDS)}")
+        normal = domains.domain_name(name)
+        target = None if alias_of is None else domains.domain_name(alias_of)
+        return await self._database.write(lambda cursor: domains.add_domain(cursor, normal, kind, target))
+
+    async def remove_domain(self, name: str) -> None:
+        """See `IDirectoryAdmin.remove_domain`."""
+        normal = domains.domain_name(name)
+        await self._database.write(lambda cursor: domains.remove_domain(cursor, normal))
+
+    async def accounts(self, domain: str | None = None) -> list[Account]:
+        """See `IDirectoryAdmin.accounts`."""
+        normal = None if domain is None else domains.domain_name(domain)
+
+        def unit(cursor: Cursor) -> list[Account]:
+            return all_accounts(cursor, None if normal is None else domains.required_domain(cursor, normal).id)
+
+        return await self._database.scan(unit)
+
+    async def add_account(self, address: Address, password: str, name: str = "") -> Account:
+        """See `IDirectoryAdmin.add_account`."""
+        _require_domain(address)
+        try:
+            shown = person_name(name)
+        except ValueError:
+            raise BadValue("the name is too long or holds a control character") from None
+        await self._database.read(lambda cursor: accounts.check_new(cursor, address))  # before the work of hashing
+        made = await self._credentials.from_password(password)
+        created = int(self._now())
+        return await self._database.write(
+            lambda cursor: accounts.add_account(cursor, address, shown, created, made, self._participants)
+        )
+
+    async def remove_account(self, address: Address) -> tuple[Address, ...]:
+        """See `IDirectoryAdmin.remove_account`."""
+        return await self._database.write(lambda cursor: accounts.remove_account(cursor, address, self._participants))
+
+    async def set_password(self, address: Address, password: str) -> None:
+        """See `IDirectoryAdmin.set_password`."""
+        await self._database.read(lambda cursor: accounts.required_account(cursor, address))
+        made = await self._credentials.from_password(password)
+        await self._database.write(lambda cursor: accounts.set_password(cursor, address, made))
+
+    async def set_account(self, address: Address, changes: Mapping[str, str]) -> Account:
+        """See `IDirectoryAdmin.set_account`; `account_keys.ACCOUNT_KEYS` lists the keys."""
+        values = parse_changes(changes)
+        return await self._database.write(lambda cursor: accounts.set_account(cursor, address, values))
+
+    async def make_legacy_secret(self, address: Address, secret: str | None = None) -> str:
+        """See `IDirectoryAdmin.make_legacy_secret`."""
+        account = await self._database.read(lambda cursor: accounts.required_account(cursor, address))
+        shown, sealed = self._credentials.legacy_secret(account.id, secret)
+        await self._database.write(lambda cursor: accounts.set_legacy_secret(cursor, account.id, sealed))
+        return shown
+
+    async def aliases(self, domain: str | None = None) -> list[tuple[Address, tuple[Address, ...]]]:
+        """See `IDirectoryAdmin.aliases`."""
+        normal = None if domain is None else domains.domain_name(domain)
+        return await self._database.scan(lambda cursor: aliases.list_aliases(cursor, normal))
+
+    async def set_alias(self, address: Address, targets: tuple[Address, ...]) -> None:
+        """See `IDirectoryAdmin.set_alias`."""
+        _require_domain(address)
+        await self._database.write(lambda cursor: aliases.set_alias(cursor, address, targets))
+
+    async def remove_alias(self, address: Address) -> None:
+        """See `IDirectoryAdmin.remove_alias`."""
+        _require_domain(address)
+        await self._database.write(lambda cursor: aliases.remove_alias(cursor, address))
+
+
+def _require_domain(address: Address) -> None:
+    if not address.domain:
+        raise BadValue(f"{address} needs a domain")

@@ -1,0 +1,69 @@
+"""Units of work on domains."""
+
+from __future__ import annotations
+
+from worldmail.directory.rows import DomainRow, domain_by_name
+from worldmail.errors import AlreadyThere, BadValue, NoSuchThing
+from worldmail.interfaces.database import Cursor
+from worldmail.interfaces.directory import Domain
+from worldmail.mail.domain import normal_domain
+
+KINDS = ("local",)
+
+
+def domain_name(text: str) -> str:
+    """The normal form of a domain that mail can be taken for. Raises `BadValue`."""
+    try:
+        name = normal_domain(text.strip().removesuffix("."))
+    except ValueError:
+        name = "["
+    if name.startswith("["):
+        raise BadValue(f"{text!r} is not a domain name")
+    return name
+
+
+def required_domain(cursor: Cursor, name: str) -> DomainRow:
+    """The domain of this name, other names followed. Raises `NoSuchThing`."""
+    domain = domain_by_name(cursor, name)
+    if domain is None:
+        raise NoSuchThing(f"there is no domain {name}")
+    return domain
+
+
+def list_domains(cursor: Cursor) -> list[Domain]:
+    """All domains by name."""
+    rows = cursor.all(
+        "SELECT d.id, d.name, d.kind, t.name FROM domain d LEFT JOIN domain t ON t.id = d.alias_of ORDER BY d.name"
+    )
+    return [Domain(id=row[0], name=row[1], kind=row[2], alias_of=row[3]) for row in rows]
+
+
+def add_domain(cursor: Cursor, name: str, kind: str, alias_of: str | None) -> Domain:
+    """Add a domain, or another name of one. Raises `AlreadyThere`, `NoSuchThing`, `BadValue`."""
+    if domain_by_name(cursor, name) is not None:
+        raise AlreadyThere(f"the domain {name} is there already")
+    target = None if alias_of is None else required_domain(cursor, alias_of)
+    if target is not None and target.alias:
+        raise BadValue(f"{alias_of} is itself another name of {target.name}")
+    row = cursor.one(
+        "INSERT INTO domain (name, kind, alias_of) VALUES (?, ?, ?) RETURNING id",
+        (name, kind, None if target is None else target.id),
+    )
+    assert row is not None
+    cursor.notice("domain", row[0])
+    return Domain(id=row[0], name=name, kind=kind, alias_of=None if target is None else target.name)
+
+
+def remove_domain(cursor: Cursor, name: str) -> None:
+    """Remove a domain and its aliases. Raises `NoSuchThing`; `BadValue` while accounts or other names need it."""
+    row = cursor.one("SELECT id FROM domain WHERE name = ?", (name,))
+    if row is None:
+        raise NoSuchThing(f"there is no domain {name}")
+    if cursor.one("SELECT 1 FROM account WHERE domain_id = ? LIMIT 1", (row[0],)) is not None:
+        raise BadValue(f"{name} still has accounts; remove them first")
+    other = cursor.one("SELECT name FROM domain WHERE alias_of = ? ORDER BY name LIMIT 1", (row[0],))
+    if other is not None:
+        raise BadValue(f"{other[0]} is another name of {name}; remove that first")
+    cursor.run("DELETE FROM address WHERE domain_id = ?", (row[0],))
+    cursor.run("DELETE FROM domain WHERE id = ?", (row[0],))
+    cursor.notice("domain", row[0])

@@ -1,0 +1,131 @@
+"""The source that reads our own tables.
+
+Where an address of ours leads, first match wins:
+
+    1. an alias of exactly this name (a target equal to itself is the account: "forward and keep")
+    2. the account of exactly this name
+    3. 1 and 2 for the name without its detail, user+tag (RFC 5233)
+    4. postmaster: the postmaster of the first domain that has one (RFC 5321 §4.5.1)
+    5. the catch-all of the domain
+    6. abuse: the domain's postmaster (RFC 2142 §4)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import ClassVar
+
+from attrs import define, field
+from zope.interface import implementer
+
+from worldmail.directory.rows import DomainRow, account_by_key, domain_by_name, first_domain
+from worldmail.interfaces.database import Cursor, IDatabase
+from worldmail.interfaces.directory import (
+    Account,
+    Destination,
+    Elsewhere,
+    IDirectorySource,
+    LocalAccount,
+    NoSuchAddress,
+)
+from worldmail.interfaces.plugin import Foundations
+from worldmail.mail.address import Address
+
+CATCH_ALL = "*"
+# One more than is followed: the directory refuses an expansion that is too wide.
+_TARGETS_READ = 1001
+
+
+@implementer(IDirectorySource)
+@define(kw_only=True)
+class DatabaseSource:
+    """Domains, accounts and aliases of the database.
+
+    Args:
+        database: where they are.
+        delimiters: the characters that part a user from a detail; "" for no subaddresses.
+    """
+
+    name: ClassVar[str] = "database"
+
+    _database: IDatabase
+    _delimiters: str = field(default="+")
+
+    def resolve(self, address: Address) -> Awaitable[tuple[Destination, ...] | None]:
+        """See `IDirectorySource.resolve`."""
+        return self._database.read(lambda cursor: _lead(cursor, address, self._delimiters))
+
+    def account(self, address: Address) -> Awaitable[Account | None]:
+        """See `IDirectorySource.account`."""
+        return self._database.read(lambda cursor: find_account(cursor, address))
+
+
+def database_source(foundations: Foundations) -> DatabaseSource:
+    """The source, for the plugin door."""
+    return DatabaseSource(
+        database=foundations.database,
+        delimiters=foundations.settings.directory.recipient_delimiter,
+    )
+
+
+def find_account(cursor: Cursor, address: Address) -> Account | None:
+    """The account whose own address this is, other names of its domain followed."""
+    name = address.domain_key or first_domain(cursor)
+    domain = None if name is None else domain_by_name(cursor, name)
+    return None if domain is None else account_by_key(cursor, f"{address.local_key}@{domain.name}")
+
+
+def _lead(cursor: Cursor, address: Address, delimiters: str) -> tuple[Destination, ...] | None:
+    local = address.local_key
+    if not address.domain:
+        return _site_postmaster(cursor) if local == "postmaster" else None
+    domain = domain_by_name(cursor, address.domain_key)
+    if domain is None or domain.kind != "local":
+        return None
+    found = _named(cursor, domain, local)
+    if not found:
+        base = address.split_subaddress(delimiters)[0].local_key
+        if base != local:
+            local = base
+            found = _named(cursor, domain, local)
+    if not found and local == "postmaster":
+        found = _site_postmaster(cursor)
+    found = found or _targets(cursor, domain, CATCH_ALL)
+    if not found and local == "abuse":
+        found = (Elsewhere(address=Address("postmaster", domain.name)),)
+    return found or (NoSuchAddress(address=address),)
+
+
+def _named(cursor: Cursor, domain: DomainRow, local: str) -> tuple[Destination, ...]:
+    targets = _targets(cursor, domain, local)
+    if targets:
+        return targets
+    account = account_by_key(cursor, f"{local}@{domain.name}")
+    return () if account is None else (LocalAccount(account=account),)
+
+
+def _targets(cursor: Cursor, domain: DomainRow, local: str) -> tuple[Destination, ...]:
+    rows = cursor.all(
+        "SELECT target FROM address WHERE domain_id = ? AND local_part = ? ORDER BY target LIMIT ?",
+        (domain.id, local, _TARGETS_READ),
+    )
+    own = f"{local}@{domain.name}"
+    return tuple(_target(cursor, Address.parse(row[0]), own) for row in rows)
+
+
+def _target(cursor: Cursor, target: Address, own: str) -> Destination:
+    if target.key != own:
+        return Elsewhere(address=target)
+    account = account_by_key(cursor, own)
+    return NoSuchAddress(address=target) if account is None else LocalAccount(account=account)
+
+
+def _site_postmaster(cursor: Cursor) -> tuple[Destination, ...]:
+    """The postmaster of the first domain that has one, by account or by alias; nothing if none has."""
+    row = cursor.one(
+        "SELECT d.name FROM domain d WHERE d.kind = 'local' AND d.alias_of IS NULL AND ("
+        " EXISTS (SELECT 1 FROM account a WHERE a.address = 'postmaster@' || d.name)"
+        " OR EXISTS (SELECT 1 FROM address t WHERE t.domain_id = d.id AND t.local_part = 'postmaster'))"
+        " ORDER BY d.id LIMIT 1"
+    )
+    return () if row is None else (Elsewhere(address=Address("postmaster", row[0])),)
