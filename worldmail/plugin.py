@@ -12,6 +12,7 @@ The built-in parts go through the same door.
 from __future__ import annotations
 
 import importlib
+from itertools import pairwise
 from typing import Any
 
 from attrs import field, frozen, validators
@@ -19,6 +20,7 @@ from twisted.plugin import IPlugin, getPlugins
 from zope.interface import implementer
 
 from worldmail.errors import ConfigurationError
+from worldmail.interfaces.directory import IDirectorySource
 from worldmail.interfaces.plugin import (
     Foundations,
     IContentStorePlugin,
@@ -28,7 +30,6 @@ from worldmail.interfaces.plugin import (
 from worldmail.interfaces.policy import IPolicyCheck
 from worldmail.interfaces.protocol import IProtocol
 from worldmail.interfaces.store import IContentStore
-from worldmail.interfaces.directory import IDirectorySource
 
 _NAME = validators.matches_re(r"[a-z][a-z0-9_-]{0,31}")
 _PATH = validators.matches_re(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
@@ -54,7 +55,7 @@ def find(interface: Any) -> tuple[Any, ...]:
     import worldmail.plugins
 
     plugins: list[Any] = sorted(getPlugins(interface, worldmail.plugins), key=lambda plugin: str(plugin.name))
-    for one, other in zip(plugins, plugins[1:], strict=False):
+    for one, other in pairwise(plugins):
         if one.name == other.name:
             raise ConfigurationError(f"two installed plugins are both named {one.name!r}: {one!r} and {other!r}")
     return tuple(plugins)

@@ -21,7 +21,7 @@ The class's docstring and each field's documentation appear in the sample and on
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, get_type_hints
 
 import attrs
@@ -64,7 +64,19 @@ class Note:
     doc: str
     minimum: float | None
     maximum: float | None
+    check: Callable[[Any], None] | None
     example: Any
+    secret: bool
+
+    def verify(self, value: Any) -> None:
+        """Raise ValueError with what was expected if `value` (an item, if it is a tuple) cannot be."""
+        for item in value if isinstance(value, tuple) else (value,):
+            if self.minimum is not None and item < self.minimum:
+                raise ValueError(f"a value of at least {_number(self.minimum)}")
+            if self.maximum is not None and item > self.maximum:
+                raise ValueError(f"a value of at most {_number(self.maximum)}")
+            if self.check is not None:
+                self.check(item)
 
 
 @attrs.frozen(kw_only=True)
@@ -75,26 +87,13 @@ class Field:
         name: the key in the TOML file, which is the attribute's name.
         type: its resolved type, `Annotated` kept.
         default: the default value, `attrs.NOTHING` if the setting must be given (in a table of a list).
-        doc: one paragraph.
-        minimum, maximum: inclusive bounds of a number, None for none.
-        example: a value to show where the default is empty, None for none.
+        note: its documentation and bounds.
     """
 
     name: str
     type: Any
     default: Any
-    doc: str
-    minimum: float | None
-    maximum: float | None
-    example: Any
-
-    def check_bounds(self, value: Any) -> None:
-        """Raise ValueError if `value` (each item of a tuple) is out of bounds."""
-        for item in value if isinstance(value, tuple) else (value,):
-            if self.minimum is not None and item < self.minimum:
-                raise ValueError(f"a value of at least {_number(self.minimum)}")
-            if self.maximum is not None and item > self.maximum:
-                raise ValueError(f"a value of at most {_number(self.maximum)}")
+    note: Note
 
 
 def setting(
@@ -103,7 +102,9 @@ def setting(
     *,
     minimum: float | None = None,
     maximum: float | None = None,
+    check: Callable[[Any], None] | None = None,
     example: Any = None,
+    secret: bool = False,
 ) -> Any:
     """A field of a settings class.
 
@@ -112,13 +113,15 @@ def setting(
             only in the class of tables that stand in a list.
         doc: one paragraph: what the setting does, in what unit, and when to change it.
         minimum, maximum: inclusive bounds of a number, in octets or seconds for those units.
+        check: called with the value (each item of a tuple); raises ValueError with what was expected.
         example: a value to show in the sample where the default says nothing, such as an empty tuple.
+        secret: its value appears in no repr and in no message.
     """
     text = " ".join(inspect.cleandoc(doc).split())
     if not text:
         raise ValueError("a setting needs its documentation")
-    note = Note(doc=text, minimum=minimum, maximum=maximum, example=example)
-    return attrs.field(default=default, metadata={_KEY: note}, validator=_bounded)
+    note = Note(doc=text, minimum=minimum, maximum=maximum, check=check, example=example, secret=secret)
+    return attrs.field(default=default, metadata={_KEY: note}, validator=_verified, repr=not secret)
 
 
 def fields_of(settings_class: type[Any]) -> Iterator[Field]:
@@ -134,15 +137,7 @@ def fields_of(settings_class: type[Any]) -> Iterator[Field]:
         default = attribute.default
         if hasattr(default, "factory"):
             default = default.factory()
-        yield Field(
-            name=attribute.name,
-            type=hints[attribute.name],
-            default=default,
-            doc=note.doc,
-            minimum=note.minimum,
-            maximum=note.maximum,
-            example=note.example,
-        )
+        yield Field(name=attribute.name, type=hints[attribute.name], default=default, note=note)
 
 
 def summary_of(settings_class: type[Any]) -> str:
@@ -150,21 +145,10 @@ def summary_of(settings_class: type[Any]) -> str:
     return " ".join((inspect.getdoc(settings_class) or "").split())
 
 
-def _bounded(instance: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+def _verified(instance: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
     note: Note = attribute.metadata[_KEY]
-    if note.minimum is None and note.maximum is None:
-        return
-    bounds = Field(
-        name=attribute.name,
-        type=None,
-        default=None,
-        doc=note.doc,
-        minimum=note.minimum,
-        maximum=note.maximum,
-        example=None,
-    )
     try:
-        bounds.check_bounds(value)
+        note.verify(value)
     except ValueError as error:
         raise ValueError(f"{attribute.name}: expected {error}") from None
 

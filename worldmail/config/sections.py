@@ -8,6 +8,25 @@ from typing import Literal
 from attrs import NOTHING, frozen
 
 from worldmail.config.fields import Duration, Octets, Place, duration, octets, setting
+from worldmail.mail.domain import normal_domain
+
+
+def _host_name(value: str) -> None:
+    try:
+        if value:
+            normal_domain(value)
+    except ValueError:
+        raise ValueError('a host name such as "mail.example.test"') from None
+
+
+def _file_name(value: str) -> None:
+    if not value or "/" in value or "\0" in value or value in (".", ".."):
+        raise ValueError("a file's name, without a directory")
+
+
+def _delimiters(value: str) -> None:
+    if not value.isascii() or any(character.isalnum() or character in ' @."\\' for character in value):
+        raise ValueError('punctuation that may stand in an address, such as "+" or "+-"')
 
 
 @frozen(kw_only=True)
@@ -18,6 +37,7 @@ class ServerSettings:
         "",
         """The server's own fully qualified name: in greetings, in Received fields and in Message-IDs. Left
         empty, the machine's own name is taken.""",
+        check=_host_name,
         example="mail.example.test",
     )
     data: Place = setting(
@@ -82,7 +102,7 @@ class DatabaseSettings:
     """The database of accounts, mailboxes and small messages."""
 
     engine: Literal["sqlite"] = setting("sqlite", "Which engine keeps it; sqlite is embedded and needs no set-up.")
-    file: str = setting("worldmail.sqlite", "The database file, within the data directory.")
+    file: str = setting("worldmail.sqlite", "The database file, within the data directory.", check=_file_name)
     busy_timeout: Duration = setting(
         duration("5s"),
         """How long a write waits for another process (a command line, another server on the same data)
@@ -143,6 +163,7 @@ class DirectorySettings:
         "+",
         """What begins the detail of an address: with "+", mail to user+anything goes to user. Each of several
         characters counts; empty turns it off.""",
+        check=_delimiters,
     )
     cache_entries: int = setting(
         50_000, "How many addresses are remembered between look-ups; 0 for none.", minimum=0, maximum=10_000_000

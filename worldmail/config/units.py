@@ -82,12 +82,14 @@ def duration(value: object) -> float:
 
 
 def write_duration(value: float) -> str:
-    """The shortest exact form."""
+    """The shortest exact form, to the microsecond."""
+    if value == 0:
+        return "0s"
     for unit in ("w", "d", "h", "m", "s"):
-        if value and value % _SECONDS[unit] == 0:
+        if value % _SECONDS[unit] == 0:
             return f"{int(value // _SECONDS[unit])}{unit}"
     milliseconds = value * 1000
-    return f"{int(milliseconds)}ms" if value and milliseconds == int(milliseconds) else f"{value:f}s"
+    return f"{int(milliseconds)}ms" if milliseconds == int(milliseconds) else f"{value:.6f}".rstrip("0") + "s"
 
 
 def network(value: object) -> Network:
