@@ -35,13 +35,17 @@ class SenderRequest:
 
 @frozen(kw_only=True)
 class RecipientRequest:
-    """May mail from this sender go to this recipient? `count` is how many were accepted before."""
+    """May mail from this sender go to this recipient?
+
+    `count` is how many were accepted before, `size` what the client declared of the message (RFC 1870), None if nothing.
+    """
 
     asker: Asker
     sender: Address | None
     recipient: Recipient
     resolution: Resolution
     count: int
+    size: int | None = None
 
 
 @frozen(kw_only=True)

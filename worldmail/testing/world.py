@@ -10,12 +10,12 @@ Every part is a plain object that the test may look into or make fail.
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from types import SimpleNamespace
 from typing import Any
 
 from attrs import define, evolve, field
 from zope.interface import implementer
 
+from worldmail.config.settings import Settings
 from worldmail.interfaces.directory import (
     Account,
     Destination,
@@ -209,7 +209,7 @@ class MemoryWorld:
         }
         world = World(
             hostname=hostname,
-            settings=SimpleNamespace(protocols={}) if settings is None else settings,
+            settings=Settings() if settings is None else settings,
             reactor=reactor,
             limits=None,
             database=None,  # type: ignore[arg-type]  # no protocol may touch these
