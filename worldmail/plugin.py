@@ -52,9 +52,9 @@ def find(interface: Any) -> tuple[Any, ...]:
 
     Raises: ConfigurationError if two have the same name.
     """
-    import worldmail.plugins
-
-    plugins: list[Any] = sorted(getPlugins(interface, worldmail.plugins), key=lambda plugin: str(plugin.name))
+    # By name: imports go down, and dropins stand above.
+    package = importlib.import_module("worldmail.plugins")
+    plugins: list[Any] = sorted(getPlugins(interface, package), key=lambda plugin: str(plugin.name))
     for one, other in pairwise(plugins):
         if one.name == other.name:
             raise ConfigurationError(f"two installed plugins are both named {one.name!r}: {one!r} and {other!r}")
