@@ -59,6 +59,9 @@ class IDatabase(Interface):
         database could not commit, and then nothing of the unit is kept.
         """
 
+    def write_long(unit: Unit[T]) -> Awaitable[T]:
+        """As `write`, for a unit that is known to take more than a few milliseconds: never on the reactor's thread."""
+
     def read(unit: Unit[T]) -> Awaitable[T]:
         """Run an indexed and bounded read; on the embedded engine at once, on the reactor's own connection."""
 

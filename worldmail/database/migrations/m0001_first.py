@@ -3,7 +3,7 @@
 STATEMENTS = (
     # One row a name: "instance" (random hex), "server-key-check", ...
     "CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) {no_rowid}",
-    # Committed changes, for other sessions and other processes; pruned from below.
+    # Committed changes, for other sessions and other processes; pruned from below, the newest always stays.
     "CREATE TABLE change (number {id}, topic TEXT NOT NULL, key {int} NOT NULL)",
     # --- directory ---
     "CREATE TABLE domain (id {id}, name TEXT NOT NULL UNIQUE, kind TEXT NOT NULL,"
@@ -16,37 +16,43 @@ STATEMENTS = (
     " password TEXT NOT NULL, legacy_secret {blob}, quota {int}, max_message {int}, settings TEXT NOT NULL)",
     "CREATE INDEX account_domain ON account (domain_id)",
     # RFC 5802 §2.2's StoredKey and ServerKey, one row a hash.
-    "CREATE TABLE scram_key (account_id {int} NOT NULL REFERENCES account(id), hash TEXT NOT NULL, salt {blob} NOT NULL,"
-    " iterations {int} NOT NULL, stored_key {blob} NOT NULL, server_key {blob} NOT NULL, PRIMARY KEY (account_id, hash)) {no_rowid}",
+    "CREATE TABLE scram_key (account_id {int} NOT NULL REFERENCES account(id), hash TEXT NOT NULL,"
+    " salt {blob} NOT NULL, iterations {int} NOT NULL, stored_key {blob} NOT NULL, server_key {blob} NOT NULL,"
+    " PRIMARY KEY (account_id, hash)) {no_rowid}",
     # local_part "*" is the domain's catch-all; one row a target.
-    "CREATE TABLE address (domain_id {int} NOT NULL REFERENCES domain(id), local_part TEXT NOT NULL, target TEXT NOT NULL,"
-    " PRIMARY KEY (domain_id, local_part, target)) {no_rowid}",
+    "CREATE TABLE address (domain_id {int} NOT NULL REFERENCES domain(id), local_part TEXT NOT NULL,"
+    " target TEXT NOT NULL, PRIMARY KEY (domain_id, local_part, target)) {no_rowid}",
     # --- auth ---
     # scope: "client" (key: network) or "account" (key: address, known or not).
-    "CREATE TABLE login_failure (scope TEXT NOT NULL, key TEXT NOT NULL, minute {int} NOT NULL, failures {int} NOT NULL,"
-    " PRIMARY KEY (scope, key, minute)) {no_rowid}",
-    "CREATE TABLE known_network (account_id {int} NOT NULL REFERENCES account(id), network TEXT NOT NULL, last_login {int} NOT NULL,"
-    " PRIMARY KEY (account_id, network)) {no_rowid}",
+    "CREATE TABLE login_failure (scope TEXT NOT NULL, key TEXT NOT NULL, minute {int} NOT NULL,"
+    " failures {int} NOT NULL, PRIMARY KEY (scope, key, minute)) {no_rowid}",
+    "CREATE TABLE known_network (account_id {int} NOT NULL REFERENCES account(id), network TEXT NOT NULL,"
+    " last_login {int} NOT NULL, PRIMARY KEY (account_id, network)) {no_rowid}",
     # --- store ---
     # The row "uidvalidity" keeps the last value given out: never reused, also not after a removal (RFC 9051 §2.3.1.1).
     "CREATE TABLE counter (name TEXT PRIMARY KEY, value {int} NOT NULL) {no_rowid}",
     "CREATE TABLE mailbox (id {id}, account_id {int} NOT NULL REFERENCES account(id), name TEXT NOT NULL,"
-    " uidvalidity {int} NOT NULL, uidnext {int} NOT NULL, highestmodseq {int} NOT NULL, messages {int} NOT NULL, octets {int} NOT NULL,"
-    " special_use TEXT, created {int} NOT NULL, UNIQUE (account_id, name))",
+    " uidvalidity {int} NOT NULL, uidnext {int} NOT NULL, highestmodseq {int} NOT NULL, messages {int} NOT NULL,"
+    " octets {int} NOT NULL, special_use TEXT, created {int} NOT NULL, UNIQUE (account_id, name))",
     # refs counts the message rows (and later the queue rows) that hold it; orphaned is when it fell to 0.
     # flags: 1 binary.
-    "CREATE TABLE content (id {id}, digest {blob} NOT NULL UNIQUE, size {int} NOT NULL, refs {int} NOT NULL, orphaned {int},"
-    " flags {int} NOT NULL, place TEXT, inline {blob})",
+    "CREATE TABLE content (id {id}, digest {blob} NOT NULL UNIQUE, size {int} NOT NULL, refs {int} NOT NULL,"
+    " orphaned {int}, flags {int} NOT NULL, place TEXT, inline {blob})",
     "CREATE INDEX content_orphaned ON content (orphaned) WHERE orphaned IS NOT NULL",
     "CREATE INDEX content_place ON content (place) WHERE place IS NOT NULL",
     # flags: a bit set of the system flags; keywords: names separated by spaces, NULL for none.
-    "CREATE TABLE message (mailbox_id {int} NOT NULL REFERENCES mailbox(id), uid {int} NOT NULL, content_id {int} NOT NULL REFERENCES content(id),"
-    " modseq {int} NOT NULL, flags {int} NOT NULL, size {int} NOT NULL, received {int} NOT NULL, saved {int} NOT NULL,"
-    " acceptance TEXT, keywords TEXT, prefix {blob} NOT NULL, PRIMARY KEY (mailbox_id, uid)) {no_rowid}",
-    "CREATE TABLE expunged (mailbox_id {int} NOT NULL REFERENCES mailbox(id), uid {int} NOT NULL, modseq {int} NOT NULL,"
-    " PRIMARY KEY (mailbox_id, uid)) {no_rowid}",
+    "CREATE TABLE message (mailbox_id {int} NOT NULL REFERENCES mailbox(id), uid {int} NOT NULL,"
+    " content_id {int} NOT NULL REFERENCES content(id), modseq {int} NOT NULL, flags {int} NOT NULL,"
+    " size {int} NOT NULL, received {int} NOT NULL, saved {int} NOT NULL, acceptance TEXT, keywords TEXT,"
+    " prefix {blob} NOT NULL, PRIMARY KEY (mailbox_id, uid)) {no_rowid}",
+    # Without it, removing content would look through every message for a reference.
+    "CREATE INDEX message_content ON message (content_id)",
+    "CREATE TABLE expunged (mailbox_id {int} NOT NULL REFERENCES mailbox(id), uid {int} NOT NULL,"
+    " modseq {int} NOT NULL, PRIMARY KEY (mailbox_id, uid)) {no_rowid}",
     # --- trace ---
-    # keys: what it can be found by, separated by line feeds; moved to trace_key behind acceptance, then NULL.
-    "CREATE TABLE trace (id {id}, acceptance TEXT NOT NULL, at {int} NOT NULL, event TEXT NOT NULL, detail TEXT NOT NULL, keys TEXT)",
-    "CREATE TABLE trace_key (key TEXT NOT NULL, trace_id {int} NOT NULL REFERENCES trace(id), PRIMARY KEY (key, trace_id)) {no_rowid}",
+    # keys: what it can be found by, separated by line feeds. They are copied to trace_key behind acceptance; the
+    # counter "trace-filed" is the id of the last row that was. Rows of trace_key are removed with their trace row.
+    "CREATE TABLE trace (id {id}, acceptance TEXT NOT NULL, at {int} NOT NULL, event TEXT NOT NULL,"
+    " detail TEXT NOT NULL, keys TEXT NOT NULL)",
+    "CREATE TABLE trace_key (key TEXT NOT NULL, trace_id {int} NOT NULL, PRIMARY KEY (key, trace_id)) {no_rowid}",
 )

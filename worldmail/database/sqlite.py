@@ -1,0 +1,158 @@
+"""The embedded engine: `IDatabase` on one SQLite file."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import Any, TypeVar
+
+import apsw
+from twisted.internet.defer import Deferred
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from worldmail.database.changes import Changes
+from worldmail.database.committer import Committer
+from worldmail.database.file import DatabaseFile
+from worldmail.database.migrate import known_migrations, migrate, schema_of
+from worldmail.database.readers import Readers
+from worldmail.database.settled import Failed
+from worldmail.database.writer import Writer
+from worldmail.errors import ConfigurationError, TemporaryFailure
+from worldmail.interfaces.database import Cursor, IDatabase, Unit
+
+T = TypeVar("T")
+
+_log = Logger()
+
+POLL = 0.1
+PRUNE = 10.0
+KEPT_CHANGES = 10_000
+PRUNED_AT_ONCE = 2_000
+
+
+@implementer(IDatabase)
+class SqliteDatabase:
+    """Units of work on one SQLite file, group-committed. All methods are for the reactor's thread.
+
+    Args:
+        file: where it is and how it is opened.
+        reactor: `callLater`, `callFromThread`.
+        busy_timeout: seconds that a group waits for another process's transaction before it fails temporarily.
+        group_limit, waiting_limit: units in one transaction; units that may wait for one.
+        scan_threads: scans at once.
+    """
+
+    def __init__(
+        self,
+        file: DatabaseFile,
+        reactor: Any,
+        *,
+        busy_timeout: float = 5.0,
+        group_limit: int = 128,
+        waiting_limit: int = 4096,
+        scan_threads: int = 2,
+    ) -> None:
+        self._file = file
+        self._reactor = reactor
+        self._limits = {"group_limit": group_limit, "waiting_limit": waiting_limit}
+        self._committer = Committer(file=file, busy_timeout=busy_timeout)
+        self._readers = Readers(
+            file, reactor, threads=scan_threads, waiting_limit=waiting_limit, busy_timeout=busy_timeout
+        )
+        self._writer: Writer | None = None
+        self._calls: list[LoopingCall] = []
+        self.changes = Changes(self._readers.now)
+
+    def start(self) -> None:
+        self._file.prepare()
+        self._check()
+        try:
+            migrate(self._committer.open(), self._file.path)
+            self._readers.start()
+            self.changes.start()
+        except apsw.Error as error:
+            self._readers.stop()
+            self._committer.close()
+            raise ConfigurationError(f"{self._file.path} cannot be opened: {error}") from error
+        except BaseException:
+            self._readers.stop()
+            self._committer.close()
+            raise
+        self._writer = Writer(self._committer, self._reactor, self.changes.committed, **self._limits)
+        self._repeat(POLL, self._poll)
+        self._repeat(PRUNE, self._prune)
+
+    def stop(self) -> Deferred[None]:
+        for call in self._calls:
+            call.stop()
+        self._calls = []
+        writer, self._writer = self._writer, None
+        if writer is None:
+            done: Deferred[None] = Deferred()
+            done.callback(None)
+            return done
+        return writer.stop().addCallback(lambda _: self._readers.stop())
+
+    def write(self, unit: Unit[T]) -> Awaitable[T]:
+        return self._submit(unit, False)
+
+    def write_long(self, unit: Unit[T]) -> Awaitable[T]:
+        return self._submit(unit, True)
+
+    def read(self, unit: Unit[T]) -> Awaitable[T]:
+        return self._readers.read(unit)
+
+    def scan(self, unit: Unit[T]) -> Awaitable[T]:
+        return self._readers.scan(unit)
+
+    def _submit(self, unit: Unit[T], long: bool) -> Awaitable[T]:
+        if self._writer is None:
+            return Failed(TemporaryFailure(reason="the database is closed"))
+        return self._writer.submit(unit, long)
+
+    def _check(self) -> None:
+        """Look at the schema before anything is changed. Raises `SchemaTooNew`, `ConfigurationError`."""
+        try:
+            connection = self._file.open_bare()
+            try:
+                connection.set_busy_timeout(5000)
+                schema_of(connection, self._file.path, max(known_migrations()))
+            finally:
+                connection.close(True)
+        except apsw.Error as error:
+            raise ConfigurationError(f"{self._file.path} cannot be opened: {error}") from error
+
+    def _repeat(self, seconds: float, work: Any) -> None:
+        call = LoopingCall(work)
+        call.clock = self._reactor
+        call.start(seconds, now=False).addErrback(lambda failure: _log.failure("database housekeeping", failure))
+        self._calls.append(call)
+
+    def _poll(self) -> None:
+        self._readers.follow()
+        self.changes.poll()
+
+    def _prune(self) -> Deferred[None]:
+        """Remove change rows that every process has seen, a slice a unit."""
+
+        async def prune() -> None:
+            try:
+                while await self.write(prune_changes) == PRUNED_AT_ONCE:
+                    pass
+            except TemporaryFailure:
+                pass
+
+        return Deferred.fromCoroutine(prune())
+
+
+def prune_changes(cursor: Cursor) -> int:
+    """Remove the oldest change rows but for the newest 10,000; at most 2,000 at once, and how many.
+
+    The newest row always stays: the next number is one above it.
+    """
+    lowest, highest = cursor.one("SELECT min(number), max(number) FROM change") or (None, None)
+    if lowest is None:
+        return 0
+    below = min(lowest + PRUNED_AT_ONCE, highest - KEPT_CHANGES)
+    return cursor.run("DELETE FROM change WHERE number < ?", (below,)) if below > lowest else 0

@@ -1,0 +1,158 @@
+"""The writing side: which units go into the next group, and who runs them.
+
+One connection writes. It belongs to the reactor while a group is put together, and to the writer's
+thread while that group is committed; `Writer._away` says which. See `worldmail.database` for why.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from math import inf
+from time import monotonic
+from typing import Any
+
+from twisted.internet.defer import Deferred, fail
+
+from worldmail.database.committer import Committer
+from worldmail.database.cursor import Overrun
+from worldmail.database.group import Group, Job, NumberedNotice, TransactionLost, roll_back, run_jobs
+from worldmail.database.worker import Worker
+from worldmail.errors import TemporaryFailure
+from worldmail.interfaces.database import Unit
+
+SLICE = 0.010
+"""Seconds of statements that the reactor runs before it commits what it has."""
+
+PATIENCE = 0.030
+"""Seconds from the start of a slice after which a unit that still runs goes to the thread."""
+
+
+class Writer:
+    """Collects units, runs them in groups, settles them after their commit.
+
+    Args:
+        committer: holds the connection.
+        reactor: `callLater`, `callFromThread`.
+        committed: told the notices of each group, before its units are settled.
+        group_limit: units in one transaction.
+        waiting_limit: units that may wait; one more fails at once.
+    """
+
+    def __init__(
+        self,
+        committer: Committer,
+        reactor: Any,
+        committed: Callable[[list[NumberedNotice]], None],
+        *,
+        group_limit: int,
+        waiting_limit: int,
+    ) -> None:
+        self._committer = committer
+        self._reactor = reactor
+        self._committed = committed
+        self._group_limit = group_limit
+        self._waiting_limit = waiting_limit
+        self._waiting: deque[Job] = deque()
+        self._away = False
+        self._turn_is_due = False
+        self._idle: list[Deferred[None]] = []
+        self._open = True
+        self._worker = Worker(reactor, "worldmail-commit")
+
+    def submit(self, unit: Unit[Any], long: bool = False) -> Deferred[Any]:
+        """Run `unit` in one of the next groups; fires after its commit."""
+        if not self._open:
+            return fail(TemporaryFailure(reason="the database is closed"))
+        if len(self._waiting) >= self._waiting_limit:
+            return fail(TemporaryFailure(reason=f"{self._waiting_limit} units wait for the database"))
+        job = Job(unit, long)
+        self._waiting.append(job)
+        if not (self._away or self._turn_is_due):
+            self._turn_is_due = True
+            self._reactor.callLater(0, self._turn)
+        return job.deferred
+
+    def stop(self) -> Deferred[None]:
+        """Take no more; fires when everything taken is committed and the connection closed."""
+        done: Deferred[None] = Deferred()
+        self._open = False
+        self._idle.append(done)
+        self._rest()
+        return done.addCallback(lambda _: self._worker.stop())
+
+    def _turn(self) -> None:
+        """Put a group together and send it on its way."""
+        self._turn_is_due = False
+        if self._away or not self._waiting:
+            return
+        jobs = self._take()
+        if any(job.long for job in jobs):
+            group = None
+        else:
+            group = self._run(jobs)
+        self._away = True
+        if group is None:
+            self._worker.do(partial(self._committer.run, jobs), self._back)
+        else:
+            self._waiting.extendleft(reversed(jobs[len(group.jobs) :]))
+            self._worker.do(partial(self._commit, group), self._back)
+
+    def _commit(self, group: Group) -> list[Group]:
+        return [self._committer.commit(group)]
+
+    def _take(self) -> list[Job]:
+        waiting = self._waiting
+        return [waiting.popleft() for _ in range(min(len(waiting), self._group_limit))]
+
+    def _run(self, jobs: list[Job]) -> Group | None:
+        """The statements of a group, now, on this thread; None if that cannot be: the thread runs it all then."""
+        committer = self._committer
+        connection, stopwatch = committer.connection, committer.stopwatch
+        if connection is None or stopwatch is None or committer.moved():
+            return None
+        started = monotonic()
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            stopwatch.deadline = started + PATIENCE
+            return run_jobs(connection, jobs, slice_end=started + SLICE, deadline=stopwatch.deadline)
+        except (Overrun, Exception):  # noqa: BLE001 - the thread runs it all again, and reports
+            # Busy, too long, or broken: whichever it is, the thread has the time to deal with it.
+            self._abandon()
+            return None
+        finally:
+            stopwatch.deadline = inf
+
+    def _abandon(self) -> None:
+        connection = self._committer.connection
+        try:
+            if connection is not None:
+                roll_back(connection)
+        except TransactionLost:
+            self._committer.distrust()
+
+    def _back(self, groups: list[Group]) -> None:
+        """Groups are committed (or failed). The next one starts before these are told: its fsync runs beside that."""
+        self._away = False
+        if self._waiting:
+            self._turn()
+        for group in groups:
+            self._committed(group.notices)
+        for group in groups:
+            for job in group.jobs:
+                job.settle()
+        self._rest()
+
+    def _rest(self) -> None:
+        """Tell whoever waits for the end, if this is it."""
+        if not (self._open or self._away or self._waiting):
+            idle, self._idle = self._idle, []
+            if idle:
+                self._away = True
+                self._worker.do(self._committer.close, lambda _: _fire(idle))
+
+
+def _fire(waiting: list[Deferred[None]]) -> None:
+    for done in waiting:
+        done.callback(None)
