@@ -28,6 +28,9 @@ from worldmail.interfaces.world import IJournal
 BATCH_SECONDS = 0.1
 BATCH_OCTETS = 64 * 1024
 FIELD_LIMIT = 2048
+EARLY_LINES = 1000
+
+_ABOVE_INFO = frozenset({"warn", "error", "critical"})
 
 _encode = json.JSONEncoder(separators=(",", ":"), default=str, check_circular=False).encode
 
@@ -84,29 +87,39 @@ def _value(value: object) -> str:
 
 @implementer(IJournal)
 class Journal:
-    """The log of one process.
+    """The log of one process. Until `start` it keeps what comes, the first lines of it at least.
 
     Args:
         reactor: for the timer of the batches, and to come back from other threads.
-        sink: where the lines go.
         text: True for the form for people.
-        level: Twisted's own events below it are left out.
+        level: what is less important is left out; a record without a level is "info".
     """
 
-    def __init__(self, reactor: Any, sink: Sink, *, text: bool = False, level: str = "info") -> None:
+    def __init__(self, reactor: Any, *, text: bool = False, level: str = "info") -> None:
         self._reactor = reactor
-        self._sink = sink
         self._render = text_line if text else json_line
-        self.level = LogLevel.levelWithName(level)
+        self._sink: Sink | None = None
         self._stamps = Stamps()
         self._lines: list[str] = []
         self._octets = 0
         self._timer: Any = None
         self._thread = threading.get_ident()
-        self._open = True
+        self.set_level(level)
+
+    def set_level(self, level: str) -> None:
+        """From now on leave out what is less important."""
+        self._level = LogLevel.levelWithName(level)
+        self._silent = self._level > LogLevel.info
+
+    def start(self, sink: Sink) -> None:
+        """Write to `sink`, what was kept first."""
+        self._sink = sink
+        self.flush()
 
     def record(self, event: str, **fields: Any) -> None:
         """See `IJournal.record`."""
+        if self._silent and fields.get("level", "info") not in _ABOVE_INFO:
+            return
         try:
             kept = {name: value for name, value in fields.items() if value is not None}
             self._add(self._render(self._stamps.render(time.time()), event, kept))
@@ -121,7 +134,7 @@ class Journal:
     def event(self, event: LogEvent) -> None:
         """One of Twisted's own log events: `twisted.logger.ILogObserver`."""
         level = event.get("log_level", LogLevel.info)
-        if level < self.level:
+        if level < self._level:
             return
         failed = event.get("log_failure")
         self.record(
@@ -138,7 +151,9 @@ class Journal:
             return
         self._lines.append(line)
         self._octets += len(line)
-        if self._octets >= BATCH_OCTETS or not self._open:
+        if self._sink is None:
+            del self._lines[EARLY_LINES:]
+        elif self._octets >= BATCH_OCTETS:
             self.flush()
         elif self._timer is None:
             self._timer = self._reactor.callLater(BATCH_SECONDS, self._timed_flush)
@@ -149,6 +164,8 @@ class Journal:
 
     def flush(self) -> None:
         """Hand over what is waiting."""
+        if self._sink is None:
+            return
         lines, self._lines, self._octets = self._lines, [], 0
         if lines:
             self._sink.put("".join(lines).encode("utf-8", "backslashreplace"))
@@ -156,16 +173,18 @@ class Journal:
     def reopen(self) -> None:
         """The file was moved away: go on in a new one of the same name."""
         self.flush()
-        self._sink.reopen()
+        if self._sink is not None:
+            self._sink.reopen()
 
     def close(self, timeout: float = 2.0) -> None:
-        """Write all; what comes later is not kept waiting."""
+        """Write all; what comes later is lost."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._open = False
         self.flush()
-        self._sink.close(timeout)
+        if self._sink is not None:
+            self._sink.close(timeout)
+            self._sink = None
 
 
 def lost_line(lines: int) -> bytes:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from queue import SimpleQueue
 
 PENDING_LIMIT = 4 * 1024 * 1024
-STANDARD_ERROR = 2
+STANDARD_OUTPUT, STANDARD_ERROR = 1, 2
 
 _REOPEN = b""
 
@@ -33,7 +33,7 @@ class Sink:
     """Takes batches of whole lines, in order.
 
     Args:
-        path: the file to append to (made with mode 0600), or None for standard error.
+        path: the file to append to (made with mode 0600), None for standard error, "-" for standard output.
         lost_line: renders the line that tells how many lines were lost.
         pending_limit: octets that may wait; beyond it batches are dropped.
     """
@@ -110,8 +110,8 @@ class Sink:
             self._torn = bool(view)
 
     def _open(self) -> int:
-        if self._path is None:
-            return STANDARD_ERROR
+        if self._path is None or self._path == "-":
+            return STANDARD_ERROR if self._path is None else STANDARD_OUTPUT
         return os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def _shut(self) -> None:

@@ -12,7 +12,7 @@ from typing import NoReturn
 import click
 
 from worldmail import __version__
-from worldmail.errors import Refusal, WorldMailError
+from worldmail.errors import ConfigurationError, Refusal, WorldMailError
 
 NOUNS = {
     "alias": "worldmail.cli.alias:alias",
@@ -90,6 +90,10 @@ def main() -> NoReturn:
 
 
 def _sentence(error: WorldMailError) -> str:
+    """One line: of several faults of a configuration the first."""
+    if isinstance(error, ConfigurationError):
+        first, *others = str(error).splitlines()
+        return f"{first} (and {len(others)} more: `worldmail check` lists them)" if others else first
     if isinstance(error, Refusal):
         return f"{error.reply_text} ({error.reason})" if error.reason else error.reply_text
     return str(error)

@@ -9,7 +9,7 @@ import click
 
 from worldmail.cli.main import configuration
 from worldmail.cli.output import json_option, show_done, show_fields, show_rows
-from worldmail.cli.values import ask_password, read_address, read_settings_words
+from worldmail.cli.values import ask_password, password_from_standard_input, read_address, read_settings_words
 from worldmail.interfaces.directory import Account
 
 PASSWORD_OPTIONS = (
@@ -110,33 +110,44 @@ def remove(ctx: click.Context, address: str, yes: bool, as_json: bool) -> None:
     where, who = configuration(ctx), read_address(address)
     if not yes and sys.stdin.isatty():
         click.confirm(f"Remove {who} and all mail in its mailboxes?", abort=True)
-    run(where, lambda parts: parts.admin.remove_account(who))
-    show_done(as_json, f"removed {who}", removed=str(who))
+    dangling = [str(one) for one in run(where, lambda parts: parts.admin.remove_account(who))]
+    sentence = f"removed {who}"
+    if dangling:
+        sentence += f"\nnow leading nowhere: {', '.join(dangling)}"
+    show_done(as_json, sentence, removed=str(who), leading_nowhere=dangling)
 
 
 @user.command("set")
 @click.argument("address", required=False)
 @click.argument("words", metavar="[KEY=VALUE]...", nargs=-1)
+@click.option("--secret-stdin", is_flag=True, help="With legacy-auth=on: take the secret from standard input.")
 @json_option
 @click.pass_context
-def set_(ctx: click.Context, address: str | None, words: tuple[str, ...], as_json: bool) -> None:
-    """Set keys of an account. Without any, list the keys and what they mean."""
+def set_(
+    ctx: click.Context, address: str | None, words: tuple[str, ...], secret_stdin: bool, as_json: bool
+) -> None:
+    """Set keys of an account. Without any, list the keys and what they mean.
+
+    legacy-auth=on makes a secret for CRAM-MD5 and APOP, apart from the password, and prints it once.
+    """
     from worldmail.cli.running import Parts, run
 
     if address is None or not words:
         return _list_keys(as_json)
     who, changes = read_address(address), read_settings_words(words)
+    given = password_from_standard_input() if secret_stdin else None
 
     async def change(parts: Parts) -> tuple[Account, str | None]:
         secret = None
         if changes.get(LEGACY) == "on":
             del changes[LEGACY]
-            await parts.account(who)
-            secret = await parts.admin.make_legacy_secret(who)
+            secret = await parts.admin.make_legacy_secret(who, given)
         return await parts.admin.set_account(who, changes), secret
 
     account, secret = run(configuration(ctx), change)
     fields = {**_fields(account), **account.settings}
+    if given is not None:
+        secret = None
     if secret is not None:
         fields["legacy_secret"] = secret
     if as_json:
@@ -150,10 +161,10 @@ LEGACY = "legacy-auth"
 
 
 def _list_keys(as_json: bool) -> None:
-    from worldmail.directory.keys import ACCOUNT_KEYS
+    from worldmail.directory.account_keys import ACCOUNT_KEYS
 
-    rows = [{"key": key.name, "value": key.expected, "meaning": key.doc} for key in ACCOUNT_KEYS]
-    show_rows(as_json, ("key", "value", "meaning"), rows)
+    rows = [{"key": row.key, "takes": row.takes, "meaning": row.meaning} for row in ACCOUNT_KEYS.values()]
+    show_rows(as_json, ("key", "takes", "meaning"), rows)
 
 
 def _fields(account: Account) -> dict[str, Any]:

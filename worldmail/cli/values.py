@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import sys
 from collections.abc import Iterable
 
@@ -10,9 +9,6 @@ import click
 
 from worldmail.errors import BadValue
 from worldmail.mail.address import Address
-
-PASSWORD_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # nothing that looks like something else
-PASSWORD_LENGTH = 20  # of 32 characters: 100 bits
 
 
 def read_address(text: str) -> Address:
@@ -37,11 +33,6 @@ def read_settings_words(words: Iterable[str]) -> dict[str, str]:
     return changes
 
 
-def new_password() -> str:
-    """A password to be told once."""
-    return "".join(secrets.choice(PASSWORD_ALPHABET) for _ in range(PASSWORD_LENGTH))
-
-
 def password_from_standard_input() -> str:
     """Its first line, without the line end. Raises `BadValue` if there is none."""
     password = sys.stdin.readline().removesuffix("\n").removesuffix("\r")
@@ -55,6 +46,8 @@ def ask_password(from_stdin: bool, generate: bool) -> tuple[str, bool]:
     if from_stdin and generate:
         raise click.UsageError("--password-stdin and --generate exclude each other")
     if generate:
+        from worldmail.app.site import new_password
+
         return new_password(), True
     if from_stdin:
         return password_from_standard_input(), False

@@ -1,0 +1,173 @@
+"""The top service: from the path of a configuration to a server, and back.
+
+What twistd does to it, in this order, and what it does then:
+
+1. `privilegedStartService`, as the user who started it: read the configuration, build the
+   World, let every protocol bind its ports. Nothing in the data directory is opened.
+2. twistd drops to its `--uid`, if it was given.
+3. `startService`: become `run_as`, harden the process, open the log and the database,
+   let every protocol serve.
+4. `stopService`: stop listening, tell the sessions, commit what was accepted, close the database and the log.
+
+It holds nothing but the path and how it was called, so that it pickles into a .tap file.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from twisted.application.service import IService, MultiService
+from twisted.internet.defer import Deferred
+from twisted.logger import ILogObserver, Logger
+from twisted.python.components import Componentized
+
+from worldmail.app import privileges
+from worldmail.app.observer import JournalObserver
+from worldmail.app.server import RunningServer
+from worldmail.config.settings import Settings
+from worldmail.errors import ConfigurationError, WorldMailError
+
+DEFAULT_DIRECTORY = "worldmail-data"
+
+_log = Logger()
+
+
+class WorldMailService(MultiService):
+    """A whole WorldMail server.
+
+    Args:
+        config: the absolute path of the configuration file; None for ./worldmail-data, made if need be.
+        log_file: a file for the log in place of the one in [log] (twistd's `--logfile`), "-" for standard output.
+        takes_log: Twisted's events go to our log; False leaves them to twistd's own observer as well.
+        owner: the numbers of the user and group that twistd will drop to (None: it will not).
+    """
+
+    def __init__(
+        self,
+        config: str | None,
+        *,
+        log_file: str | None = None,
+        takes_log: bool = True,
+        owner: tuple[int | None, int | None] = (None, None),
+    ) -> None:
+        super().__init__()
+        self._called: dict[str, Any] = {
+            "config": config,
+            "log_file": log_file,
+            "takes_log": takes_log,
+            "owner": owner,
+        }
+        self._observer = JournalObserver()
+        self._server: RunningServer | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_called": self._called, "_observer": self._observer, "parent": self.parent, "name": self.name}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        MultiService.__init__(self)
+        self.__dict__.update(state, _server=None)
+
+    def setServiceParent(self, parent: Any) -> None:
+        """In an application, take twistd's log events as well."""
+        if self._called["takes_log"] and isinstance(parent, Componentized):
+            parent.setComponent(ILogObserver, self._observer)
+        super().setServiceParent(parent)
+
+    @property
+    def config(self) -> Path:
+        """The configuration file."""
+        named: str | None = self._called["config"]
+        if named is None:
+            return Path(DEFAULT_DIRECTORY, "worldmail.toml").absolute()
+        return Path(named)
+
+    def read_configuration(self) -> Settings | None:
+        """The configuration; None if there is none yet and none was named. Raises `ConfigurationError`."""
+        from worldmail.app.assembly import read_configuration
+
+        if self._called["config"] is None and not self.config.exists():
+            return None
+        return read_configuration(self.config)
+
+    def privilegedStartService(self) -> None:
+        """Bind; see the module."""
+        with self._one_line_on_failure():
+            privileges.set_private_umask()
+            settings = self.read_configuration() or self._first_start()
+            self._server = RunningServer.build(settings, self._observer, self._called["log_file"])
+            for service in self._server.protocols:
+                self._adopt(service)
+            super().privilegedStartService()
+
+    def startService(self) -> None:
+        """Serve; see the module."""
+        with self._one_line_on_failure():
+            server = self._required()
+            server.drop_privileges()
+            server.open(self._is_default())
+            super().startService()
+            server.serving(self.reload)
+
+    def stopService(self) -> Any:
+        """Stop; see the module."""
+        stopping = super().stopService()
+        server, self._server = self._server, None
+        if server is None:
+            return stopping
+        return Deferred.fromCoroutine(server.stop(stopping)).addBoth(self._forget_services)
+
+    def reload(self) -> None:
+        """Take up a changed configuration and certificates; sessions go on (SIGHUP)."""
+        self._required().reload(self.config)
+
+    def _is_default(self) -> bool:
+        return self._called["config"] is None
+
+    def _required(self) -> RunningServer:
+        if self._server is None:
+            raise ConfigurationError("the server is not running")
+        return self._server
+
+    def _adopt(self, service: Any) -> None:
+        if not IService.providedBy(service):
+            raise ConfigurationError(f"the plugin's service {service!r} is no IService")
+        service.setServiceParent(self)
+
+    def _forget_services(self, result: Any) -> Any:
+        for service in list(self):
+            service.disownServiceParent()
+        return result
+
+    def _first_start(self) -> Settings:
+        from worldmail.app.first import make_default_site
+
+        return make_default_site(self.config.parent, self._called["owner"])
+
+    @contextmanager
+    def _one_line_on_failure(self) -> Iterator[None]:
+        """What is wrong is for an administrator to read: say it, and keep Python from printing a traceback."""
+        try:
+            yield
+        except (WorldMailError, OSError) as error:
+            self._abandon(f"cannot start: {error}")
+            sys.tracebacklimit = 0
+            raise
+        except Exception as error:
+            from twisted.internet.error import CannotListenError
+
+            self._abandon(f"cannot start: {error}")
+            if isinstance(error, CannotListenError):
+                sys.tracebacklimit = 0
+            raise
+
+    def _abandon(self, text: str) -> None:
+        _log.critical("{text}", text=text)
+        server, self._server = self._server, None
+        if server is None:
+            self._observer.give_up()
+        else:
+            server.abandon()

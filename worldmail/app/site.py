@@ -1,0 +1,122 @@
+"""A new site: its configuration, certificate, first domain and postmaster."""
+
+from __future__ import annotations
+
+import datetime
+import secrets
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+from attrs import frozen
+
+from worldmail.app.certificate import write_private, write_self_signed
+from worldmail.config.fields import Listen
+from worldmail.config.sample import render
+from worldmail.config.settings import CertificateSettings, ServerSettings, Settings, TlsSettings
+from worldmail.errors import AlreadyThere, ConfigurationError
+from worldmail.interfaces.directory import IDirectoryAdmin
+from worldmail.mail.address import Address
+
+CONFIGURATION = "worldmail.toml"
+INITIAL_PASSWORD = "initial-password"
+CERTIFICATE, KEY = Path("tls", "certificate.pem"), Path("tls", "key.pem")
+
+PASSWORD_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # nothing that looks like something else
+PASSWORD_LENGTH = 20  # of 32 characters: 100 bits
+
+
+@frozen(kw_only=True)
+class Plan:
+    """What `worldmail init` was asked for. `listen` None and `port_base` 0 leave the protocols' own defaults."""
+
+    directory: Path
+    domain: str
+    hostname: str
+    listen: str | None = None
+    port_base: int = 0
+
+    @property
+    def file(self) -> Path:
+        """The configuration file that will be there."""
+        return self.directory / CONFIGURATION
+
+
+def check_new(plan: Plan) -> None:
+    """Refuse to write over a site. Raises `ConfigurationError`."""
+    if plan.file.exists() and plan.file.stat().st_size:
+        raise ConfigurationError(f"{plan.file} is there already; nothing was changed")
+
+
+def settings_of(plan: Plan, protocol_classes: Mapping[str, type[Any]]) -> Settings:
+    """The configuration to be written; relative paths in it count from the plan's directory."""
+
+    def moved(place: Listen) -> Listen:
+        return Listen(plan.listen or place.host, place.port + plan.port_base)
+
+    return Settings(
+        server=ServerSettings(hostname=plan.hostname),
+        tls=TlsSettings(certificates=(CertificateSettings(certificate=CERTIFICATE, key=KEY),)),
+        protocols={name: move_listeners(kind(), moved) for name, kind in protocol_classes.items()},
+    )
+
+
+def move_listeners(value: Any, moved: Callable[[Listen], Listen]) -> Any:
+    """`value`, a section of settings, with every place to listen in it replaced."""
+    if isinstance(value, Listen):
+        return moved(value)
+    if isinstance(value, tuple):
+        return tuple(move_listeners(item, moved) for item in value)
+    if attrs.has(type(value)):
+        names = [attribute.name for attribute in attrs.fields(type(value))]
+        return attrs.evolve(value, **{name: move_listeners(getattr(value, name), moved) for name in names})
+    return value
+
+
+def write_certificate(plan: Plan, now: datetime.datetime) -> None:
+    """Make the site's certificate, unless there is one."""
+    if not (plan.directory / CERTIFICATE).exists():
+        local = ["localhost", "127.0.0.1", "::1"] if _on_loopback(plan.listen) else []
+        names = [plan.hostname, plan.domain, *local]
+        write_self_signed(plan.directory / CERTIFICATE, plan.directory / KEY, names, now)
+
+
+def write_configuration(plan: Plan, settings: Settings) -> None:
+    """Write the configuration file: the last step of making a site's files."""
+    write_private(plan.file, render(settings).encode())
+
+
+def make_directory(plan: Plan) -> None:
+    """Make the data directory, for its owner alone."""
+    plan.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+async def add_first_domain(admin: IDirectoryAdmin, domain: str) -> str:
+    """Add the domain and its postmaster; the postmaster's password, to be told once."""
+    password, postmaster = new_password(), Address("postmaster", domain)
+    try:
+        await admin.add_domain(domain)
+    except AlreadyThere:
+        pass  # an earlier try was cut off
+    try:
+        await admin.add_account(postmaster, password, "Postmaster")
+    except AlreadyThere:
+        await admin.set_password(postmaster, password)
+    return password
+
+
+def keep_password(directory: Path, address: str, password: str) -> Path:
+    """Leave the postmaster's password in a file for the owner alone; the file."""
+    file = directory / INITIAL_PASSWORD
+    write_private(file, f"{address} {password}\n".encode())
+    return file
+
+
+def new_password() -> str:
+    """A password to be told once."""
+    return "".join(secrets.choice(PASSWORD_ALPHABET) for _ in range(PASSWORD_LENGTH))
+
+
+def _on_loopback(listen: str | None) -> bool:
+    return listen is not None and (listen.startswith("127.") or listen in ("::1", "localhost"))

@@ -1,0 +1,118 @@
+"""Running one piece of work on the store: our own connection to the same data, server or no server."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from attrs import frozen
+from zope.interface import implementer
+
+from worldmail.errors import NoSuchThing
+from worldmail.interfaces.directory import Account, IDirectoryAdmin
+from worldmail.interfaces.store import IMailboxStore, ITrace
+from worldmail.interfaces.world import IJournal
+from worldmail.mail.address import Address
+
+if TYPE_CHECKING:
+    from worldmail.config.settings import Settings
+
+T = TypeVar("T")
+
+
+@frozen(kw_only=True)
+class Parts:
+    """What a command works with."""
+
+    settings: Settings
+    admin: IDirectoryAdmin
+    mailboxes: IMailboxStore
+    trace: ITrace
+
+    async def account(self, address: Address) -> Account:
+        """The account with this address. Raises `NoSuchThing`."""
+        for account in await self.admin.accounts(address.domain):
+            if account.address.key == address.key:
+                return account
+        raise NoSuchThing(f"there is no account {address}")
+
+
+@implementer(IJournal)
+class QuietJournal:
+    """Commands say what they did themselves; faults go to standard error."""
+
+    def record(self, event: str, **fields: Any) -> None:
+        """Nothing."""
+
+    def failure(self, event: str, error: BaseException, **fields: Any) -> None:
+        """One line."""
+        print(f"worldmail: {event}: {error}", file=sys.stderr)
+
+
+def run(config: Path, job: Callable[[Parts], Awaitable[T]]) -> T:
+    """The result of `job` on the store of this configuration. Raises what it raises."""
+    from worldmail.app.assembly import read_configuration
+
+    return run_with(read_configuration(config), job)
+
+
+def run_with(settings: Settings, job: Callable[[Parts], Awaitable[T]]) -> T:
+    """As `run`, for settings that were read already."""
+    from twisted.internet import reactor
+
+    from worldmail.app.assembly import build_store
+
+    act_as_owner(settings.data)
+    store = build_store(settings, reactor, QuietJournal())
+    parts = Parts(settings=settings, admin=store.admin, mailboxes=store.mailboxes, trace=store.trace)
+
+    async def work() -> T:
+        store.database.start()
+        try:
+            return await job(parts)
+        finally:
+            await store.database.stop()
+
+    return _run_reactor(reactor, work)
+
+
+def act_as_owner(data: Path) -> None:
+    """As root, become the owner of the data directory: what we make there must be theirs."""
+    from worldmail.app.privileges import Identity, become
+
+    about = data.stat()
+    if os.geteuid() != 0 or about.st_uid == 0:
+        return
+    try:
+        name = pwd.getpwuid(about.st_uid).pw_name
+    except KeyError:
+        name = None
+    become(Identity(uid=about.st_uid, gid=about.st_gid, name=name))
+
+
+def _run_reactor(reactor: Any, work: Callable[[], Awaitable[T]]) -> T:
+    from twisted.internet.defer import Deferred
+    from twisted.python.failure import Failure
+
+    ended: list[Any] = []
+
+    def finish(result: Any) -> None:
+        ended.append(result)
+        reactor.stop()
+
+    def begin() -> None:
+        Deferred.fromCoroutine(work()).addBoth(finish)  # type: ignore[arg-type]  # a coroutine
+
+    reactor.callWhenRunning(begin)
+    reactor.run()
+    if not ended:
+        raise KeyboardInterrupt
+    (result,) = ended
+    if isinstance(result, Failure):
+        result.raiseException()
+    value: T = result
+    return value
