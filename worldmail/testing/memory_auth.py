@@ -52,14 +52,14 @@ class MemoryAuthentication:
         account, password = self._find(login)
         right = hashlib.md5(stamp + password.encode()).hexdigest().encode()
         if account is None or not account.legacy_auth or not hmac.compare_digest(right, digest):
-            raise AuthenticationFailed()
+            raise AuthenticationFailed
         return account
 
     def check(self, login: str, password: str) -> Account:
         """The account, if the password is right."""
         account, right = self._find(login)
         if account is None or not hmac.compare_digest(right.encode(), password.encode()):
-            raise AuthenticationFailed()
+            raise AuthenticationFailed
         return account
 
     def cram(self, login: str, challenge: bytes, digest: str) -> Account:
@@ -67,7 +67,7 @@ class MemoryAuthentication:
         account, password = self._find(login)
         right = hmac.new(password.encode(), challenge, "md5").hexdigest()
         if account is None or not hmac.compare_digest(right, digest):
-            raise AuthenticationFailed()
+            raise AuthenticationFailed
         return account
 
     def _find(self, login: str) -> tuple[Account | None, str]:
@@ -88,7 +88,7 @@ class _Exchange:
             raise AuthenticationFailed("Malformed response", code=501, enhanced="5.5.2") from error
 
     def step(self, response: bytes | None) -> Challenge | SignedIn:
-        raise AuthenticationFailed()
+        raise AuthenticationFailed
 
 
 @implementer(ISaslExchange)

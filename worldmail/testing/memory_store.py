@@ -125,7 +125,9 @@ class MemoryMailboxes:
             self.boxes[key] = _Mailbox(id=len(self.boxes) + 1, account_id=account_id, name=name)
         return self.boxes[key]
 
-    def add(self, account_id: int, content: bytes, *, prefix: bytes = b"", name: str = "INBOX", received: int = 0) -> MessageRow:
+    def add(
+        self, account_id: int, content: bytes, *, prefix: bytes = b"", name: str = "INBOX", received: int = 0
+    ) -> MessageRow:
         """Put a message there, as an acceptance would."""
         return self.box(account_id, name).add(content, prefix, received)
 
@@ -241,7 +243,8 @@ class MemoryAcceptance:
         for delivery in acceptance.deliveries:
             sender = acceptance.envelope.sender
             prefix = f"Return-Path: <{sender or ''}>\r\nDelivered-To: {delivery.recipient.address}\r\n".encode()
-            self.mailboxes.add(delivery.account_id, content, prefix=prefix, name=delivery.mailbox, received=acceptance.received)
+            box = self.mailboxes.box(delivery.account_id, delivery.mailbox)
+            box.add(content, prefix, acceptance.received)
 
 
 @implementer(ITrace)

@@ -245,4 +245,3 @@ class MemoryWorld:
     def replace(self, **parts: Any) -> World:
         """A `World` with some parts exchanged."""
         return evolve(self.world, **parts)
-

@@ -1,0 +1,249 @@
+"""What happens to a message's content on its way in.
+
+The header is collected, up to a limit, and looked at once; then everything goes straight into
+the store's writer. In front go our Received field, what a submission left out,
+and labels for 8-bit text that has none. On an mx listener nothing else is changed
+but that Return-Path fields, which only the last server may write, are taken out
+(RFC 5321 §4.4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+
+from attrs import evolve, frozen
+
+from worldmail.errors import MessageTooLarge, TemporaryFailure
+from worldmail.interfaces.policy import Asker, MessageRequest
+from worldmail.interfaces.store import Acceptance
+from worldmail.interfaces.world import World
+from worldmail.mail.envelope import Body, Delivery, Envelope, Origin
+from worldmail.mail.header import Header, starts_with_field
+from worldmail.mail.labels import CharsetSense, label_fields, may_be_labelled
+from worldmail.mail.received import received_field
+from worldmail.mail.submission import missing_fields, qualified_header
+from worldmail.protocols.smtp.settings import SmtpSettings
+
+_MAXIMUM_MESSAGE_ID = 998
+
+
+@frozen(kw_only=True)
+class Consignment:
+    """What is known of a message before its content comes.
+
+    Args:
+        host: our own name.
+        size_limit: the most octets it may have.
+    """
+
+    world: World
+    settings: SmtpSettings
+    host: str
+    asker: Asker
+    origin: Origin
+    envelope: Envelope
+    deliveries: tuple[Delivery, ...]
+    size_limit: int
+
+
+class Intake:
+    """Takes one message's octets and, at the end, has it accepted.
+
+    Attributes:
+        id: the acceptance id.
+        size: octets taken so far.
+    """
+
+    __slots__ = (
+        "_binary",
+        "_consignment",
+        "_finishing",
+        "_head",
+        "_header",
+        "_message_id",
+        "_received",
+        "_sense",
+        "_top",
+        "_writer",
+        "aborted",
+        "id",
+        "size",
+    )
+
+    def __init__(self, consignment: Consignment) -> None:
+        acceptance = consignment.world.acceptance
+        self._consignment = consignment
+        self._binary = consignment.envelope.body is Body.BINARY
+        self._writer = acceptance.writer()
+        self._head: bytearray | None = bytearray()
+        self._header = b""
+        self._top = b""  # what goes in front of everything, where it is not written yet
+        self._sense: CharsetSense | None = None
+        self._message_id: str | None = None
+        self._received = int(consignment.world.clock.now())
+        self._finishing = False
+        self.aborted = False
+        self.id: str = acceptance.new_id()
+        self.size = 0
+
+    def write(self, octets: bytes) -> None:
+        """Take the next octets. Raises `MessageTooLarge`; then the intake is to be aborted."""
+        self.size += len(octets)
+        if self.size > self._consignment.size_limit:
+            raise MessageTooLarge
+        if self._head is not None:
+            self._collect(self._head, octets)
+            return
+        if self._sense is not None:
+            self._sense.feed(octets)
+        self._writer.write(octets)
+
+    def behind(self) -> bool:
+        """True if the store wants us to wait; then await `caught_up`."""
+        return bool(self._writer.behind())
+
+    def caught_up(self) -> Awaitable[None]:
+        """Done when more may be written."""
+        waiting: Awaitable[None] = self._writer.caught_up()
+        return waiting
+
+    async def finish(self) -> None:
+        """All octets are here; done when the message is accepted and on disk.
+
+        Raises: what the policy and the store refuse it with; then the intake is to be aborted.
+        """
+        if self._head is not None:
+            head = bytes(self._head)
+            named = not head or starts_with_field(head)
+            self._header_complete(head if named else b"", b"" if named else b"\r\n" + head)
+        consignment = self._consignment
+        request = MessageRequest(
+            asker=consignment.asker, envelope=consignment.envelope, header=self._header, size=self.size
+        )
+        waiting = consignment.world.policy.ask(request)
+        if waiting is not None:
+            await waiting
+        if self.aborted:
+            raise TemporaryFailure(reason="the connection is gone")
+        self._finishing = True
+        try:
+            content = await self._writer.finish(self._in_front())
+            await consignment.world.acceptance.accept(
+                Acceptance(
+                    id=self.id,
+                    received=self._received,
+                    envelope=consignment.envelope,
+                    origin=consignment.origin,
+                    content=evolve(content, binary=True) if self._binary else content,
+                    deliveries=consignment.deliveries,
+                    message_id=self._message_id,
+                )
+            )
+        finally:
+            self._finishing = False
+        self._record()
+
+    def abort(self) -> None:
+        """Forget it all; what is being accepted at this moment is left to go through."""
+        if not self._finishing:
+            self.aborted = True
+            self._writer.abort()
+
+    def _in_front(self) -> bytes:
+        """What could not be written before the whole body was seen."""
+        charset = self._sense.charset() if self._sense is not None else None
+        return self._top + label_fields(charset) if charset is not None else self._top
+
+    def _collect(self, head: bytearray, octets: bytes) -> None:
+        """Look for the empty line that ends the header."""
+        if not head:
+            end = octets.find(b"\r\n\r\n")
+            if end >= 0 and starts_with_field(octets):
+                self._header_complete(octets[: end + 2], octets[end + 2 :])
+                return
+        seen = len(head)
+        head += octets
+        line = head.find(b"\r\n", max(0, seen - 1))
+        if line < 0:
+            self._check_length(head)
+            return
+        if not starts_with_field(head):
+            # No header at all: everything is body, behind an empty line of ours unless it begins with one.
+            self._header_complete(b"", bytes(head) if head.startswith(b"\r\n") else b"\r\n" + bytes(head))
+            return
+        end = head.find(b"\r\n\r\n", max(0, seen - 3))
+        if end >= 0:
+            self._header_complete(bytes(head[: end + 2]), bytes(head[end + 2 :]))
+        else:
+            self._check_length(head)
+
+    def _check_length(self, head: bytearray) -> None:
+        if len(head) > self._consignment.settings.header_size:
+            raise MessageTooLarge("Message header exceeds the size limit")
+
+    def _header_complete(self, raw: bytes, rest: bytes) -> None:
+        """The header is `raw`; `rest` is what came behind it, beginning with the empty line."""
+        self._head = None
+        consignment = self._consignment
+        header = Header(raw)
+        if b"return-path" in header:
+            raw = header.without((b"return-path",))
+        completions = b""
+        if consignment.asker.role == "submission":
+            header, raw, completions = self._completed(header, raw)
+        message_id = header.first(b"message-id")
+        if message_id is not None:
+            self._message_id = message_id[:_MAXIMUM_MESSAGE_ID].decode("utf-8", "replace")
+        self._header = raw
+        top = self._trace_field() + completions
+        if consignment.settings.label_8bit and not self._binary and may_be_labelled(header):
+            self._top = top
+            self._sense = CharsetSense()
+            self._sense.feed(rest)
+            self._writer.write(raw + rest)
+        else:
+            self._writer.write(b"".join((top, raw, rest)))
+
+    def _completed(self, header: Header, raw: bytes) -> tuple[Header, bytes, bytes]:
+        """The header as a submission gets it, and the fields to put in front (RFC 6409 §8)."""
+        consignment = self._consignment
+        account = consignment.asker.account
+        author = consignment.envelope.sender
+        if account is None:
+            return header, raw, b""
+        fields = missing_fields(
+            header,
+            author=account.address if author is None else author,
+            host=consignment.host,
+            unique=self.id,
+            at=self._received,
+        )
+        qualified = qualified_header(Header(raw), account.address.domain)
+        return Header(fields + qualified), qualified, fields
+
+    def _record(self) -> None:
+        consignment = self._consignment
+        envelope = consignment.envelope
+        consignment.world.journal.record(
+            "accepted",
+            session=consignment.origin.session,
+            acceptance=self.id,
+            client=consignment.origin.client,
+            account=consignment.origin.account,
+            sender=str(envelope.sender or "<>"),
+            recipients=len(envelope.recipients),
+            size=self.size,
+            protocol=consignment.origin.protocol,
+        )
+
+    def _trace_field(self) -> bytes:
+        consignment = self._consignment
+        recipients = consignment.envelope.recipients
+        return received_field(
+            consignment.origin,
+            host=consignment.host,
+            acceptance=self.id,
+            at=self._received,
+            recipient=recipients[0].address if len(recipients) == 1 else None,
+            account=consignment.origin.account if consignment.settings.record_account else None,
+        )

@@ -1,0 +1,348 @@
+"""One ESMTP session: RFC 5321, without I/O.
+
+Theory of operation. The parser cuts the peer's bytes into events; the session hands
+each to the verb whose turn it is, and makes every reply. A verb is a coroutine over the
+session that returns what to send, or raises the `Refusal` that is the reply. What a
+session knows: who the peer says it is, who signed in, and the transaction under way.
+All sessions of a listener share the rest (`Entrance`).
+
+    NEW --EHLO--> READY --MAIL--> MAIL --DATA--> TEXT --end--> READY
+                    |  ^            |
+                  AUTH |          BDAT --> TEXT --end of chunk--> CHUNKS --BDAT--> TEXT ...
+                    v  |
+                   SASL
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from zope.interface import implementer
+
+from worldmail.errors import Refusal
+from worldmail.interfaces.directory import Account
+from worldmail.interfaces.policy import Asker
+from worldmail.interfaces.protocol import IDialogue, Peer
+from worldmail.protocols.smtp.entrance import Entrance
+from worldmail.protocols.smtp.parser import Event, Parser, Text
+from worldmail.protocols.smtp.replies import reply
+from worldmail.protocols.smtp.states import GREETED_STATES, OUT_OF_ORDER, State
+from worldmail.protocols.smtp.tally import Tally
+from worldmail.protocols.smtp.transaction import Transaction
+from worldmail.protocols.smtp.transfer import Transfer
+from worldmail.wire.commands import Command
+from worldmail.wire.effects import Close, Effects
+from worldmail.wire.faults import Fault
+
+_IDLE = frozenset((b"NOOP", b"RSET", b"VRFY", b"EXPN", b"HELP", b"EHLO", b"HELO"))
+_WITHOUT_CODES = frozenset((b"EHLO", b"HELO"))
+_RECORDED = frozenset((b"MAIL", b"RCPT", b"DATA", b"BDAT", b"AUTH", b"STARTTLS"))
+
+
+@implementer(IDialogue)
+class Session:
+    """The server's side of one connection.
+
+    Attributes:
+        peer: the connection.
+        state: what is waited for.
+        helo: the name the peer gave; "" before it did.
+        esmtp: True if it said EHLO.
+        account: who signed in.
+        transaction: the one under way.
+        transactions: how many there were.
+        respond: takes the next line of an AUTH exchange.
+    """
+
+    __slots__ = (
+        "_asker",
+        "_command",
+        "_line_began",
+        "_opened",
+        "_parser",
+        "_tally",
+        "_transfer",
+        "account",
+        "entrance",
+        "esmtp",
+        "helo",
+        "peer",
+        "respond",
+        "state",
+        "transaction",
+        "transactions",
+    )
+
+    peer: Peer
+    state: State
+    helo: str
+    esmtp: bool
+    account: Account | None
+    transaction: Transaction | None
+    respond: Callable[[bytes], Awaitable[Effects]] | None
+    _asker: Asker | None
+    _tally: Tally
+    _transfer: Transfer | None
+
+    def __init__(self, entrance: Entrance) -> None:
+        self.entrance = entrance
+        self._parser = Parser(entrance.line_limit)
+        self._opened = 0.0
+        self._line_began: float | None = None
+        self.transactions = 0
+        self._command: Command[Session] | None = None
+        self._forget()
+
+    # --- what the driver calls -------------------------------------------------------
+
+    @property
+    def timeout(self) -> float:
+        """See `IDialogue.timeout`. A command's time runs from its first octet: dribbling does not prolong it."""
+        settings = self.entrance.settings
+        if self.state is State.TEXT:
+            return settings.data_timeout
+        left = settings.command_timeout
+        if self._line_began is not None:
+            left += self._line_began - self.entrance.world.clock.seconds()
+        if self.account is None and self.entrance.submission:
+            left = min(left, self._opened + settings.login_timeout - self.entrance.world.clock.seconds())
+        return max(left, 0.0)
+
+    def opened(self, peer: Peer) -> Effects:
+        """Greet (RFC 5321 §3.1)."""
+        self.peer = peer
+        self._opened = self.entrance.world.clock.seconds()
+        self._tally = Tally(self.entrance.settings, exempt=peer.exempt)
+        return (self.entrance.greeting,)
+
+    def receive(self, data: bytes) -> None:
+        """Take bytes."""
+        self._parser.receive(data)
+
+    def buffered(self) -> int:
+        """See `IDialogue.buffered`."""
+        return self._parser.buffered()
+
+    def next_event(self) -> Event | None:
+        """See `IDialogue.next_event`."""
+        event = self._parser.next_event()
+        if event is not None:
+            self._line_began = None
+        elif self._line_began is None and self._parser.buffered():
+            self._line_began = self.entrance.world.clock.seconds()
+        return event
+
+    async def handle(self, event: object) -> Effects:
+        """Act on a line, on a faulty line, on a piece of a message."""
+        try:
+            if isinstance(event, bytes):
+                return await self._take_line(event)
+            if isinstance(event, Text):
+                return await self._take_text(event)
+            assert isinstance(event, Fault)
+            return self._take_fault(event)
+        except Refusal as refusal:
+            return self._refuse(refusal)
+        except Exception as error:  # noqa: BLE001  # whatever it is, the peer is told and the connection ends
+            return self._fail(error)
+
+    def secured(self, peer: Peer) -> Effects:
+        """Forget all that was learnt in the clear (RFC 3207 §4.2)."""
+        self.peer = peer
+        self._parser.clear()
+        self.abandon()
+        self._forget()
+        return ()
+
+    def timed_out(self) -> Effects:
+        """See `IDialogue.timed_out`."""
+        return (reply(421, "4.4.2", f"{self.entrance.host} Timeout, closing the connection"),)
+
+    def shutting_down(self) -> Effects:
+        """See `IDialogue.shutting_down` (RFC 5321 §3.8)."""
+        return (reply(421, "4.3.2", f"{self.entrance.host} Service is shutting down"),)
+
+    def closed(self, reason: str) -> None:
+        """See `IDialogue.closed`."""
+        self.abandon()
+        self.state = State.CLOSED
+        self.respond = None
+
+    # --- what verbs call -------------------------------------------------------------
+
+    @property
+    def asker(self) -> Asker:
+        """Who asks, for the policy."""
+        if self._asker is None:
+            self._asker = Asker(
+                session=self.peer.session,
+                role=self.entrance.listener.role,
+                client=self.peer.host,
+                helo=self.helo,
+                tls=self.peer.tls is not None,
+                account=self.account,
+            )
+        return self._asker
+
+    @property
+    def size_limit(self) -> int:
+        """The most octets a message may have now (RFC 1870 §4)."""
+        limit = self.entrance.settings.message_size
+        account = self.account
+        return limit if account is None or account.max_message is None else min(limit, account.max_message)
+
+    def greet(self, helo: str, *, esmtp: bool) -> None:
+        """The peer named itself; a transaction under way ends (RFC 5321 §4.1.4)."""
+        self.abandon()
+        self.helo = helo
+        self.esmtp = esmtp
+        self.state = State.READY
+        self._asker = None
+
+    def sign_in(self, account: Account) -> None:
+        """The peer is this account's owner."""
+        self.account = account
+        self._asker = None
+
+    def begin(self, transaction: Transaction) -> None:
+        """MAIL was accepted."""
+        self.transaction = transaction
+        self.transactions += 1
+        self.state = State.MAIL
+
+    def abandon(self) -> None:
+        """The transaction is over, or given up (RFC 5321 §4.1.1.5)."""
+        if self.transaction is not None:
+            self.transaction.abandon()
+            self.transaction = None
+        if self.state in GREETED_STATES:
+            self.state = State.READY
+
+    def receive_data(self, transfer: Transfer) -> None:
+        """What comes next is the text of DATA."""
+        self._parser.expect_data(self.entrance.settings.text_line)
+        self._transfer = transfer
+        self.state = State.TEXT
+
+    def receive_chunk(self, transfer: Transfer, size: int) -> None:
+        """What comes next is a chunk, wanted or not."""
+        self._parser.expect_chunk(size)
+        self._transfer = transfer
+        self.state = State.TEXT
+
+    def refuse_for_good(self, refusal: Refusal, reason: str) -> Effects:
+        """Reply and close: the peer cannot be followed any further."""
+        return (*self._refuse(refusal), Close(reason))
+
+    # --- events ----------------------------------------------------------------------
+
+    async def _take_line(self, line: bytes) -> Effects:
+        if self.state is State.SASL:
+            return await self._take_response(line)
+        word, _, argument = line.partition(b" ")
+        entrance = self.entrance
+        self._command = command = entrance.commands.get(word.upper())
+        if len(line) > entrance.settings.command_line - 2 and word.upper() != b"AUTH":
+            raise Refusal("Line too long", code=500, enhanced="5.5.2")
+        if command is None:
+            raise Refusal("Command not recognized", code=500, enhanced="5.5.1")
+        if self.state not in command.states:
+            raise Refusal(OUT_OF_ORDER[self.state], code=503, enhanced="5.5.1")
+        if command.word in _IDLE:
+            self._tally.count_idle()
+        return await command.run(self, command.parse(argument))
+
+    async def _take_response(self, line: bytes) -> Effects:
+        respond = self.respond
+        assert respond is not None
+        self.respond = None
+        self.state = State.READY
+        return await respond(line)
+
+    def _take_fault(self, fault: Fault) -> Effects:
+        """A faulty line (RFC 5321 §2.3.8, §4.5.3.1.4). Bare CR or LF is how smuggling looks: that peer is done."""
+        in_exchange, self._command = self.state is State.SASL, None
+        if in_exchange:
+            self.state, self.respond = State.READY, None
+            if fault is Fault.TOO_LONG:
+                raise Refusal("Authentication exchange line is too long", code=500, enhanced="5.5.6")
+        if fault is Fault.TOO_LONG:
+            raise Refusal("Line too long", code=500, enhanced="5.5.2")
+        refusal = Refusal(f"A command has a {fault.value}", code=500, enhanced="5.5.2")
+        if fault is Fault.NUL:
+            raise refusal
+        return self.refuse_for_good(refusal, fault.value)
+
+    async def _take_text(self, text: Text) -> Effects:
+        entrance, transfer = self.entrance, self._transfer
+        assert transfer is not None
+        await transfer.take(text)
+        if not text.finished:
+            strange = self.account is None and not self.peer.exempt
+            if strange and transfer.too_slow(entrance.settings.data_rate, entrance.world.clock.seconds()):
+                raise Refusal("Data comes in too slowly", code=421, enhanced="4.4.2")
+            return ()
+        self._transfer = None
+        if transfer.refusal is not None:
+            self._end_text()
+            raise transfer.refusal
+        if not transfer.completes:
+            assert transfer.chunk is not None
+            self.state = State.CHUNKS
+            return (reply(250, "2.0.0", f"{transfer.chunk.size} octets received"),)
+        intake = transfer.intake
+        assert intake is not None
+        try:
+            await intake.finish()
+        finally:
+            self._end_text()
+        self._tally.message_accepted()
+        return (reply(250, "2.0.0", f"Ok {intake.id}"),)
+
+    # --- replies ---------------------------------------------------------------------
+
+    def _refuse(self, refusal: Refusal) -> Effects:
+        """The reply that a refusal is, and what follows from there having been so many."""
+        code, command = refusal.reply_code, self._command
+        word = b"" if command is None else command.word
+        self._record(refusal, word)
+        answer = reply(code, "" if word in _WITHOUT_CODES else refusal.reply_enhanced, refusal.reply_text)
+        if code == 421:
+            self.abandon()
+            return (answer, Close(refusal.reason or refusal.reply_text))
+        if code >= 500 and self._tally.count_error(word):
+            return (reply(421, "4.7.0", f"{self.entrance.host} Too many errors"), Close("too many errors"))
+        return (answer,)
+
+    def _fail(self, error: Exception) -> Effects:
+        """A fault of ours: say so, and do not go on in a state that nobody thought of."""
+        self.entrance.world.journal.failure("smtp_failed", error, session=self.peer.session)
+        self.abandon()
+        return (reply(421, "4.3.0", f"{self.entrance.host} Internal error, try again later"), Close("internal error"))
+
+    def _record(self, refusal: Refusal, word: bytes) -> None:
+        if word not in _RECORDED:
+            return
+        transaction = self.transaction
+        self.entrance.world.journal.record(
+            "refused",
+            session=self.peer.session,
+            client=self.peer.host,
+            stage=word.decode(),
+            code=refusal.reply_code,
+            enhanced=refusal.reply_enhanced,
+            reason=refusal.reason or refusal.reply_text,
+            sender=None if transaction is None else str(transaction.sender or "<>"),
+        )
+
+    def _end_text(self) -> None:
+        if self.state is State.TEXT:
+            self.state = State.READY if self.helo else State.NEW
+            self.abandon()
+
+    def _forget(self) -> None:
+        self.state = State.NEW
+        self.helo = ""
+        self.esmtp = False
+        self.account = self.transaction = self.respond = None
+        self._transfer = self._asker = None

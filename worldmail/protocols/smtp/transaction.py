@@ -1,0 +1,61 @@
+"""One mail transaction: from MAIL to the end of its data, or to whatever ends it before (RFC 5321 §3.3)."""
+
+from __future__ import annotations
+
+from attrs import define, field
+
+from worldmail.interfaces.directory import Account
+from worldmail.mail.address import Address
+from worldmail.mail.envelope import Delivery, Envelope, Recipient
+from worldmail.protocols.smtp.chunks import ChunkInspector
+from worldmail.protocols.smtp.grammar import MailArguments
+from worldmail.protocols.smtp.intake import Intake
+
+
+@define(eq=False)
+class Transaction:
+    """What MAIL and RCPT have given by now.
+
+    Args:
+        sender: the reverse-path, qualified; None for the null one.
+        arguments: MAIL as it was given.
+        size_limit: the most octets the message may have, the smallest of all limits that apply.
+        intake: where the content goes, once it comes.
+        inspector: looks at the lines of its chunks, if they are lines.
+    """
+
+    sender: Address | None
+    arguments: MailArguments
+    size_limit: int
+    recipients: list[Recipient] = field(factory=list)
+    deliveries: dict[int, Delivery] = field(factory=dict)
+    intake: Intake | None = None
+    inspector: ChunkInspector | None = None
+
+    def add(self, recipient: Recipient, accounts: list[Account]) -> None:
+        """One more recipient, and to whom it leads. An account is delivered to once, for the first that led there."""
+        self.recipients.append(recipient)
+        for account in accounts:
+            if account.id not in self.deliveries:
+                self.deliveries[account.id] = Delivery(account_id=account.id, recipient=recipient)
+            if account.max_message is not None and account.max_message < self.size_limit:
+                self.size_limit = account.max_message
+
+    def envelope(self) -> Envelope:
+        """All of it as a value."""
+        arguments = self.arguments
+        return Envelope(
+            sender=self.sender,
+            recipients=tuple(self.recipients),
+            body=arguments.body,
+            smtputf8=arguments.smtputf8,
+            size=arguments.size,
+            envelope_id=arguments.envelope_id,
+            returns=arguments.returns,
+        )
+
+    def abandon(self) -> None:
+        """Forget what came of the content."""
+        if self.intake is not None:
+            self.intake.abort()
+            self.intake = None

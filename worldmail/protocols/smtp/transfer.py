@@ -1,0 +1,85 @@
+"""The content of one DATA or BDAT command, while it comes.
+
+Whatever goes wrong, reading goes on to the end that the framing gives, so that no
+octet of a message is ever read as a command; what went wrong is the reply at that end.
+"""
+
+from __future__ import annotations
+
+from attrs import define
+
+from worldmail.errors import MalformedMessage, Refusal
+from worldmail.protocols.smtp.chunks import ChunkInspector
+from worldmail.protocols.smtp.grammar import Chunk
+from worldmail.protocols.smtp.intake import Intake
+from worldmail.protocols.smtp.parser import Text
+from worldmail.wire.faults import Fault
+
+RATE_GRACE = 60.0
+"""Seconds before the rate is looked at."""
+
+_SENTENCES = {
+    Fault.BARE_CR: "Message content has a bare CR",
+    Fault.BARE_LF: "Message content has a bare LF",
+    Fault.NUL: "Message content has a NUL octet",
+    Fault.TOO_LONG: "Message content has a line that is too long",
+}
+
+
+@define(eq=False)
+class Transfer:
+    """Takes what a command's content brings.
+
+    Args:
+        intake: where it goes; None where it is dropped.
+        refusal: why it is dropped; the reply at the end.
+        chunk: the BDAT command, None for DATA.
+        inspector: looks at the lines of chunks; None for DATA (the framing looks) and for BINARYMIME.
+        started: when it began, on the clock that only grows.
+        octets: how many came.
+    """
+
+    intake: Intake | None
+    started: float
+    refusal: Refusal | None = None
+    chunk: Chunk | None = None
+    inspector: ChunkInspector | None = None
+    octets: int = 0
+
+    @property
+    def completes(self) -> bool:
+        """True if its end is the end of the message."""
+        return self.chunk is None or self.chunk.last
+
+    def too_slow(self, rate: int, now: float) -> bool:
+        """True if a stranger lets it dribble in, under `rate` octets a second (0: any), holding what we have for ever."""
+        elapsed = now - self.started
+        return elapsed > RATE_GRACE and self.octets < rate * elapsed
+
+    async def take(self, text: Text) -> None:
+        """The next piece. Waits if the store is behind; raises nothing, but keeps the refusal."""
+        self.octets += len(text.octets)
+        intake = self.intake
+        if intake is None or self.refusal is not None:
+            return
+        try:
+            self._write(intake, text)
+            if intake.behind():
+                await intake.caught_up()
+        except Refusal as refusal:
+            self.refusal = refusal
+            intake.abort()
+
+    def _write(self, intake: Intake, text: Text) -> None:
+        fault = text.fault
+        inspector = self.inspector
+        if inspector is not None:
+            inspector.feed(text.octets)
+            if text.finished and self.completes:
+                inspector.finish()
+            fault = inspector.fault
+        if fault is not None:
+            raise MalformedMessage(_SENTENCES[fault])
+        intake.write(text.octets)
+        if inspector is not None and text.finished and self.completes and not inspector.ends_line:
+            intake.write(b"\r\n")
