@@ -55,8 +55,8 @@ def toml_text(value: Any, kind: Any) -> str:
 
 def table_class(kind: Any) -> type[Any] | None:
     """The settings class of a field that is a list of tables; None for any other type."""
-    arguments = get_args(kind)
-    return arguments[0] if get_origin(kind) is tuple and attrs.has(arguments[0]) else None
+    item = get_args(kind)[0] if get_origin(kind) is tuple else None
+    return item if item is not None and attrs.has(item) and unit_of(item) is None else None
 
 
 def _section(name: str, section: Any) -> list[str]:
