@@ -1,20 +1,12 @@
-"""Makes the packages beside this file importable, and prints the seed of every random run."""
+"""Makes the packages beside this file importable, and their fixtures known."""
 
 from __future__ import annotations
 
-import os
-import random
 import sys
 from pathlib import Path
 
-import pytest
-
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2])]
 
+from oracle.fixtures import disk, long, make_server, prepared, seed  # noqa: E402 - found through the path above
 
-@pytest.fixture
-def seed(request: pytest.FixtureRequest) -> int:
-    """A new seed, or that of CRASH_SEED to replay a run; shown when the test fails."""
-    chosen = int(os.environ.get("CRASH_SEED") or random.randrange(1 << 32))
-    print(f"CRASH_SEED={chosen} replays {request.node.name}")
-    return chosen
+__all__ = ["disk", "long", "make_server", "prepared", "seed"]

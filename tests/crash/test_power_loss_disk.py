@@ -3,22 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import apsw
 import pytest
-from powerloss.disk import PowerLossDisk, can_mount
-
-pytestmark = pytest.mark.skipif(not can_mount(), reason="needs /dev/fuse and fusermount3")
-
-
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[PowerLossDisk]:
-    made = PowerLossDisk(backing=tmp_path / "backing", mountpoint=tmp_path / "mount")
-    made.mount()
-    yield made
-    made.unmount()
+from powerloss.disk import PowerLossDisk
 
 
 def sync(path: Path) -> None:

@@ -6,6 +6,7 @@ loopback and on free ports, with its output in a file beside its data.
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -13,7 +14,6 @@ import socket
 import subprocess
 import sys
 import time
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -104,13 +104,17 @@ class ServerProcess:
         self.command("user", "add", address, "--password-stdin", stdin=password + "\n")
 
     def configure(self, changes: Mapping[str, Mapping[str, Any]]) -> None:
-        """Change settings, given as section -> key -> value, before the next start."""
-        import tomli_w
-
-        settings = tomllib.loads(self.config.read_text())
+        """Set keys, given as section -> key -> value, before the next start. Tables are not values here."""
+        lines = self.config.read_text().splitlines()
         for section, values in changes.items():
-            settings.setdefault(section, {}).update(values)
-        self.config.write_text(tomli_w.dumps(settings))
+            header = f"[{section}]"
+            if header not in lines:
+                lines += ["", header]
+            at = lines.index(header) + 1
+            end = next((n for n in range(at, len(lines)) if lines[n].startswith("[")), len(lines))
+            kept = [line for line in lines[at:end] if line.partition("=")[0].strip() not in values]
+            lines[at:end] = [*(f"{key} = {json.dumps(value)}" for key, value in values.items()), *kept]
+        self.config.write_text("\n".join([*lines, ""]))
 
     def launch(self) -> None:
         """Start the process and do not wait for it to serve."""

@@ -6,7 +6,6 @@ import asyncio
 import random
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from attrs import define, field
 
@@ -18,22 +17,24 @@ from oracle.store_check import contradictions
 from worldmail.testing.process import ServerProcess
 
 PASSWORD = "correct horse battery staple"
+ACCOUNTS = tuple(f"box{number}@example.test" for number in range(6))
+FOR_THE_LOOPBACK = {
+    "limits": {"exempt": ["127.0.0.0/8"]},
+    "auth": {"plaintext_without_tls": ["127.0.0.0/8"]},
+}
 
 
-def make_server(directory: Path, accounts: int = 6, **options: object) -> tuple[ServerProcess, Site]:
-    """A server with some accounts and no limits for the loopback, not yet started."""
-    server = ServerProcess(directory=directory, **options)  # type: ignore[arg-type]  # passed through
+def prepare(server: ServerProcess) -> None:
+    """Make its data: the accounts, and no limits for the loopback."""
     server.initialise()
-    server.configure({"limits": {"exempt": ["127.0.0.0/8"]}})
-    addresses = tuple(f"box{number}@{server.domain}" for number in range(accounts))
-    for address in addresses:
+    server.configure(FOR_THE_LOOPBACK)
+    for address in ACCOUNTS:
         server.add_user(address, PASSWORD)
-    return server, site_of(server, addresses)
 
 
-def site_of(server: ServerProcess, accounts: tuple[str, ...]) -> Site:
+def site_of(server: ServerProcess) -> Site:
     """The server as clients see it."""
-    return Site(accounts=accounts, password=PASSWORD, smtp_port=server.port(25), pop3_port=server.port(110))
+    return Site(accounts=ACCOUNTS, password=PASSWORD, smtp_port=server.port(25), pop3_port=server.port(110))
 
 
 @define(kw_only=True)
@@ -48,7 +49,6 @@ class Trial:
     """
 
     server: ServerProcess
-    site: Site
     seed: int
     reading: bool = True
     longest: float = 0.7
@@ -56,9 +56,11 @@ class Trial:
     between: Callable[[], None] = field(default=lambda: None)
     ledger: Ledger = field(factory=Ledger)
     slowest_start: float = field(default=0.0, init=False)
+    site: Site = field(init=False)
     _chance: random.Random = field(init=False)
 
     def __attrs_post_init__(self) -> None:
+        self.site = site_of(self.server)
         self._chance = random.Random(f"{self.seed} ends")
 
     def run(self, ends: int, audit_every: int = 10, report: Callable[[str], None] = print) -> list[Breach]:

@@ -1,0 +1,90 @@
+"""Runs the benchmarks and prints their table."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from benchmarks import delivered, idle, large, pop3check
+from benchmarks.figures import Figure, table
+from benchmarks.peers import Peers, missing
+from benchmarks.worldmail_side import WorldMail
+
+MAILBOXES = 5000
+Tell = Callable[[str], None]
+Measurement = Callable[[Path, int, Tell], Iterator[Figure]]
+
+
+def run_delivered(place: Path, rounds: int, tell: Tell) -> Iterator[Figure]:
+    """1 KB messages into mailboxes."""
+    ours, theirs = (
+        WorldMail(directory=place / "w", mailboxes=MAILBOXES),
+        Peers(directory=place / "p", mailboxes=MAILBOXES),
+    )
+    with ours.running(), theirs.running():
+        yield from delivered.measure(ours, theirs, rounds, tell)
+
+
+def run_large(place: Path, rounds: int, tell: Tell) -> Iterator[Figure]:
+    """10 MB messages, and memory."""
+    boxes = large.MESSAGES
+    ours, theirs = WorldMail(directory=place / "w", mailboxes=boxes), Peers(directory=place / "p", mailboxes=boxes)
+    with ours.running():
+        yield from large.growth(ours, ours.server.pid, rounds, tell)
+        with theirs.running():
+            yield from large.measure(ours, theirs, rounds, tell)
+
+
+def run_pop3check(place: Path, rounds: int, tell: Tell) -> Iterator[Figure]:
+    """Mail checks, against both process models of Dovecot."""
+    ours = WorldMail(directory=place / "w", mailboxes=pop3check.ACCOUNTS)
+    with ours.running():
+        for tuned, goal, totals in ((True, 3.0, (4000, 2000)), (False, 20.0, (2000, 200))):
+            theirs = Peers(directory=place / f"p{tuned:d}", mailboxes=pop3check.ACCOUNTS, tuned=tuned)
+            with theirs.running():
+                yield from pop3check.measure(ours, theirs, goal, totals, rounds, tell)
+
+
+def run_idle(place: Path, rounds: int, tell: Tell) -> Iterator[Figure]:
+    """Memory of idle connections."""
+    ours = WorldMail(directory=place / "w", mailboxes=1)
+    ours.prepare()
+    yield from idle.measure(ours.server, tell)
+
+
+MEASUREMENTS: dict[str, Measurement] = {
+    "delivered": run_delivered,
+    "large": run_large,
+    "pop3check": run_pop3check,
+    "idle": run_idle,
+}
+
+
+def main() -> int:
+    """Exit status 1 if a goal was missed, 2 if the machine lacks something."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(MEASUREMENTS)}; default: all")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of each comparison (default 5)")
+    parser.add_argument("--directory", type=Path, help="where data lies while it runs (default: a temporary one)")
+    options = parser.parse_args()
+    if lacking := missing():
+        print(f"this machine lacks: {', '.join(lacking)}", file=sys.stderr)
+        return 2
+    figures: list[Figure] = []
+    for name in options.names or MEASUREMENTS:
+        with tempfile.TemporaryDirectory(prefix="benchmark-", dir=options.directory) as place:
+            Path(place).chmod(0o755)
+            figures.extend(MEASUREMENTS[name](Path(place), options.rounds, _tell))
+    print(table(figures))
+    return 0 if all(figure.reached for figure in figures) else 1
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

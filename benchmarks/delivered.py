@@ -1,0 +1,83 @@
+"""1 KB messages a second that lie in mailboxes, from 20 sessions of smtp-source.
+
+Timed from the first connection to the moment when nothing is on its way any more: for
+WorldMail the last reply, for the peer an empty queue. The mailboxes are counted after.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from benchmarks.figures import Figure, interleaved
+from benchmarks.sides import DOMAIN, Side, mailbox_address
+
+SESSIONS = 20
+OCTETS = 1024
+_FEW, _MANY = 100, 5000
+_GOALS = {False: (5.0, 10.0), True: (10.0, 20.0)}
+
+
+def measure(ours: Side, theirs: Side, rounds: int, tell: Callable[[str], None]) -> Iterator[Figure]:
+    """Over few and many mailboxes, with a new connection each and with connections reused.
+
+    Every mailbox gets a message before: Dovecot makes them then, and not safely when two arrive at once.
+    """
+    for side in (ours, theirs):
+        send_to_many(side.smtp_port, False, 4)
+        side.wait_until_delivered()
+    for mailboxes, send in ((_FEW, send_to_few), (_MANY, send_to_many)):
+        for reuse in (False, True):
+            what = f"1 KB delivered, {mailboxes} mailboxes, {'connections reused' if reuse else 'a connection each'}"
+            tell(what)
+            goal, aim = _GOALS[reuse]
+            figures = interleaved(rounds, partial(rate, ours, send, reuse), partial(rate, theirs, send, reuse), tell)
+            yield Figure(what=what, unit="/s", ours=figures[0], theirs=figures[1], goal=goal, aim=aim)
+
+
+def rate(side: Side, send: Callable[[int, bool], int], reuse: bool) -> float:
+    """Delivered messages a second, once."""
+    before = side.messages()
+    started = time.monotonic()
+    sent = send(side.smtp_port, reuse)
+    side.wait_until_delivered()
+    seconds = time.monotonic() - started
+    delivered = side.messages() - before
+    if delivered != sent:
+        raise AssertionError(f"{side.name}: {sent} messages sent, {delivered} in the mailboxes")
+    return delivered / seconds
+
+
+def send_to_many(port: int, reuse: bool, sessions: int = SESSIONS) -> int:
+    """One message to each of the many mailboxes, so many at a time."""
+    _source(port, reuse, "-N", "-s", str(sessions), "-m", str(_MANY), "-t", f"box@{DOMAIN}").wait()
+    return _MANY
+
+
+def send_to_few(port: int, reuse: bool, each: int = 20) -> int:
+    """So many messages to each of the few: 20 chains of one session, each chain through mailboxes of its own."""
+    chains = [iter(range(chain + 1, _FEW + 1, SESSIONS)) for chain in range(SESSIONS)]
+    live = {chain: process for chain in chains if (process := _next(chain, port, reuse, each))}
+    while live:
+        for chain, process in list(live.items()):
+            if process.poll() is not None:
+                del live[chain]
+                if (following := _next(chain, port, reuse, each)) is not None:
+                    live[chain] = following
+        time.sleep(0.001)
+    return _FEW * each
+
+
+def _next(chain: Iterator[int], port: int, reuse: bool, each: int) -> subprocess.Popen[bytes] | None:
+    number = next(chain, None)
+    if number is None:
+        return None
+    return _source(port, reuse, "-s", "1", "-m", str(each), "-t", mailbox_address(number))
+
+
+def _source(port: int, reuse: bool, *options: str) -> subprocess.Popen[bytes]:
+    keep = ("-d",) if reuse else ()
+    fixed = ("-l", str(OCTETS), "-f", f"sender@{DOMAIN}", "-M", "client.test")
+    return subprocess.Popen(("smtp-source", *keep, *fixed, *options, f"127.0.0.1:{port}"))
