@@ -14,6 +14,8 @@ import os
 import pwd
 import resource
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from attrs import frozen
@@ -69,6 +71,22 @@ def become(who: Identity) -> None:
     os.setresuid(who.uid, who.uid, who.uid)
     if who.uid and 0 in os.getresuid():
         raise ConfigurationError("the kernel did not let go of root")
+
+
+@contextmanager
+def acting_as(who: Identity | None) -> Iterator[None]:
+    """As root, make and read files for a while as this user would; otherwise nothing."""
+    if who is None or os.geteuid() != 0:
+        yield
+        return
+    group = os.getegid()
+    os.setegid(who.gid)
+    os.seteuid(who.uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(group)
 
 
 def is_root() -> bool:

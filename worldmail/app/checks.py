@@ -1,0 +1,202 @@
+"""What `worldmail check` looks for beside the form of the configuration: each check is a function of the settings."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import shutil
+import socket
+import stat
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from attrs import frozen
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+
+from worldmail.app import privileges
+from worldmail.config.lines import KeyPath, Lines
+from worldmail.config.listeners import listeners
+from worldmail.config.settings import CertificateSettings, Settings
+from worldmail.errors import ConfigurationError
+from worldmail.interfaces.plugin import IContentStorePlugin, IDirectorySourcePlugin
+from worldmail.plugin import find
+
+EXPIRY_WARNING = datetime.timedelta(days=14)
+UNPRIVILEGED_PORTS = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
+CAP_NET_BIND_SERVICE = 10
+
+
+@frozen(kw_only=True)
+class Finding:
+    """Something that is wrong, or may be.
+
+    Args:
+        text: one sentence.
+        key: the setting that it is about, () for none.
+        serious: False for what works, but is hardly meant.
+    """
+
+    text: str
+    key: KeyPath = ()
+    serious: bool = True
+
+    def located(self, file: Path, lines: Lines) -> str:
+        """The sentence with the file and line of the setting in front."""
+        return f"{file}:{lines.of(self.key)}: {self.text}" if self.key else self.text
+
+
+def check_settings(settings: Settings, now: datetime.datetime) -> Iterator[Finding]:
+    """Everything that can be told without opening the store."""
+    yield from check_user(settings)
+    yield from check_data(settings)
+    yield from check_plugins(settings)
+    yield from check_names(settings)
+    yield from check_ports(settings)
+    for number, pair in enumerate(settings.tls.certificates):
+        yield from check_certificate(pair, ("tls", "certificates", number), now)
+
+
+def check_user(settings: Settings) -> Iterator[Finding]:
+    """Who the server would run as."""
+    if settings.server.run_as:
+        try:
+            privileges.identity(settings.server.run_as)
+        except ConfigurationError as error:
+            yield Finding(text=str(error), key=("server", "run_as"))
+    elif os.geteuid() == 0 and not _owned_by_another(settings.data):
+        yield Finding(text=privileges.ROOT_WARNING, key=("server", "run_as"), serious=False)
+
+
+def check_data(settings: Settings) -> Iterator[Finding]:
+    """The data directory: there, private, and all of one owner."""
+    data = settings.data
+    try:
+        about = data.stat()
+    except OSError as error:
+        yield Finding(text=f"{data}: the data directory: {error.strerror}", key=("server", "data"))
+        return
+    if about.st_mode & 0o077:
+        text = f"{data}: others may look into the data directory (mode {stat.S_IMODE(about.st_mode):04o}, expected 0700)"
+        yield Finding(text=text, key=("server", "data"))
+    yield from _strangers(data, _expected_owner(settings, about.st_uid))
+    free = shutil.disk_usage(data).free
+    if free < settings.store.minimum_free:
+        text = f"{data}: {free // 2**20} MiB are free, less than minimum_free: new mail is refused"
+        yield Finding(text=text, key=("store", "minimum_free"))
+
+
+def check_plugins(settings: Settings) -> Iterator[Finding]:
+    """What the configuration names is installed."""
+    stores = {plugin.name for plugin in find(IContentStorePlugin)}
+    if settings.store.content not in stores:
+        text = f"no content store {settings.store.content!r} is installed; there are: {', '.join(sorted(stores))}"
+        yield Finding(text=text, key=("store", "content"))
+    sources = {plugin.name for plugin in find(IDirectorySourcePlugin)}
+    for number, name in enumerate(settings.directory.sources):
+        if name not in sources:
+            text = f"no directory source {name!r} is installed; there are: {', '.join(sorted(sources))}"
+            yield Finding(text=text, key=("directory", "sources", number))
+
+
+def check_names(settings: Settings) -> Iterator[Finding]:
+    """The name in greetings is one that others can look up (RFC 5321 §2.3.5)."""
+    name = settings.server.hostname or socket.getfqdn()
+    if "." not in name and name != "localhost":
+        text = f"the server would call itself {name}, which is not a fully qualified name"
+        yield Finding(text=text, key=("server", "hostname"), serious=False)
+
+
+def check_ports(settings: Settings) -> Iterator[Finding]:
+    """Whether who runs this could bind the ports."""
+    first = _first_unprivileged_port()
+    if os.geteuid() == 0 or _may_bind_low_ports():
+        return
+    for section in settings.protocols:
+        for path, place in listeners(settings.protocols[section], (section,)):
+            if 0 < place.port < first:
+                text = f"port {place.port} needs root (with run_as) or CAP_NET_BIND_SERVICE"
+                yield Finding(text=text, key=path, serious=False)
+
+
+def check_certificate(pair: CertificateSettings, key: KeyPath, now: datetime.datetime) -> Iterator[Finding]:
+    """A certificate can be read, is valid now and for a while, and belongs to its key."""
+    made = _read(pair.certificate, x509.load_pem_x509_certificate)
+    if isinstance(made, str):
+        yield Finding(text=made, key=(*key, "certificate"))
+    elif made.not_valid_after_utc <= now:
+        yield Finding(text=f"{pair.certificate}: expired on {made.not_valid_after_utc:%Y-%m-%d}", key=(*key, "certificate"))
+    elif made.not_valid_before_utc > now:
+        yield Finding(text=f"{pair.certificate}: is not valid before {made.not_valid_before_utc}", key=(*key, "certificate"))
+    elif made.not_valid_after_utc - now < EXPIRY_WARNING:
+        text = f"{pair.certificate}: expires on {made.not_valid_after_utc:%Y-%m-%d}"
+        yield Finding(text=text, key=(*key, "certificate"), serious=False)
+    private = _read(pair.key, lambda data: serialization.load_pem_private_key(data, None))
+    if isinstance(private, str):
+        yield Finding(text=private, key=(*key, "key"))
+        return
+    if not isinstance(made, str) and private.public_key() != made.public_key():
+        yield Finding(text=f"{pair.key}: is not the key of {pair.certificate}", key=(*key, "key"))
+    mode = pair.key.stat().st_mode
+    if mode & 0o037:
+        text = f"{pair.key}: others may read the private key (mode {stat.S_IMODE(mode):04o}, expected 0600)"
+        yield Finding(text=text, key=(*key, "key"))
+
+
+def _read(path: Path, load):  # type: ignore[no-untyped-def]  # gives what `load` gives, or a sentence
+    try:
+        return load(path.read_bytes())
+    except OSError as error:
+        return f"{path}: cannot be read: {error.strerror}"
+    except (ValueError, TypeError):
+        return f"{path}: is not PEM as expected (a key must have no passphrase)"
+
+
+def _expected_owner(settings: Settings, owner: int) -> int:
+    if not settings.server.run_as:
+        return owner
+    try:
+        return privileges.identity(settings.server.run_as).uid
+    except ConfigurationError:
+        return owner
+
+
+def _strangers(data: Path, owner: int) -> Iterator[Finding]:
+    """Files that the server's user could not write. A directory of root's own is handed over at the start."""
+    if data.stat().st_uid == 0 and owner != 0:
+        return
+    for path in _entries(data):
+        try:
+            about = path.lstat()
+        except OSError:
+            continue  # gone meanwhile
+        if about.st_uid != owner:
+            yield Finding(text=f"{path}: belongs to user {about.st_uid}, the server runs as {owner}", key=("server", "data"))
+
+
+def _entries(data: Path) -> Iterable[Path]:
+    yield data
+    yield from data.iterdir()
+
+
+def _owned_by_another(data: Path) -> bool:
+    try:
+        return data.stat().st_uid != 0
+    except OSError:
+        return False
+
+
+def _first_unprivileged_port() -> int:
+    try:
+        return int(UNPRIVILEGED_PORTS.read_text())
+    except (OSError, ValueError):
+        return 1024
+
+
+def _may_bind_low_ports() -> bool:
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        return False
+    effective = next((line.split()[1] for line in status.splitlines() if line.startswith("CapEff:")), "0")
+    return bool(int(effective, 16) >> CAP_NET_BIND_SERVICE & 1)

@@ -1,0 +1,177 @@
+"""One run of the server, between the reading of its configuration and its end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from attrs import define, field
+from twisted.internet.defer import Deferred
+from twisted.logger import globalLogPublisher
+
+from worldmail.app import privileges
+from worldmail.app.assembly import Assembly, build, read_configuration
+from worldmail.app.first import furnish_default_site
+from worldmail.app.journal import Journal, lost_line
+from worldmail.app.observer import JournalObserver
+from worldmail.app.reload import differences
+from worldmail.app.sink import STANDARD_ERROR, Sink, standard_error_is_nowhere
+from worldmail.config.settings import Settings
+from worldmail.errors import WorldMailError
+from worldmail.transport.clock import use_monotonic_time
+
+LOG_IN_DATA = "worldmail.log"
+GRACE = 2.0
+"""Seconds beyond shutdown_timeout that the database gets for its last commit."""
+
+
+@define(kw_only=True)
+class RunningServer:
+    """The parts of a server that runs, or is about to."""
+
+    settings: Settings
+    assembly: Assembly
+    journal: Journal
+    _reactor: Any
+    _observer: JournalObserver
+    _log_file: str | None
+    _hangup: Any = field(default=None)
+
+    @classmethod
+    def build(cls, settings: Settings, observer: JournalObserver, log_file: str | None) -> RunningServer:
+        """Put the parts together; opens nothing in the data directory but the server key. As root, still."""
+        from twisted.internet import reactor
+
+        use_monotonic_time(reactor)
+        identity = privileges.identity(settings.server.run_as) if settings.server.run_as else None
+        if identity is not None and os.geteuid() == 0 and settings.data.exists():
+            privileges.hand_over(settings.data, identity)
+        text = log_file is None and settings.log.file is None and _console_is_text(settings)
+        journal = Journal(reactor, text=text, level=settings.log.level)
+        try:
+            with privileges.acting_as(identity):
+                assembly = build(settings, reactor, journal)
+        except BaseException:
+            observer.hand_over(journal.event)
+            journal.start(Sink(None, lost_line))
+            journal.close()
+            raise
+        observer.hand_over(journal.event)
+        globalLogPublisher.addObserver(observer)
+        return cls(
+            settings=settings,
+            assembly=assembly,
+            journal=journal,
+            reactor=reactor,
+            observer=observer,
+            log_file=log_file,
+        )
+
+    @property
+    def protocols(self) -> tuple[Any, ...]:
+        """The services of the protocols."""
+        return tuple(self.assembly.protocols.values())
+
+    def drop_privileges(self) -> None:
+        """Become `run_as`, if we are root; say it loudly if root stays."""
+        if self.settings.server.run_as and os.geteuid() == 0:
+            privileges.become(privileges.identity(self.settings.server.run_as))
+        privileges.harden()
+        if privileges.is_root():
+            self.journal.record("server.running-as-root", level="warn", text=privileges.ROOT_WARNING)
+
+    def open(self, default: bool) -> None:
+        """Open log and database, as the user who serves. `default` tells that no configuration was named."""
+        self.journal.start(self._sink())
+        files = privileges.allow_many_connections()
+        self.assembly.store.database.start()
+        if default:
+            data = str(self.settings.data)
+            self.journal.record("server.default", level="warn", text=f"no configuration was named, serving {data}")
+        self.journal.record(
+            "server.started", user=os.geteuid(), pid=os.getpid(), files=files, protocols=sorted(self.assembly.protocols)
+        )
+        Deferred.fromCoroutine(self._first_work(default)).addErrback(self._fatal)
+
+    def serving(self, reload: Callable[[], None]) -> None:
+        """Take SIGHUP from now on."""
+        for service in self.assembly.background:
+            service.startService()
+        if threading.current_thread() is threading.main_thread():
+            self._hangup = signal.signal(signal.SIGHUP, lambda *_: self._reactor.callFromThread(reload))
+
+    async def stop(self, protocols: Deferred[Any]) -> None:
+        """Wait for the protocols (for so long), commit what was accepted, close."""
+        if self._hangup is not None:
+            signal.signal(signal.SIGHUP, self._hangup)
+        timeout = self.settings.server.shutdown_timeout
+        await _within(self._reactor, timeout + GRACE, protocols)
+        for service in self.assembly.background:
+            await _within(self._reactor, timeout, service.stopService())
+        await _within(self._reactor, timeout + GRACE, self.assembly.store.database.stop())
+        self.journal.record("server.stopped", pid=os.getpid())
+        self._close_log()
+
+    def abandon(self) -> None:
+        """The start failed: leave the log where an administrator finds it."""
+        self.journal.start(Sink(None, lost_line))
+        self._close_log()
+
+    def reload(self, file: Path) -> None:
+        """Take up what can change while the server runs; a wrong configuration changes nothing."""
+        self.journal.reopen()
+        try:
+            new = read_configuration(file)
+            self.assembly.world.tls.reload(new.tls)
+        except (WorldMailError, OSError) as error:
+            self.journal.record("server.reload-refused", level="error", text=f"the old configuration goes on: {error}")
+            return
+        changed = list(differences(self.settings, new))
+        self.journal.set_level(new.log.level)
+        waiting = [str(one) for one in changed if not one.live]
+        self.settings = new
+        self.journal.record("server.reloaded", changed=[str(one) for one in changed if one.live])
+        if waiting:
+            text = f"these settings changed and take effect at the next start: {', '.join(waiting)}"
+            self.journal.record("server.restart-needed", level="warn", text=text, settings=waiting)
+
+    async def _first_work(self, default: bool) -> None:
+        await self.assembly.store.check_key()
+        if default:
+            await furnish_default_site(self.assembly.store.admin, self.settings.data, self.journal)
+
+    def _fatal(self, failure: Any) -> None:
+        self.journal.failure("server.fault", failure.value)
+        self._reactor.stop()
+
+    def _sink(self) -> Sink:
+        path = self._log_file
+        if path is None and self.settings.log.file is not None:
+            path = str(self.settings.log.file)
+        if path is None and standard_error_is_nowhere():
+            path = str(self.settings.data / LOG_IN_DATA)
+        return Sink(path, lost_line)
+
+    def _close_log(self) -> None:
+        if self._observer in globalLogPublisher._observers:
+            globalLogPublisher.removeObserver(self._observer)
+        self._observer.take_back()
+        self.journal.close()
+
+
+def _console_is_text(settings: Settings) -> bool:
+    if settings.log.console == "auto":
+        return os.isatty(STANDARD_ERROR)
+    return settings.log.console == "text"
+
+
+async def _within(reactor: Any, seconds: float, waited: Any) -> None:
+    """Wait for a result (or None), not longer than this; its failure is not ours."""
+    if isinstance(waited, Deferred):
+        await waited.addTimeout(seconds, reactor).addErrback(lambda failure: None)
+    elif waited is not None:
+        await waited

@@ -1,0 +1,83 @@
+"""`worldmail check`."""
+
+from __future__ import annotations
+
+import datetime
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from worldmail.cli.main import configuration
+from worldmail.cli.output import json_option, show_rows
+from worldmail.errors import WorldMailError
+
+if TYPE_CHECKING:
+    from worldmail.app.checks import Finding
+    from worldmail.cli.running import Parts
+
+
+@click.command()
+@json_option
+@click.pass_context
+def check(ctx: click.Context, as_json: bool) -> None:
+    """Read the whole configuration and say what is wrong, by line. The status is 1 if anything is wrong, 0 if
+    there are warnings at most. Changes nothing."""
+    from worldmail.app.assembly import protocol_classes, read_configuration
+    from worldmail.errors import ConfigurationError
+
+    file = configuration(ctx)
+    try:
+        settings = read_configuration(file)
+    except ConfigurationError as error:
+        _conclude(as_json, [("error", line) for line in str(error).splitlines()], [])
+        return
+    from worldmail.app.checks import Finding, check_settings
+    from worldmail.config.lines import Lines
+
+    found = list(check_settings(settings, datetime.datetime.now(datetime.UTC)))
+    found += _check_store(settings, Finding)
+    lines = Lines(file.read_text(encoding="utf-8-sig"))
+    told = [("error" if one.serious else "warning", one.located(file, lines)) for one in found]
+    _conclude(as_json, told, sorted(protocol_classes()))
+
+
+def _conclude(as_json: bool, told: list[tuple[str, str]], protocols: list[str]) -> None:
+    if as_json:
+        show_rows(True, (), [{"severity": severity, "text": text} for severity, text in told])
+    else:
+        for severity, text in told:
+            click.echo(text if severity == "error" else f"warning: {text}")
+        if not told:
+            click.echo(f"nothing is wrong; protocols: {', '.join(protocols)}")
+    if any(severity == "error" for severity, _ in told):
+        raise click.exceptions.Exit(1)
+
+
+def _check_store(settings, finding: type[Finding]) -> list[Finding]:  # type: ignore[no-untyped-def]  # Settings
+    """The database opens with the schema of this release, and each domain has its postmaster (RFC 5321 §4.5.1)."""
+    from worldmail.cli.running import run_with
+
+    database = Path(settings.data, settings.database.file)
+    if not database.exists():
+        return [finding(text=f"{database}: there is no database yet; the first start makes it", serious=False)]
+    if not os.access(database, os.R_OK | os.W_OK):
+        return [finding(text=f"{database}: cannot be read and written by who runs this")]
+    try:
+        return run_with(settings, lambda parts: _check_directory(parts, finding))
+    except (WorldMailError, OSError) as error:
+        return [finding(text=str(error))]
+
+
+async def _check_directory(parts: Parts, finding: type[Finding]) -> list[Finding]:
+    domains = [domain for domain in await parts.admin.domains() if domain.alias_of is None]
+    if not domains:
+        return [finding(text="there is no domain yet: worldmail domain add NAME", serious=False)]
+    known = {account.address.key for account in await parts.admin.accounts()}
+    known |= {address.key for address, _ in await parts.admin.aliases()}
+    return [
+        finding(text=f"{domain.name} has no postmaster (RFC 5321 §4.5.1): worldmail user add postmaster@{domain.name}")
+        for domain in domains
+        if not known & {f"postmaster@{domain.name}", f"*@{domain.name}"}
+    ]
