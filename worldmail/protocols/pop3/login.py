@@ -1,0 +1,54 @@
+"""From "who it is, is known" to the TRANSACTION state: what PASS, APOP and AUTH have in common."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from worldmail.errors import MailboxInUse, Refusal, TemporaryFailure
+from worldmail.interfaces.directory import Account
+from worldmail.interfaces.store import IMaildropLock
+from worldmail.protocols.pop3.maildrop import INBOX, Maildrop
+from worldmail.wire.effects import Effects
+
+if TYPE_CHECKING:
+    from worldmail.protocols.pop3.session import Session
+
+
+class NoMaildrop(Refusal):
+    """The account has no INBOX."""
+
+    code = 550
+    enhanced = "5.2.0"
+    text = "This account has no maildrop"
+
+
+async def sign_in(session: Session, account: Account) -> Effects:
+    """Lock the account's maildrop, open it and enter the TRANSACTION state (RFC 1939 §4).
+
+    Raises: `LoginTooSoon`, `MailboxInUse`, `TemporaryFailure`, `NoMaildrop`; the lock is given back then.
+    """
+    world, delays = session.world, session.site.delays
+    now = world.clock.seconds()
+    delays.check(account.id, now)
+    lock = world.mailboxes.lock_maildrop(account.id)
+    if lock is None:
+        raise MailboxInUse
+    try:
+        maildrop = await _opened(session, account, lock)
+    except BaseException:
+        lock.release()
+        raise
+    delays.signed_in(account.id, now)
+    forget = world.changes.subscribe("account", session.account_changed, account.id)
+    session.enter(account, maildrop, forget)
+    return session.ok(f"Maildrop has {maildrop.count} messages ({maildrop.octets} octets)")
+
+
+async def _opened(session: Session, account: Account, lock: IMaildropLock) -> Maildrop:
+    mailboxes = session.world.mailboxes
+    status = await mailboxes.status(account.id, INBOX)
+    if status is None:
+        raise NoMaildrop
+    if session.gone:
+        raise TemporaryFailure(reason="the client left during the login")
+    return Maildrop(store=mailboxes, lock=lock, status=status)

@@ -1,0 +1,39 @@
+"""Makes the sessions of a server."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from worldmail.interfaces.protocol import Peer
+from worldmail.interfaces.world import World
+from worldmail.protocols.pop3.delays import LoginDelays
+from worldmail.protocols.pop3.parser import LineBuffer
+from worldmail.protocols.pop3.session import Session
+from worldmail.protocols.pop3.settings import Pop3Settings
+from worldmail.protocols.pop3.site import Site
+from worldmail.protocols.pop3.verbs import COMMANDS, ROWS
+
+_NOBODY = Peer(session="", host="", port=0, local_host="", local_port=0)
+
+
+def make_site(world: World, settings: Pop3Settings) -> Site:
+    """What its sessions share."""
+    return Site(
+        world=world,
+        settings=settings,
+        rows=ROWS,
+        commands=COMMANDS,
+        delays=LoginDelays(settings.login_delay),
+        plaintext=world.settings.auth.plaintext_without_tls,
+    )
+
+
+@frozen
+class Sessions:
+    """Called once for each connection."""
+
+    site: Site
+
+    def __call__(self) -> Session:
+        """A new session, to be opened."""
+        return Session(site=self.site, lines=LineBuffer(self.site.settings.command_line), peer=_NOBODY)

@@ -1,0 +1,78 @@
+"""The settings of the POP3 server: the section `[pop3]`."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from worldmail.config.fields import Duration, Listen, Octets, duration, listen, octets, setting
+
+_IN_THE_CLEAR = (listen("*:110"),)
+_IN_TLS = (listen("*:995"),)
+
+
+def _days(value: int | None) -> None:
+    if value is not None and value < 0:
+        raise ValueError("a number of days")
+
+
+@frozen(kw_only=True)
+class Pop3Settings:
+    """The POP3 server: clients fetch their mail from here (RFC 1939)."""
+
+    listen: tuple[Listen, ...] = setting(
+        _IN_THE_CLEAR,
+        """Where to listen for connections that start in the clear and are upgraded by STLS (RFC 2595).
+        An empty list: nowhere.""",
+    )
+    listen_tls: tuple[Listen, ...] = setting(
+        _IN_TLS,
+        "Where to listen for connections that are in TLS from their first octet (RFC 8314). An empty list: nowhere.",
+    )
+    login_timeout: Duration = setting(
+        duration("60s"),
+        "How long a client may take until it is signed in. The connection is closed then.",
+        minimum=1,
+    )
+    idle_timeout: Duration = setting(
+        duration("10m"),
+        """How long a signed-in client may be silent. The connection is closed then and nothing is deleted.
+        RFC 1939 asks for 10 minutes at least.""",
+        minimum=600,
+    )
+    command_line: Octets = setting(
+        octets("255"),
+        "The longest command line, its line end included. RFC 2449 asks for 255 octets at least.",
+        minimum=255,
+        maximum=65536,
+    )
+    sasl_line: Octets = setting(
+        octets("12288"),
+        "The longest line of a client within an AUTH exchange, its line end included.",
+        minimum=1024,
+        maximum=65536,
+    )
+    errors_before_login: int = setting(
+        3,
+        """After so many refused commands (failed logins among them) a client that is not signed in is disconnected.
+        0: never.""",
+        minimum=0,
+    )
+    errors: int = setting(20, "After so many refused commands a signed-in client is disconnected. 0: never.", minimum=0)
+    login_delay: Duration = setting(
+        duration("0s"),
+        """How long an account must wait between two logins. It is announced (LOGIN-DELAY of RFC 2449), and a login
+        before its time is refused. 0: no wait.""",
+        minimum=0,
+    )
+    expire: int | None = setting(
+        None,
+        """After how many days messages may be removed from the server by a policy of the site, as it is announced
+        to clients (EXPIRE of RFC 2449); this setting itself removes nothing. Empty: NEVER.""",
+        check=_days,
+        example=90,
+    )
+    surrogates: bool = setting(
+        True,
+        """What a client gets that did not ask for UTF-8 (RFC 6856), for a message with UTF-8 in its header: true: a
+        surrogate whose header is encoded in ASCII (RFC 6857); false: a refusal with the code [UTF8].""",
+    )
