@@ -1,0 +1,22 @@
+"""A server that wipes content when the first of several mailboxes lets it go."""
+
+from __future__ import annotations
+
+from launch import serve
+
+from worldmail.interfaces.database import Cursor
+from worldmail.store import content
+
+
+def inject() -> None:
+    release = content.release_content
+
+    def release_and_wipe(cursor: Cursor, content_id: int, refs: int, now: int) -> None:
+        release(cursor, content_id, refs, now)
+        cursor.run("UPDATE content SET inline = x'' WHERE id = ? AND inline IS NOT NULL", (content_id,))
+
+    content.release_content = release_and_wipe
+
+
+if __name__ == "__main__":
+    serve(inject)
