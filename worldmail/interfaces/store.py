@@ -58,7 +58,7 @@ class IContentStore(Interface):
 
     name = Attribute("str: the value of [store] content that selects it")
 
-    def create() -> "IPlaceWriter":
+    def create() -> IPlaceWriter:
         """A writer for one new place."""
 
     def read(place: str, offset: int, length: int) -> Awaitable[bytes]:
@@ -136,7 +136,7 @@ class IMailboxStore(Interface):
     def expunge(mailbox_id: int, uids: Collection[int]) -> Awaitable[frozenset[int]]:
         """Remove these messages in one unit; those that were there. Works on a full disk."""
 
-    def lock_maildrop(account_id: int) -> "IMaildropLock | None":
+    def lock_maildrop(account_id: int) -> IMaildropLock | None:
         """The exclusive right to the account's maildrop over all processes (RFC 1939 §4); None if taken."""
 
 
@@ -151,9 +151,8 @@ class IMaildropLock(Interface):
 class Acceptance:
     """A whole message on its way into the store: who, for whom, what, from where.
 
-    `id` is the acceptance id that Received, the trace and the log share;
-    `sender_prefix` is what each mailbox row carries before its own Delivered-To: the
-    Return-Path line. `deliveries` has each account once.
+    `id` is the acceptance id that Received, the trace and the log share. `deliveries` has each
+    account once; the store puts Return-Path and the delivery's own Delivered-To before the content in each mailbox.
     """
 
     id: str
@@ -171,13 +170,17 @@ class IAcceptance(Interface):
     def new_id() -> str:
         """A new acceptance id: 16 characters, unique over processes, ordered by time."""
 
+    def check_room(size: int) -> None:
+        """Raise `StorageFull` if there is no room for a message of this size; cheap, for MAIL (RFC 1870 §6.1)."""
+
     def writer() -> IContentWriter:
         """A writer for the content of one message."""
 
     def accept(acceptance: Acceptance) -> Awaitable[None]:
         """Done when all of it is on disk.
 
-        Raises: `OverQuota` (nothing was stored), `TemporaryFailure`, `StorageFull`.
+        Raises (nothing was stored then): `OverQuota`, `NoSuchRecipient` (the account is gone),
+        `TemporaryFailure`, `StorageFull`.
         """
 
 

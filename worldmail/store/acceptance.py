@@ -1,0 +1,204 @@
+"""Accepting a message: one unit of work for its content, its place in every mailbox, and its trace."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from attrs import frozen
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from worldmail.errors import NoSuchRecipient, OverQuota
+from worldmail.interfaces.database import Cursor, IDatabase
+from worldmail.interfaces.store import Acceptance, IAcceptance, IContentStore, IContentWriter, ITrace, StagedContent
+from worldmail.mail.address import Address
+from worldmail.store.content import keep_content
+from worldmail.store.ids import AcceptanceIds
+from worldmail.store.space import Space
+from worldmail.store.writer import ContentWriter
+
+_log = Logger()
+
+_TAKE_UID = (
+    "UPDATE mailbox SET uidnext = uidnext + 1, highestmodseq = highestmodseq + 1, messages = messages + 1,"
+    " octets = octets + ? WHERE account_id = ? AND name = ? RETURNING id, uidnext - 1, highestmodseq,"
+    " (SELECT quota FROM account WHERE account.id = mailbox.account_id)"
+)
+_ADD = (
+    "INSERT INTO message (mailbox_id, uid, content_id, modseq, flags, size, received, saved, acceptance, prefix)"
+    " VALUES (?, ?, ?, ?, 0, ?, ?, ?, ?, ?)"
+)
+
+_to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+@implementer(IAcceptance)
+class Acceptances:
+    """Provides `IAcceptance`.
+
+    Args:
+        inline_limit: octets up to which content is kept in the database.
+        now: epoch seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        database: IDatabase,
+        contents: IContentStore,
+        trace: ITrace,
+        space: Space,
+        inline_limit: int,
+        now: Callable[[], float],
+    ) -> None:
+        self._database = database
+        self._contents = contents
+        self._trace = trace
+        self._space = space
+        self._inline_limit = inline_limit
+        self._now = now
+        self._ids = AcceptanceIds(now)
+
+    def new_id(self) -> str:
+        return self._ids.new()
+
+    def check_room(self, size: int) -> None:
+        self._space.check(size)
+
+    def writer(self) -> IContentWriter:
+        return ContentWriter(self._contents, self._inline_limit, self._space.check)
+
+    async def accept(self, acceptance: Acceptance) -> None:
+        self._space.check(acceptance.content.size)
+        place = await self._database.write(_Unit.of(acceptance, self._trace, int(self._now())))
+        staged = acceptance.content.place
+        if staged is not None and staged != place:
+            # The same octets were there before. If this removal fails, the collector does it.
+            Deferred.fromCoroutine(_remove(self._contents, staged)).addErrback(_log_failure)
+
+
+@frozen
+class _Drop:
+    """What goes into one mailbox."""
+
+    account_id: int
+    mailbox: str
+    prefix: bytes
+    size: int
+
+
+@frozen(kw_only=True)
+class _Unit:
+    """The unit of work, with all that can be made ready before it runs."""
+
+    acceptance: str
+    received: int
+    saved: int
+    content: StagedContent
+    drops: tuple[_Drop, ...]
+    trace: ITrace
+    keys: tuple[str, ...]
+    detail: str
+
+    @classmethod
+    def of(cls, acceptance: Acceptance, trace: ITrace, now: int) -> _Unit:
+        sender = acceptance.envelope.sender
+        return_path = f"Return-Path: <{'' if sender is None else sender}>\r\nDelivered-To: "
+        drops = []
+        for delivery in acceptance.deliveries:
+            prefix = f"{return_path}{delivery.recipient.address}\r\n".encode()
+            size = len(prefix) + acceptance.content.size
+            drops.append(_Drop(delivery.account_id, delivery.mailbox, prefix, size))
+        return cls(
+            acceptance=acceptance.id,
+            received=acceptance.received,
+            saved=now,
+            content=acceptance.content,
+            drops=tuple(drops),
+            trace=trace,
+            keys=tuple(_keys(acceptance)),
+            detail=_detail(acceptance),
+        )
+
+    def __call__(self, cursor: Cursor) -> str | None:
+        """The place where the content is, None if it is in the database."""
+        place = None
+        if self.drops:
+            content_id, place = keep_content(cursor, self.content, len(self.drops))
+            for drop in self.drops:
+                self._add(cursor, drop, content_id)
+        self.trace.record(cursor, self.acceptance, self.saved, "accepted", self.keys, self.detail)
+        return place
+
+    def _add(self, cursor: Cursor, drop: _Drop, content_id: int) -> None:
+        row = cursor.one(_TAKE_UID, (drop.size, drop.account_id, drop.mailbox))
+        if row is None:
+            raise NoSuchRecipient(reason=f"account {drop.account_id} has no mailbox {drop.mailbox}")
+        mailbox_id, uid, modseq, quota = row
+        if quota is not None:
+            _check_quota(cursor, drop.account_id, quota)
+        cursor.run(
+            _ADD,
+            (
+                mailbox_id,
+                uid,
+                content_id,
+                modseq,
+                drop.size,
+                self.received,
+                self.saved,
+                self.acceptance,
+                drop.prefix,
+            ),
+        )
+        cursor.notice("mailbox", mailbox_id)
+
+
+def _check_quota(cursor: Cursor, account_id: int, quota: int) -> None:
+    """With the new message counted in."""
+    row = cursor.one("SELECT sum(octets) FROM mailbox WHERE account_id = ?", (account_id,))
+    if row is not None and row[0] > quota:
+        raise OverQuota(reason=f"account {account_id} would hold {row[0]} of {quota} octets")
+
+
+def _keys(acceptance: Acceptance) -> Iterable[str]:
+    """What the message can be found by: the addresses of its envelope and its Message-ID."""
+    envelope = acceptance.envelope
+    addresses: list[Address] = [recipient.address for recipient in envelope.recipients]
+    if envelope.sender is not None:
+        addresses.append(envelope.sender)
+    yield from dict.fromkeys(address.key for address in addresses)
+    if acceptance.message_id is not None:
+        yield acceptance.message_id
+
+
+def _detail(acceptance: Acceptance) -> str:
+    """The record of the trace, a JSON object."""
+    envelope, origin = acceptance.envelope, acceptance.origin
+    detail: dict[str, Any] = {
+        "session": origin.session,
+        "protocol": origin.protocol,
+        "client": origin.client,
+        "helo": origin.helo,
+        "from": "" if envelope.sender is None else str(envelope.sender),
+        "to": [str(recipient.address) for recipient in envelope.recipients],
+        "size": acceptance.content.size,
+    }
+    if origin.account is not None:
+        detail["account"] = origin.account
+    if origin.tls is not None:
+        detail["tls"] = origin.tls.version
+    if acceptance.message_id is not None:
+        detail["message_id"] = acceptance.message_id
+    return _to_json(detail)
+
+
+async def _remove(contents: IContentStore, place: str) -> None:
+    await contents.remove(place)
+
+
+def _log_failure(failure: Any) -> None:
+    _log.warn("superfluous content could not be removed: {reason}", reason=failure.getErrorMessage())

@@ -1,0 +1,95 @@
+"""Removing content that nothing refers to.
+
+Content falls to no references when its last message goes, and is removed after a grace longer than any session that
+may still read it. First the row goes, in a unit; once that is committed, the place. What a crash leaves between the
+two, or between a place and its first row, is a place without a row: it is removed by the sweep once it is older
+than the grace.
+"""
+
+from __future__ import annotations
+
+from attrs import frozen
+from twisted.logger import Logger
+
+from worldmail.errors import StorageFull
+from worldmail.interfaces.database import Cursor, IDatabase
+from worldmail.interfaces.store import IContentStore
+from worldmail.store.space import Reserve
+
+_log = Logger()
+
+BATCH = 100
+
+
+@frozen(kw_only=True)
+class Collector:
+    """Collects orphans and sweeps places.
+
+    Args:
+        grace: seconds.
+        reserve: given up if the disk is too full to remove rows.
+    """
+
+    database: IDatabase
+    contents: IContentStore
+    reserve: Reserve
+    grace: int
+
+    async def collect(self, now: int) -> int:
+        """Remove content that has been an orphan for the grace, with its places; how much."""
+        removed = 0
+        while True:
+            looked_at, places, gone = await self._batch(now - self.grace)
+            for place in places:
+                await self.contents.remove(place)
+            removed += gone
+            if looked_at < BATCH:
+                return removed
+
+    async def sweep(self, now: int) -> int:
+        """Remove places that no content has, if they are older than the grace; how many."""
+        before = now - self.grace
+        places = await self.contents.places(before)
+        removed = 0
+        for start in range(0, len(places), BATCH):
+            known = await self._known(places[start : start + BATCH])
+            for place in places[start : start + BATCH]:
+                if place not in known:
+                    _log.info("content at {place} belongs to nothing: removed", place=place)
+                    await self.contents.remove(place)
+                    removed += 1
+        return removed
+
+    async def _batch(self, before: int) -> tuple[int, list[str], int]:
+        try:
+            return await self.database.write_long(lambda cursor: remove_orphans(cursor, before))
+        except StorageFull:
+            if not self.reserve.release():
+                raise
+            return await self.database.write_long(lambda cursor: remove_orphans(cursor, before))
+
+    async def _known(self, places: list[str]) -> set[str]:
+        marks = ", ".join("?" * len(places))
+        rows = await self.database.read(
+            lambda cursor: cursor.all(f"SELECT place FROM content WHERE place IN ({marks})", places)
+        )
+        return {row[0] for row in rows}
+
+
+def remove_orphans(cursor: Cursor, before: int) -> tuple[int, list[str], int]:
+    """Remove a batch of content that became an orphan before this time: rows looked at, their places, rows removed.
+
+    A row that calls itself an orphan while a message refers to it is put right instead.
+    """
+    rows = cursor.all("SELECT id, place FROM content WHERE orphaned < ? ORDER BY orphaned LIMIT ?", (before, BATCH))
+    places, removed = [], 0
+    for content_id, place in rows:
+        (refs,) = cursor.one("SELECT count(*) FROM message WHERE content_id = ?", (content_id,)) or (0,)
+        if refs:
+            cursor.run("UPDATE content SET refs = ?, orphaned = NULL WHERE id = ?", (refs, content_id))
+            continue
+        cursor.run("DELETE FROM content WHERE id = ?", (content_id,))
+        removed += 1
+        if place is not None:
+            places.append(place)
+    return len(rows), places, removed

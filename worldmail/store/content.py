@@ -1,0 +1,58 @@
+"""Rows of content: once by digest, counted, and read back in pieces."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from worldmail.errors import TemporaryFailure
+from worldmail.interfaces.database import Cursor, IDatabase
+from worldmail.interfaces.store import IContentStore, MessageRow, StagedContent
+
+BINARY = 1
+"""A bit of the column `flags`: the octets are kept as they came, lines need not end in CRLF."""
+
+CHUNK = 256 * 1024
+
+_KEEP = (
+    "INSERT INTO content (digest, size, refs, orphaned, flags, place, inline) VALUES (?, ?, ?, NULL, ?, ?, ?)"
+    " ON CONFLICT (digest) DO UPDATE SET refs = content.refs + excluded.refs, orphaned = NULL RETURNING id, place"
+)
+_RELEASE = "UPDATE content SET orphaned = CASE WHEN refs = ? THEN ? ELSE orphaned END, refs = refs - ? WHERE id = ?"
+
+
+def keep_content(cursor: Cursor, staged: StagedContent, refs: int) -> tuple[int, str | None]:
+    """Refer to the content `refs` times more, adding it if it is new: its id, and the place it is really at.
+
+    That place differs from the staged one if the same octets were there before.
+    """
+    flags = BINARY if staged.binary else 0
+    row = cursor.one(_KEEP, (staged.digest, staged.size, refs, flags, staged.place, staged.inline))
+    assert row is not None, "RETURNING gives the row, new or old"
+    return row[0], row[1]
+
+
+def release_content(cursor: Cursor, content_id: int, refs: int, now: int) -> None:
+    """Refer to the content `refs` times less; without any it is an orphan, to be collected after a grace."""
+    cursor.run(_RELEASE, (refs, now, refs, content_id))
+
+
+async def read_content(database: IDatabase, contents: IContentStore, message: MessageRow) -> AsyncIterator[bytes]:
+    """Prefix and content, in chunks of at most 256 KiB (and the prefix)."""
+    row = await database.read(
+        lambda cursor: cursor.one("SELECT size, place, inline FROM content WHERE id = ?", (message.content_id,))
+    )
+    if row is None:
+        raise TemporaryFailure(reason=f"content {message.content_id} is gone")
+    size, place, inline = row
+    if inline is not None:
+        for start in range(0, max(size, 1), CHUNK):
+            yield message.prefix + inline[:CHUNK] if start == 0 else inline[start : start + CHUNK]
+        return
+    yield message.prefix
+    offset = 0
+    while offset < size:
+        chunk = await contents.read(place, offset, min(CHUNK, size - offset))
+        if not chunk:
+            raise TemporaryFailure(reason=f"content {message.content_id} at {place} ends at {offset} of {size}")
+        offset += len(chunk)
+        yield chunk

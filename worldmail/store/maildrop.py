@@ -1,0 +1,64 @@
+"""The exclusive right to a maildrop, over all processes on one store (RFC 1939 §4).
+
+One byte an account in a lock file beside the store, locked by the operating system: it dies with its process, and
+costs no write. Such locks belong to the process, and all of them are lost when any descriptor of the file is closed
+(POSIX fcntl); so the file is opened once, never closed, and a set says what this process holds itself.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+
+from attrs import define, field
+from zope.interface import implementer
+
+from worldmail.errors import TemporaryFailure
+from worldmail.interfaces.store import IMaildropLock
+
+
+class MaildropLocks:
+    """Args: path: the lock file; made when first needed."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._handle: int | None = None
+        self._held: set[int] = set()
+
+    def lock(self, account_id: int) -> MaildropLock | None:
+        """The lock, or None if another session, here or in another process, has it. Raises `TemporaryFailure`."""
+        if account_id in self._held:
+            return None
+        try:
+            fcntl.lockf(self._open(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, account_id, os.SEEK_SET)
+        except (BlockingIOError, PermissionError):
+            return None
+        except OSError as error:
+            raise TemporaryFailure(reason=f"{self._path}: {error.strerror}") from error
+        self._held.add(account_id)
+        return MaildropLock(locks=self, account_id=account_id)
+
+    def unlock(self, account_id: int) -> None:
+        """Give it back; for `MaildropLock`."""
+        self._held.discard(account_id)
+        fcntl.lockf(self._open(), fcntl.LOCK_UN, 1, account_id, os.SEEK_SET)
+
+    def _open(self) -> int:
+        if self._handle is None:
+            self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        return self._handle
+
+
+@implementer(IMaildropLock)
+@define(kw_only=True)
+class MaildropLock:
+    """One account's maildrop."""
+
+    _locks: MaildropLocks
+    _account_id: int
+    _released: bool = field(default=False, init=False)
+
+    def release(self) -> None:
+        if not self._released:
+            self._released = True
+            self._locks.unlock(self._account_id)

@@ -1,0 +1,105 @@
+"""From the configuration to a store."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Protocol
+
+from attrs import frozen
+from twisted.application.service import MultiService
+
+from worldmail.interfaces.database import IDatabase
+from worldmail.interfaces.store import IContentStore
+from worldmail.interfaces.world import IClock
+from worldmail.store.acceptance import Acceptances
+from worldmail.store.collector import Collector
+from worldmail.store.mailboxes import Mailboxes
+from worldmail.store.maildrop import MaildropLocks
+from worldmail.store.space import Reserve, Space
+from worldmail.store.trace import Traces
+from worldmail.store.upkeep import Periodic, TraceFiling
+
+FILING = 2.0
+RESTORING = 60.0
+SWEEPING = 24 * 3600.0
+
+
+class StoreOptions(Protocol):
+    """What is read of the section [store]. Sizes in octets, times in seconds."""
+
+    @property
+    def inline_limit(self) -> int: ...
+    @property
+    def orphan_grace(self) -> float: ...
+    @property
+    def collect_interval(self) -> float: ...
+    @property
+    def minimum_free(self) -> int: ...
+    @property
+    def reserve(self) -> int: ...
+    @property
+    def trace_kept(self) -> float: ...
+
+
+@frozen(kw_only=True)
+class Store:
+    """The store's providers, and the service that keeps it in order while a server runs.
+
+    Args:
+        collector: to collect at once, for tools and tests.
+        reserve: `restore` sets it aside before the service first does.
+    """
+
+    mailboxes: Mailboxes
+    acceptance: Acceptances
+    trace: Traces
+    collector: Collector
+    reserve: Reserve
+    service: MultiService
+
+
+def open_store(
+    settings: StoreOptions, data_dir: str, database: IDatabase, contents: IContentStore, clock: IClock, reactor: Any
+) -> Store:
+    """The store on a database and a content store. Touches nothing before it is used.
+
+    Args:
+        settings: the section [store].
+        data_dir: where the maildrop locks and the reserve are: on the file system of the database.
+        reactor: for the background work.
+    """
+    space = Space(directory=data_dir, minimum_free=settings.minimum_free, seconds=clock.seconds)
+    reserve = Reserve(path=os.path.join(data_dir, "reserve"), size=settings.reserve, space=space)
+    traces = Traces(database)
+    collector = Collector(database=database, contents=contents, reserve=reserve, grace=int(settings.orphan_grace))
+    filing = TraceFiling(database=database, kept=int(settings.trace_kept))
+    locks = MaildropLocks(os.path.join(data_dir, "maildrops.lock"))
+
+    async def restore() -> None:
+        reserve.restore()
+
+    service = MultiService()  # type: ignore[no-untyped-call]  # Twisted's is untyped
+    for interval, what, work in (
+        (settings.collect_interval, "collecting content", lambda: collector.collect(int(clock.now()))),
+        (SWEEPING, "sweeping content", lambda: collector.sweep(int(clock.now()))),
+        (FILING, "filing the trace", filing.file),
+        (3600.0, "forgetting old traces", lambda: filing.forget(int(clock.now()))),
+        (RESTORING, "restoring the reserve", restore),
+    ):
+        child = Periodic(reactor, interval, what, work)
+        child.setServiceParent(service)  # type: ignore[no-untyped-call]  # Twisted's is untyped
+    return Store(
+        mailboxes=Mailboxes(database=database, contents=contents, locks=locks, reserve=reserve, now=clock.now),
+        acceptance=Acceptances(
+            database=database,
+            contents=contents,
+            trace=traces,
+            space=space,
+            inline_limit=settings.inline_limit,
+            now=clock.now,
+        ),
+        trace=traces,
+        collector=collector,
+        reserve=reserve,
+        service=service,
+    )

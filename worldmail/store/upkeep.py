@@ -1,0 +1,95 @@
+"""What the store does in the background: services of Twisted, children of the one that `Store` has."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from attrs import define, field
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+
+from worldmail.errors import Refusal
+from worldmail.interfaces.database import IDatabase
+from worldmail.store.trace import file_batch, forget_batch, unfiled
+
+_log = Logger()
+
+BATCH = 100
+QUIET = 20
+"""So many new rows or fewer since the last look: time to file."""
+
+TAIL = 20_000
+"""More rows than this are not left unfiled, quiet or not."""
+
+
+class Periodic(Service):
+    """Runs `work` every `interval` seconds, the first time after one interval; never twice at once.
+
+    An error is logged, and the next run comes all the same. Stopping waits for the run under way.
+    """
+
+    def __init__(self, reactor: Any, interval: float, what: str, work: Callable[[], Awaitable[object]]) -> None:
+        self._reactor = reactor
+        self._interval = interval
+        self._what = what
+        self._work = work
+        self._call: IDelayedCall | None = None
+        self._stopped: Deferred[None] | None = None
+
+    def startService(self) -> None:
+        Service.startService(self)  # type: ignore[no-untyped-call]  # Twisted's is untyped
+        self._call = self._reactor.callLater(self._interval, self._begin)
+
+    def stopService(self) -> Deferred[None] | None:
+        Service.stopService(self)  # type: ignore[no-untyped-call]  # Twisted's is untyped
+        if self._call is not None:
+            self._call.cancel()
+            self._call = None
+            return None
+        self._stopped = Deferred()
+        return self._stopped
+
+    def _begin(self) -> None:
+        self._call = None
+        Deferred.fromCoroutine(self._run())
+
+    async def _run(self) -> None:
+        try:
+            await self._work()
+        except Refusal as error:
+            _log.warn("{what}: {reason}", what=self._what, reason=error.reason or error.reply_text)
+        except Exception:  # noqa: BLE001 - background work goes on tomorrow whatever happens today
+            _log.failure("{what} failed", what=self._what)
+        if self.running:
+            self._call = self._reactor.callLater(self._interval, self._begin)
+        elif self._stopped is not None:
+            self._stopped.callback(None)
+
+
+@define(kw_only=True)
+class TraceFiling:
+    """Files the keys of trace rows when few are added, and removes old rows.
+
+    Args:
+        kept: seconds that a trace is kept; 0 for ever.
+    """
+
+    database: IDatabase
+    kept: int
+    _newest: int = field(default=0, init=False)
+
+    async def file(self) -> None:
+        """One look: file all if it is quiet, the oldest if the tail is long."""
+        newest, waiting = await self.database.read(unfiled)
+        quiet, self._newest = newest - self._newest <= QUIET, newest
+        while waiting > (0 if quiet else TAIL):
+            filed = await self.database.write_long(lambda cursor: file_batch(cursor, BATCH))
+            waiting = waiting - filed if filed else 0
+
+    async def forget(self, now: int) -> None:
+        """Remove what is older than `kept`."""
+        while self.kept and await self.database.write_long(lambda cursor: forget_batch(cursor, now - self.kept, BATCH)):
+            pass

@@ -1,0 +1,233 @@
+"""Taking a message's octets while they arrive.
+
+Small content stays in memory. Once it is larger than the inline limit it goes to the content store in pieces, one at a
+time, while the source is asked to wait whenever three of them are on their way: memory does not grow with the message.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from worldmail.errors import Refusal, TemporaryFailure
+from worldmail.interfaces.store import IContentStore, IContentWriter, IPlaceWriter, StagedContent
+from worldmail.wire.ready import Ready
+
+_log = Logger()
+
+PIECE = 256 * 1024
+BEHIND = 768 * 1024
+
+
+@implementer(IContentWriter)
+class ContentWriter:
+    """Provides `IContentWriter`.
+
+    Args:
+        contents: where large content goes.
+        inline_limit: octets that stay in memory, and later in the database.
+        check_room: raises `StorageFull` if a message of that size is too large for the disk.
+    """
+
+    def __init__(self, contents: IContentStore, inline_limit: int, check_room: Callable[[int], None]) -> None:
+        self.size = 0
+        self._contents = contents
+        self._inline_limit = inline_limit
+        self._check_room = check_room
+        self._pieces: list[bytes] = []
+        self._buffered = 0
+        self._spill: _Spill | None = None
+        self._over = False
+
+    def write(self, data: bytes) -> None:
+        if self._over:
+            return
+        self.size += len(data)
+        self._pieces.append(data)
+        self._buffered += len(data)
+        if self._spill is None:
+            if self.size <= self._inline_limit:
+                return
+            self._spill = self._begin_to_spill()
+        if self._buffered >= PIECE:
+            self._hand_over(self._spill)
+
+    def behind(self) -> bool:
+        return self._spill is not None and self._spill.behind()
+
+    def caught_up(self) -> Awaitable[None]:
+        return Ready(None) if self._spill is None else self._spill.caught_up()
+
+    def finish(self, prepend: bytes = b"") -> Awaitable[StagedContent]:
+        if self._spill is not None:
+            return self._finish_spilled(self._spill, prepend)
+        self._over = True
+        octets = b"".join((prepend, *self._pieces)) if prepend else b"".join(self._pieces)
+        self._pieces = []
+        return Ready(StagedContent(digest=hashlib.sha256(octets).digest(), size=len(octets), inline=octets, place=None))
+
+    def abort(self) -> None:
+        self._over = True
+        self._pieces = []
+        if self._spill is not None:
+            spill, self._spill = self._spill, None
+            spill.abort()
+
+    def _begin_to_spill(self) -> _Spill:
+        spill = _Spill(self._contents)
+        try:
+            self._check_room(self.size)
+        except Refusal as error:
+            spill.fail(error)
+        return spill
+
+    def _hand_over(self, spill: _Spill) -> None:
+        piece = b"".join(self._pieces)
+        self._pieces = []
+        self._buffered = 0
+        spill.write(piece)
+
+    async def _finish_spilled(self, spill: _Spill, prepend: bytes) -> StagedContent:
+        self._over = True
+        try:
+            self._check_room(self.size)
+            self._hand_over(spill)
+            place = await spill.finish()
+            if prepend:
+                spill, place = await self._rewritten(prepend, place)
+        except BaseException:
+            self.abort()
+            raise
+        self._spill = None
+        return StagedContent(digest=spill.digest(), size=spill.size, inline=None, place=place)
+
+    async def _rewritten(self, prepend: bytes, place: str) -> tuple[_Spill, str]:
+        """A new place with `prepend` before the octets of `place`, which is removed."""
+        spill = _Spill(self._contents)
+        try:
+            spill.write(prepend)
+            async for chunk in _chunks(self._contents, place, self.size):
+                spill.write(chunk)
+                await spill.caught_up()
+            return spill, await spill.finish()
+        except BaseException:
+            spill.abort()
+            raise
+        finally:
+            await self._contents.remove(place)
+
+
+class _Spill:
+    """Octets on their way to one place, in order, one piece at a time."""
+
+    def __init__(self, contents: IContentStore) -> None:
+        self.size = 0
+        self.queued = 0
+        self._hash = hashlib.sha256()
+        self._writer: IPlaceWriter = contents.create()
+        self._pieces: list[bytes] = []
+        self._running = False
+        self._waiting: list[Deferred[None]] = []
+        self._error: BaseException | None = None
+        self._over = False
+
+    def digest(self) -> bytes:
+        """SHA-256 of all octets given."""
+        return self._hash.digest()
+
+    def write(self, piece: bytes) -> None:
+        """Take a piece; after an error it is dropped."""
+        if self._error is not None or not piece:
+            return
+        self.size += len(piece)
+        self.queued += len(piece)
+        self._hash.update(piece)
+        self._pieces.append(piece)
+        if not self._running:
+            self._running = True
+            Deferred.fromCoroutine(self._run())
+
+    def behind(self) -> bool:
+        """True if the source should wait, or learn that it writes in vain."""
+        return self.queued > BEHIND or self._error is not None
+
+    def fail(self, error: BaseException) -> None:
+        """Take no more, because of this error (the first one counts)."""
+        if self._error is None:
+            self._error = error
+
+    async def caught_up(self) -> None:
+        """Done when no more than half of what makes the source wait is queued. Raises what the writing raised."""
+        while self.queued > BEHIND // 2 and self._error is None:
+            turn: Deferred[None] = Deferred()
+            self._waiting.append(turn)
+            await turn
+        if self._error is not None:
+            raise self._error
+
+    async def finish(self) -> str:
+        """Everything written, the place."""
+        await self._written()
+        if self._error is not None:
+            raise self._error
+        place = await self._writer.finish()
+        self._over = True
+        return place
+
+    def abort(self) -> None:
+        """Remove the place once the piece under way is written; harmless if it was finished."""
+        self.fail(TemporaryFailure(reason="the content was given up"))
+        if not self._over:
+            self._over = True
+            Deferred.fromCoroutine(self._remove()).addErrback(_cannot_remove)
+
+    async def _remove(self) -> None:
+        await self._written()
+        await self._writer.abort()
+
+    async def _written(self) -> None:
+        while self._running:
+            turn: Deferred[None] = Deferred()
+            self._waiting.append(turn)
+            await turn
+
+    async def _run(self) -> None:
+        try:
+            while self._pieces and self._error is None:
+                piece = b"".join(self._pieces)
+                self._pieces = []
+                await self._writer.write(piece)
+                self.queued -= len(piece)
+                self._wake()
+        except Refusal as error:
+            self.fail(error)
+        except Exception as error:  # noqa: BLE001 - it reaches whoever waits for the writer
+            self.fail(TemporaryFailure(reason=f"{type(error).__name__}: {error}"))
+        finally:
+            self._running = False
+            self._pieces = []
+            self._wake()
+
+    def _wake(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for turn in waiting:
+            turn.callback(None)
+
+
+async def _chunks(contents: IContentStore, place: str, size: int) -> AsyncIterator[bytes]:
+    offset = 0
+    while offset < size:
+        chunk = await contents.read(place, offset, PIECE)
+        if not chunk:
+            raise TemporaryFailure(reason=f"{place} ends at {offset} of {size}")
+        offset += len(chunk)
+        yield chunk
+
+
+def _cannot_remove(failure: Any) -> None:
+    _log.warn("unfinished content could not be removed: {reason}", reason=failure.getErrorMessage())
