@@ -43,10 +43,17 @@ class IDialogue(Interface):
     `handle` is under way only `receive` may be called. The effects of all are carried out in order.
     """
 
-    timeout = Attribute("float: seconds the peer may be silent now; read by the driver at each wait")
+    timeout = Attribute("float: seconds the peer may take for its next event now; read by the driver at each wait")
+    minimum_rate = Attribute("int: octets a second the peer must send now, over half a minute; 0 for no such rule")
 
     def opened(peer: Peer) -> Effects:
         """The connection is there (in implicit TLS: before the handshake)."""
+
+    def refused(reason: str) -> Effects:
+        """Too many connections or commands: last words before the driver closes (421 4.7.0, -ERR [SYS/TEMP]).
+
+        Instead of `opened`, or later between two events. `reason` is a sentence for the peer.
+        """
 
     def receive(data: bytes) -> None:
         """Take bytes; only buffers. Never blocks, never raises."""

@@ -1,0 +1,51 @@
+"""Who is at the other end of a connection, and where ours is."""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+from typing import Any
+
+from worldmail.interfaces.protocol import Peer
+from worldmail.transport.limits import Limits
+from worldmail.transport.sockets import EagerServer
+
+_PREFIX = secrets.token_hex(4)
+_numbers = itertools.count(1)
+
+
+def new_session() -> str:
+    """A session id, unique over processes and restarts."""
+    return f"{_PREFIX}{next(_numbers):06x}"
+
+
+def make_peer(transport: Any, limits: Limits | None) -> Peer:
+    """The peer of a connected transport, with a new session id."""
+    host: Any
+    port: Any
+    if isinstance(transport, EagerServer):
+        host, port = transport.client[:2]
+        local_host, local_port = transport.socket.getsockname()[:2]
+    else:
+        there, here = transport.getPeer(), transport.getHost()
+        host, port, local_host, local_port = there.host, there.port, here.host, here.port
+    host = _unmapped(host)
+    return Peer(
+        session=new_session(),
+        host=host,
+        port=port,
+        local_host=_unmapped(local_host),
+        local_port=local_port,
+        channel_binding=no_binding,
+        exempt=limits is not None and limits.is_exempt(host),
+    )
+
+
+def no_binding(kind: str) -> bytes | None:
+    """The channel binding of a connection without TLS: none."""
+    return None
+
+
+def _unmapped(host: str) -> str:
+    """An IPv4 address that came in IPv6's clothes, as itself."""
+    return host[7:] if host.startswith("::ffff:") and "." in host else host

@@ -1,0 +1,113 @@
+"""What all connections of one listener share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.protocol import Factory
+
+from worldmail.interfaces.protocol import IDialogue, Peer
+from worldmail.interfaces.world import IJournal, ITls
+from worldmail.transport.limits import Limits
+from worldmail.transport.sweep import Sweep
+
+
+class ConnectionFactory(Factory[Any]):
+    """Makes connections, knows them, and stops them.
+
+    Args:
+        make_dialogue: makes the dialogue of one connection.
+        name: of the listener, for the log ("smtp", "submissions").
+        reactor: for timers.
+        journal: where the record of each connection goes.
+        tls: our certificates; None if there are none.
+        implicit_tls: connections begin with the TLS handshake (RFC 8314 §3).
+        limits: of connections and rates, shared with all other listeners; None for none.
+        handshake_timeout: seconds that a TLS handshake may take.
+    """
+
+    noisy = False
+
+    def __init__(
+        self,
+        make_dialogue: Callable[[], IDialogue],
+        *,
+        name: str,
+        reactor: Any,
+        journal: IJournal,
+        tls: ITls | None = None,
+        implicit_tls: bool = False,
+        limits: Limits | None = None,
+        handshake_timeout: float = 30.0,
+    ) -> None:
+        self.make_dialogue = make_dialogue
+        self.name = name
+        self.reactor = reactor
+        self.journal = journal
+        self.tls = tls
+        self.implicit_tls = implicit_tls
+        self.limits = limits
+        self.handshake_timeout = handshake_timeout
+        self.connections = Sweep(reactor)
+        self.stopping = False
+        self._emptied: Deferred[None] | None = None
+
+    def shutdown(self, grace: float = 10.0) -> Deferred[None]:
+        """Let every connection say its last words and close; fires when all are gone.
+
+        What waits for its peer is told at once, what is at work after that; what is still there
+        after `grace` seconds is cut off.
+        """
+        self.stopping = True
+        for connection in self.connections:
+            connection.stop()
+        if not self.connections:
+            self.connections.stop()
+            return succeed(None)
+        if self._emptied is None:
+            self._emptied = Deferred()
+            limit = self.reactor.callLater(grace, self._cut)
+            self._emptied.addBoth(lambda _: limit.active() and limit.cancel())
+        return self._emptied
+
+    def _cut(self) -> None:
+        for connection in self.connections:
+            connection.abort("server stopping")
+
+    # -- what connections ask ------------------------------------------------------
+
+    def joined(self, connection: Any) -> str | None:
+        """A connection is there. None, or why it is one too many."""
+        self.connections.add(connection)
+        peer: Peer = connection.peer
+        return None if self.limits is None else self.limits.admit(peer.host, peer.exempt)
+
+    def left(self, connection: Any) -> None:
+        """A connection is gone."""
+        self.connections.discard(connection)
+        if self.limits is not None:
+            self.limits.release(connection.peer.host)
+        if self._emptied is not None and not self.connections:
+            self.connections.stop()
+            emptied, self._emptied = self._emptied, None
+            emptied.callback(None)
+
+    def no_handshake(self, peer: Peer) -> str | None:
+        """Why this peer cannot have a TLS handshake now; None if it can. Counts it."""
+        if self.tls is None or not self.tls.available():
+            return "no certificate"
+        if self.limits is None or peer.exempt or self.limits.may_secure(peer.host):
+            return None
+        return "too many TLS handshakes from your address"
+
+    def overspent(self, peer: Peer, events: int) -> str | None:
+        """Count commands. None, or the reason why that is too many."""
+        if self.limits is None or peer.exempt or self.limits.spend(peer.host, events):
+            return None
+        return "too many commands from your address"
+
+    def context_factory(self) -> Any:
+        """What `startTLS` takes."""
+        return None if self.tls is None else self.tls.context_factory()

@@ -1,0 +1,156 @@
+"""How many connections and how much work one address, and all together, may cause.
+
+An address is an IPv4 address, or the /64 that an IPv6 address lies in: what one customer has.
+Counters live in this process, are bounded in number, and forget an address a minute after its last act.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable, Iterable
+from ipaddress import IPv4Network, IPv6Network
+
+from attrs import define, field
+
+MINUTE = 60.0
+PRUNE_AT = 10_000
+"""Addresses remembered before those without connections are looked through."""
+
+
+def address_key(host: str) -> bytes:
+    """What counts as one address: 4 octets for IPv4 (also mapped into IPv6), the first 8 for IPv6; text if neither."""
+    try:
+        if ":" not in host:
+            return socket.inet_pton(socket.AF_INET, host)
+        packed = socket.inet_pton(socket.AF_INET6, host.partition("%")[0])
+    except OSError:
+        return host.encode("utf-8", "surrogateescape")
+    return packed[12:] if packed.startswith(_MAPPED) else packed[:8]
+
+
+_MAPPED = b"\0" * 10 + b"\xff\xff"
+
+
+@define
+class Usage:
+    """What one address does: open connections, and this minute's acts."""
+
+    connections: int = 0
+    since: float = 0.0
+    handshakes: int = 0
+    events: int = 0
+
+
+@define(kw_only=True)
+class Limits:
+    """Counts and says no. 0 means no limit.
+
+    Args:
+        connections: open connections of one address.
+        total: open connections in all.
+        handshakes: new TLS sessions of one address within a minute.
+        events: commands (events of dialogues) of one address within a minute.
+        exempt: networks to which only `total` applies.
+    """
+
+    connections: int = 50
+    total: int = 10_000
+    handshakes: int = 60
+    events: int = 0
+    exempt: tuple[IPv4Network | IPv6Network, ...] = ()
+    seconds: Callable[[], float] = time.monotonic
+    open: int = field(default=0, init=False)
+    _usage: dict[bytes, Usage] = field(factory=dict, init=False)
+    _masks: list[tuple[int, int, int]] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._masks = _masks(self.exempt)
+
+    def reconfigure(self, other: Limits) -> None:
+        """Take the figures of another; what is counted stays."""
+        self.connections, self.total = other.connections, other.total
+        self.handshakes, self.events = other.handshakes, other.events
+        self.exempt, self._masks = other.exempt, other._masks
+
+    def is_exempt(self, host: str) -> bool:
+        """True in one of the exempt networks."""
+        if not self._masks:
+            return False
+        key = _whole(host)
+        value = int.from_bytes(key, "big")
+        return any(len(key) == size and value & mask == network for size, network, mask in self._masks)
+
+    def admit(self, host: str, exempt: bool = False) -> str | None:
+        """Count a new connection (whatever the answer); None, or why it is one too many."""
+        self.open += 1
+        usage = self._of(host)
+        usage.connections += 1
+        if self.total and self.open > self.total:
+            return "too many connections"
+        if self.connections and usage.connections > self.connections and not exempt:
+            return "too many connections from your address"
+        return None
+
+    def release(self, host: str) -> None:
+        """A connection that `admit` counted is gone."""
+        self.open -= 1
+        usage = self._usage.get(address_key(host))
+        if usage is not None:
+            usage.connections -= 1
+            if not usage.connections and not (usage.handshakes or usage.events):
+                del self._usage[address_key(host)]
+
+    def may_secure(self, host: str) -> bool:
+        """Count a new TLS session; False if it is one too many."""
+        usage = self._this_minute(host)
+        usage.handshakes += 1
+        return not self.handshakes or usage.handshakes <= self.handshakes
+
+    def spend(self, host: str, events: int) -> bool:
+        """Count commands; False if there are too many this minute."""
+        if not self.events:
+            return True
+        usage = self._this_minute(host)
+        usage.events += events
+        return usage.events <= self.events
+
+    def _of(self, host: str) -> Usage:
+        key = address_key(host)
+        usage = self._usage.get(key)
+        if usage is None:
+            if len(self._usage) >= PRUNE_AT:
+                self._prune()
+            usage = self._usage[key] = Usage()
+        return usage
+
+    def _this_minute(self, host: str) -> Usage:
+        usage, now = self._of(host), self.seconds()
+        if now - usage.since >= MINUTE:
+            usage.since, usage.handshakes, usage.events = now, 0, 0
+        return usage
+
+    def _prune(self) -> None:
+        """Forget addresses that do nothing now; under a flood, all without connections."""
+        now = self.seconds()
+        for minute in (MINUTE, 0.0):
+            for key in [k for k, u in self._usage.items() if not u.connections and now - u.since >= minute]:
+                del self._usage[key]
+            if len(self._usage) < PRUNE_AT:
+                return
+
+
+def _whole(host: str) -> bytes:
+    """All octets of an address; b"" if it is none."""
+    try:
+        if ":" not in host:
+            return socket.inet_pton(socket.AF_INET, host)
+        packed = socket.inet_pton(socket.AF_INET6, host.partition("%")[0])
+    except OSError:
+        return b""
+    return packed[12:] if packed.startswith(_MAPPED) else packed
+
+
+def _masks(networks: Iterable[IPv4Network | IPv6Network]) -> list[tuple[int, int, int]]:
+    """(octets, network, mask) for each."""
+    return [(net.max_prefixlen // 8, int(net.network_address), int(net.netmask)) for net in networks]

@@ -1,0 +1,165 @@
+"""The writing half of a connection: joining, waiting for a slow reader, closing so that the last words arrive."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
+from twisted.internet.interfaces import IPushProducer
+from twisted.internet.protocol import Protocol
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+OUTPUT_LIMIT = 64 * 1024
+"""Octets joined before they are written though the turn goes on."""
+
+SLOWEST_READER = 20
+"""Octets a second that a peer must take while output waits for it."""
+
+LINGER_SECONDS = 3.0
+"""How long a closed connection waits for the peer to close too, when it may not have read the last words."""
+
+NEVER = float("inf")
+
+
+@implementer(IPushProducer)
+class Outgoing(Protocol):
+    """Output of one connection. As a producer it stands for whoever writes.
+
+    Attributes:
+        deadline: monotonic seconds; the sweep calls `look` when they have passed.
+    """
+
+    transport: Any
+    _output: list[bytes]  # what is joined for the next write
+    deadline = NEVER
+    reader_timeout = 300.0
+    _octets_out = 0
+    _queued = 0  # octets in _output
+    _over = False  # closing or gone: nothing new begins
+    _gone = False  # the connection is lost
+    _full = False  # output waits for the peer
+    _undelivered = 0  # octets that the peer had not taken when last looked at
+    _looked = 0.0
+    _waiting: Deferred[None] | None = None  # what a turn itself waits for: room, TLS, its next go
+    _reason = ""
+
+    def send(self, data: bytes) -> None:
+        """Send this, joined with what comes before and after."""
+        self._output.append(data)
+        self._queued += len(data)
+        if self._queued > OUTPUT_LIMIT:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what was joined."""
+        output = self._output
+        if output:
+            data = output[0] if len(output) == 1 else b"".join(output)
+            output.clear()
+            self._queued = 0
+            self._octets_out += len(data)
+            self.transport.write(data)
+
+    # -- what Twisted calls (IPushProducer) -----------------------------------
+
+    def pauseProducing(self) -> None:
+        """The peer reads too slowly: what is written lies in our memory."""
+        self._full = True
+
+    def resumeProducing(self) -> None:
+        """The peer has read."""
+        self._full = False
+        self.go_on()
+
+    def stopProducing(self) -> None:
+        """The connection is gone; `connectionLost` follows."""
+
+    # -- waiting ---------------------------------------------------------------
+
+    async def room(self) -> None:
+        """Done when the peer has taken what was written, or is gone."""
+        while self._full and not self._gone:
+            now = time.monotonic()
+            self.watch_reader(now)
+            await self.pause()
+
+    def pause(self) -> Deferred[None]:
+        """What fires at the next `go_on`."""
+        self._waiting = Deferred()
+        return self._waiting
+
+    def go_on(self) -> None:
+        """End the pause, if there is one."""
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            waiting.callback(None)
+
+    # -- slow readers ------------------------------------------------------------
+
+    def undelivered(self) -> int:
+        """Octets that the peer has not taken; 0 where the transport cannot tell."""
+        ask = getattr(self.transport, "undelivered", None)
+        return 0 if ask is None or self._gone else int(ask())
+
+    def watch_reader(self, now: float) -> None:
+        """From now on the peer must take octets."""
+        self._undelivered = self.undelivered()
+        self._looked = now
+        self.deadline = now + self.reader_timeout
+
+    def look_at_reader(self, now: float) -> None:
+        """It had its time. Has it taken enough?"""
+        left = self.undelivered()
+        if left and self._undelivered - left >= SLOWEST_READER * (now - self._looked):
+            self.watch_reader(now)
+        else:
+            self.abort("does not read" if left else self._reason or "timed out")
+
+    # -- the end -----------------------------------------------------------------
+
+    def close(self, reason: str, unread: bool = False) -> None:
+        """Send what there is, then close. `unread`: input may be lying in the system.
+
+        A system that closes over unread input resets the connection, and the last words may be lost
+        with it: then only our side is closed, and the rest of the input thrown away for a while.
+        """
+        if self._over:
+            return
+        self.flush()
+        self._over = True
+        self._reason = reason
+        now = time.monotonic()
+        self._undelivered = self.undelivered()
+        self._looked = now
+        self.deadline = now + (self.reader_timeout if self._full else LINGER_SECONDS)
+        self.transport.unregisterProducer()
+        if unread and not self.transport.TLS:
+            self.transport.loseWriteConnection()
+            self.transport.resumeProducing()
+        else:
+            self.transport.loseConnection()
+
+    def abort(self, reason: str) -> None:
+        """Cut it off; what was not sent is not sent."""
+        if not self._gone:
+            self._over = True
+            self._reason = self._reason or reason
+            self._output.clear()
+            self.transport.abortConnection()
+
+
+def why(reason: Failure, securing: bool) -> str:
+    """A failure of the connection, as the log has it."""
+    if securing:
+        return "TLS handshake failed"
+    error = reason.value
+    if isinstance(error, ConnectionDone):
+        return "closed by peer"
+    if isinstance(error, ConnectionAborted):
+        return "aborted"
+    if isinstance(error, ConnectionLost):
+        return "connection lost"
+    return f"connection failed: {type(error).__name__}"
