@@ -68,11 +68,12 @@ def run_with(settings: Settings, job: Callable[[Parts], Awaitable[T]]) -> T:
 
     act_as_owner(settings.data)
     store = build_store(settings, reactor, QuietJournal())
-    parts = Parts(settings=settings, admin=store.admin, mailboxes=store.mailboxes, trace=store.trace)
+    parts = Parts(settings=settings, admin=store.admin, mailboxes=store.mailboxes, trace=store.store.trace)
 
     async def work() -> T:
         store.database.start()
         try:
+            await store.check_key()
             return await job(parts)
         finally:
             await store.database.stop()
