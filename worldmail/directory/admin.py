@@ -55,7 +55,7 @@ class DirectoryAdmin:
     async def remove_domain(self, name: str) -> None:
         """See `IDirectoryAdmin.remove_domain`."""
         normal = domains.domain_name(name)
-        await self._database.write(lambda cursor: domains.remove_domain(cursor, normal))
+        await self._database.write_long(lambda cursor: domains.remove_domain(cursor, normal))
 
     async def accounts(self, domain: str | None = None) -> list[Account]:
         """See `IDirectoryAdmin.accounts`."""
@@ -82,7 +82,9 @@ class DirectoryAdmin:
 
     async def remove_account(self, address: Address) -> tuple[Address, ...]:
         """See `IDirectoryAdmin.remove_account`."""
-        return await self._database.write(lambda cursor: accounts.remove_account(cursor, address, self._participants))
+        return await self._database.write_long(
+            lambda cursor: accounts.remove_account(cursor, address, self._participants)
+        )
 
     async def set_password(self, address: Address, password: str) -> None:
         """See `IDirectoryAdmin.set_password`."""

@@ -105,7 +105,8 @@ class IAuthentication(Interface):
     def mechanisms(context: LoginContext) -> tuple[str, ...]:
         """SASL mechanisms to offer on this connection, strongest first.
 
-        PLAIN and LOGIN only where `secure`, the -PLUS forms only in TLS; CRAM-MD5 only if the site has legacy logins on.
+        PLAIN and LOGIN only where `secure`, the -PLUS forms only in TLS that can be bound to; CRAM-MD5 only if the
+        site has legacy logins on.
         """
 
     def begin(mechanism: str, context: LoginContext) -> ISaslExchange | None:

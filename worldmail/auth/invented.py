@@ -1,0 +1,37 @@
+"""What is shown and verified for those who have nothing kept: it must look, and cost, the same."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from worldmail.auth.credential_maker import secret_purpose
+from worldmail.auth.sasl.scram_keys import HASHES
+from worldmail.auth.server_key import ServerKey
+from worldmail.interfaces.auth import ScramKey
+
+_SALT_OCTETS = 16
+NOBODY = 0
+
+
+@frozen
+class Invented:
+    """Stand-ins, the same at every try and in every process. `scram_iterations` is the site's present setting."""
+
+    _key: ServerKey
+    _scram_iterations: int
+
+    def scram_key(self, account_key: str, hash_name: str) -> ScramKey:
+        """A key for a name that has none; no proof fits it."""
+        salt = self._key.mac(f"invented-salt:{hash_name}", account_key.encode("utf-8", "surrogatepass"))
+        octets = 32 if HASHES[hash_name] == "sha256" else 20
+        return ScramKey(
+            hash=hash_name,
+            salt=salt[:_SALT_OCTETS],
+            iterations=self._scram_iterations,
+            stored_key=bytes(octets),
+            server_key=bytes(octets),
+        )
+
+    def sealed_secret(self) -> bytes:
+        """A sealed secret that belongs to nobody."""
+        return self._key.seal(secret_purpose(NOBODY), b"x" * 24)
