@@ -1,0 +1,1 @@
+"""Rules about senders, recipients and messages: a chain of checks, each a plugin."""

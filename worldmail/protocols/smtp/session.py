@@ -57,7 +57,6 @@ class Session:
     __slots__ = (
         "_asker",
         "_command",
-        "_line_began",
         "_opened",
         "_parser",
         "_tally",
@@ -88,7 +87,6 @@ class Session:
         self.entrance = entrance
         self._parser = Parser(entrance.line_limit)
         self._opened = 0.0
-        self._line_began: float | None = None
         self.transactions = 0
         self._command: Command[Session] | None = None
         self._forget()
@@ -97,16 +95,21 @@ class Session:
 
     @property
     def timeout(self) -> float:
-        """See `IDialogue.timeout`. A command's time runs from its first octet: dribbling does not prolong it."""
+        """See `IDialogue.timeout`."""
         settings = self.entrance.settings
         if self.state is State.TEXT:
             return settings.data_timeout
-        left = settings.command_timeout
-        if self._line_began is not None:
-            left += self._line_began - self.entrance.world.clock.seconds()
-        if self.account is None and self.entrance.submission:
-            left = min(left, self._opened + settings.login_timeout - self.entrance.world.clock.seconds())
-        return max(left, 0.0)
+        if self.account is not None or not self.entrance.submission:
+            return settings.command_timeout
+        left = self._opened + settings.login_timeout - self.entrance.world.clock.seconds()
+        return max(0.0, min(left, settings.command_timeout))
+
+    @property
+    def minimum_rate(self) -> int:
+        """See `IDialogue.minimum_rate`: strangers must keep a message coming."""
+        if self.state is not State.TEXT or self.account is not None or self.peer.exempt:
+            return 0
+        return self.entrance.settings.data_rate
 
     def opened(self, peer: Peer) -> Effects:
         """Greet (RFC 5321 §3.1)."""
@@ -125,12 +128,7 @@ class Session:
 
     def next_event(self) -> Event | None:
         """See `IDialogue.next_event`."""
-        event = self._parser.next_event()
-        if event is not None:
-            self._line_began = None
-        elif self._line_began is None and self._parser.buffered():
-            self._line_began = self.entrance.world.clock.seconds()
-        return event
+        return self._parser.next_event()
 
     async def handle(self, event: object) -> Effects:
         """Act on a line, on a faulty line, on a piece of a message."""
@@ -161,6 +159,10 @@ class Session:
     def shutting_down(self) -> Effects:
         """See `IDialogue.shutting_down` (RFC 5321 §3.8)."""
         return (reply(421, "4.3.2", f"{self.entrance.host} Service is shutting down"),)
+
+    def refused(self, reason: str) -> Effects:
+        """See `IDialogue.refused` (RFC 5321 §3.1, §3.8)."""
+        return (reply(421, "4.7.0", f"{self.entrance.host} Too many connections or commands, try again later"),)
 
     def closed(self, reason: str) -> None:
         """See `IDialogue.closed`."""
@@ -274,13 +276,10 @@ class Session:
         return self.refuse_for_good(refusal, fault.value)
 
     async def _take_text(self, text: Text) -> Effects:
-        entrance, transfer = self.entrance, self._transfer
+        transfer = self._transfer
         assert transfer is not None
         await transfer.take(text)
         if not text.finished:
-            strange = self.account is None and not self.peer.exempt
-            if strange and transfer.too_slow(entrance.settings.data_rate, entrance.world.clock.seconds()):
-                raise Refusal("Data comes in too slowly", code=421, enhanced="4.4.2")
             return ()
         self._transfer = None
         if transfer.refusal is not None:

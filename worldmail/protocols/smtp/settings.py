@@ -110,8 +110,8 @@ class SmtpSettings:
     )
     data_rate: Octets = setting(
         500,
-        """Octets a second that a message must come in with, measured once it has taken a minute; 0 for any.
-        Not held against who signed in: satellite links are slow.""",
+        """Octets a second that a message must come in with; 0 for any. Not held against who signed in:
+        satellite links are slow.""",
     )
     vrfy: Literal["off", "signed-in", "on"] = setting(
         "off",

@@ -15,9 +15,6 @@ from worldmail.protocols.smtp.intake import Intake
 from worldmail.protocols.smtp.parser import Text
 from worldmail.wire.faults import Fault
 
-RATE_GRACE = 60.0
-"""Seconds before the rate is looked at."""
-
 _SENTENCES = {
     Fault.BARE_CR: "Message content has a bare CR",
     Fault.BARE_LF: "Message content has a bare LF",
@@ -35,30 +32,20 @@ class Transfer:
         refusal: why it is dropped; the reply at the end.
         chunk: the BDAT command, None for DATA.
         inspector: looks at the lines of chunks; None for DATA (the framing looks) and for BINARYMIME.
-        started: when it began, on the clock that only grows.
-        octets: how many came.
     """
 
     intake: Intake | None
-    started: float
     refusal: Refusal | None = None
     chunk: Chunk | None = None
     inspector: ChunkInspector | None = None
-    octets: int = 0
 
     @property
     def completes(self) -> bool:
         """True if its end is the end of the message."""
         return self.chunk is None or self.chunk.last
 
-    def too_slow(self, rate: int, now: float) -> bool:
-        """True if a stranger lets it dribble in, under `rate` octets a second (0: any), holding what we have for ever."""
-        elapsed = now - self.started
-        return elapsed > RATE_GRACE and self.octets < rate * elapsed
-
     async def take(self, text: Text) -> None:
         """The next piece. Waits if the store is behind; raises nothing, but keeps the refusal."""
-        self.octets += len(text.octets)
         intake = self.intake
         if intake is None or self.refusal is not None:
             return

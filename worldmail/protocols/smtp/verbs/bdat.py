@@ -30,7 +30,7 @@ async def run(session: Session, chunk: Chunk | Refusal) -> Effects:
     """Take the chunk, or drop it."""
     if isinstance(chunk, Refusal):
         return session.refuse_for_good(chunk, "BDAT without a size")
-    transfer = Transfer(None, session.entrance.world.clock.seconds(), chunk=chunk)
+    transfer = Transfer(None, chunk=chunk)
     transaction = session.transaction
     if session.state is State.NEW:
         transfer.refusal = Refusal("Send EHLO first", code=503, enhanced="5.5.1")

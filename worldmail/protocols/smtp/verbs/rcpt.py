@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from worldmail.errors import MessageTooLarge, NoSuchRecipient, Refusal, RelayDenied
+from worldmail.errors import NoSuchRecipient, Refusal, RelayDenied
 from worldmail.interfaces.directory import Account, Elsewhere, LocalAccount, NoSuchAddress, Resolution
 from worldmail.interfaces.policy import RecipientRequest
 from worldmail.mail.address import Address
@@ -27,24 +27,18 @@ async def run(session: Session, arguments: RcptArguments) -> Effects:
     address = _qualified(session, arguments.address)
     resolution = await world.directory.resolve(address)
     recipient = Recipient(address=address, notify=arguments.notify, original=arguments.original)
-    declared = transaction.arguments.size
     request = RecipientRequest(
         asker=session.asker,
         sender=transaction.sender,
         recipient=recipient,
         resolution=resolution,
         count=len(transaction.recipients),
-        size=declared,
+        size=transaction.arguments.size,
     )
     waiting = world.policy.ask(request)
     if waiting is not None:
         await waiting
-    accounts = local_accounts(resolution)
-    if declared is not None:
-        for account in accounts:
-            if account.max_message is not None and declared > account.max_message:
-                raise MessageTooLarge
-    transaction.add(recipient, accounts)
+    transaction.add(recipient, local_accounts(resolution))
     return (RECIPIENT_OK,)
 
 
