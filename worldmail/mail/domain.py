@@ -67,7 +67,7 @@ def literal_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
 
 
 def _a_labels(text: str) -> str:
-    """Each label as an A-label, after the UTS #46 mapping (which folds case and dots)."""
+    """Each label as an A-label, after the UTS 46 mapping (which folds case and dots)."""
     try:
         mapped = idna.uts46_remap(text, std3_rules=True, transitional=False)
         return ".".join(idna.alabel(label).decode("ascii") for label in mapped.split("."))
