@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.task import Clock
-from twisted.logger import LogLevel, LogPublisher, Logger
+from twisted.logger import Logger, LogLevel, LogPublisher
 from twisted.python.failure import Failure
 from zope.interface.verify import verifyObject
 
@@ -125,7 +125,7 @@ def test_twisted_events_come_in_at_their_level(journal: Journal, sink: ListSink)
     publisher = LogPublisher(journal.event)
     log = Logger(namespace="some.library", observer=publisher)
     log.debug("not wanted")
-    log.warn("about {what}", what="this\nthat")
+    log.warning("about {what}", what="this\nthat")
     log.emit(LogLevel.critical, "failed", log_failure=Failure(ValueError("v")))
     journal.flush()
     warned, failed = sink.records

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import attrs
 from attrs import frozen
 
+from worldmail.auth.authentication import Authentication, open_authentication
 from worldmail.auth.credential_maker import CredentialMaker
 from worldmail.auth.passwords import Passwords
 from worldmail.auth.server_key import FILE_NAME, ServerKey, check_server_key, create_server_key, read_server_key
@@ -16,13 +18,17 @@ from worldmail.config.reader import read_settings
 from worldmail.config.settings import Settings
 from worldmail.database import SqliteDatabase, open_database
 from worldmail.directory.admin import DirectoryAdmin
+from worldmail.directory.directory import Directory
 from worldmail.errors import ConfigurationError
 from worldmail.interfaces.plugin import Foundations, IContentStorePlugin, IDirectorySourcePlugin
 from worldmail.interfaces.protocol import IProtocol
-from worldmail.interfaces.world import IJournal
+from worldmail.interfaces.world import IJournal, World
 from worldmail.plugin import find
+from worldmail.policy.chain import policy_chain
 from worldmail.store import Mailboxes, Store, open_store
 from worldmail.transport.clock import ReactorClock
+from worldmail.transport.limits import Limits
+from worldmail.transport.tls import Tls
 
 
 def protocol_classes() -> dict[str, type[Any]]:
@@ -68,6 +74,114 @@ def build_store(settings: Settings, reactor: Any, journal: IJournal) -> StorePar
     admin = DirectoryAdmin(database, [store.mailboxes], CredentialMaker(passwords, key), clock.now)
     return StoreParts(
         foundations=foundations, database=database, store=store, key=key, passwords=passwords, admin=admin
+    )
+
+
+@frozen(kw_only=True)
+class Assembly:
+    """A whole server, not started.
+
+    Args:
+        protocols: the service of each protocol, by its name.
+        background: services that run beside them, stopped after them.
+    """
+
+    world: World
+    store: StoreParts
+    authentication: Authentication
+    tls: Tls
+    limits: Limits
+    protocols: Mapping[str, Any]
+    background: tuple[Any, ...]
+
+
+def build(settings: Settings, reactor: Any, journal: IJournal) -> Assembly:
+    """Everything that this configuration asks for; nothing is opened but the server key and the certificates."""
+    parts = build_store(settings, reactor, journal)
+    tls = Tls(settings.tls)
+    limits = make_limits(settings)
+    world = _world(parts, tls, limits)
+    assert isinstance(world.authentication, Authentication)
+    protocols = {
+        plugin.name: plugin.service(world, settings.protocols[plugin.name]) for plugin in find(IProtocol)
+    }
+    return Assembly(
+        world=world,
+        store=parts,
+        authentication=world.authentication,
+        tls=tls,
+        limits=limits,
+        protocols=protocols,
+        background=(parts.store.service,),
+    )
+
+
+def build_world(settings: Settings, reactor: Any, journal: IJournal) -> World:
+    """The `World` alone, for tools and tests."""
+    return _world(build_store(settings, reactor, journal), Tls(settings.tls), make_limits(settings))
+
+
+def make_limits(settings: Settings) -> Limits:
+    """The limits of [limits]."""
+    section = settings.limits
+    return Limits(
+        connections=section.connections_per_address,
+        total=section.connections,
+        handshakes=section.tls_per_minute,
+        events=section.commands_per_minute,
+        exempt=section.exempt,
+    )
+
+
+def make_directory(settings: Settings, foundations: Foundations) -> Directory:
+    """The directory, asking the sources of [directory] in their order."""
+    sources = [
+        _chosen(IDirectorySourcePlugin, name, "[directory] sources").create(foundations)
+        for name in settings.directory.sources
+    ]
+    section = settings.directory
+    capacity, delimiters = section.cache_entries, section.recipient_delimiter
+    return Directory(sources, foundations.changes, capacity=capacity, delimiters=delimiters)
+
+
+def make_authentication(parts: StoreParts, directory: Directory) -> Authentication:
+    """The way in, for the accounts of this directory."""
+    foundations = parts.foundations
+    return open_authentication(
+        settings=foundations.settings,
+        hostname=host_name(foundations.settings),
+        database=parts.database,
+        changes=foundations.changes,
+        directory=directory,
+        clock=foundations.clock,
+        journal=foundations.journal,
+        passwords=parts.passwords,
+        key=parts.key,
+    )
+
+
+def _world(parts: StoreParts, tls: Tls, limits: Limits) -> World:
+    foundations = parts.foundations
+    settings: Settings = foundations.settings
+    directory = make_directory(settings, foundations)
+    asked = attrs.evolve(foundations, directory=directory, mailboxes=parts.mailboxes)
+    return World(
+        hostname=host_name(settings),
+        settings=settings,
+        reactor=foundations.reactor,
+        clock=foundations.clock,
+        journal=foundations.journal,
+        tls=tls,
+        limits=limits,
+        database=parts.database,
+        changes=foundations.changes,
+        directory=directory,
+        directory_admin=parts.admin,
+        authentication=make_authentication(parts, directory),
+        policy=policy_chain(asked),
+        mailboxes=parts.mailboxes,
+        acceptance=parts.store.acceptance,
+        trace=parts.store.trace,
     )
 
 

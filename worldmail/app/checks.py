@@ -11,8 +11,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from attrs import frozen
-from cryptography import x509
-from cryptography.hazmat.primitives import serialization
 
 from worldmail.app import privileges
 from worldmail.config.lines import KeyPath, Lines
@@ -21,6 +19,7 @@ from worldmail.config.settings import CertificateSettings, Settings
 from worldmail.errors import ConfigurationError
 from worldmail.interfaces.plugin import IContentStorePlugin, IDirectorySourcePlugin
 from worldmail.plugin import find
+from worldmail.transport.certificates import read_certificate
 
 EXPIRY_WARNING = datetime.timedelta(days=14)
 UNPRIVILEGED_PORTS = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
@@ -120,36 +119,24 @@ def check_ports(settings: Settings) -> Iterator[Finding]:
 
 
 def check_certificate(pair: CertificateSettings, key: KeyPath, now: datetime.datetime) -> Iterator[Finding]:
-    """A certificate can be read, is valid now and for a while, and belongs to its key."""
-    made = _read(pair.certificate, x509.load_pem_x509_certificate)
-    if isinstance(made, str):
-        yield Finding(text=made, key=(*key, "certificate"))
-    elif made.not_valid_after_utc <= now:
-        yield Finding(text=f"{pair.certificate}: expired on {made.not_valid_after_utc:%Y-%m-%d}", key=(*key, "certificate"))
-    elif made.not_valid_before_utc > now:
-        yield Finding(text=f"{pair.certificate}: is not valid before {made.not_valid_before_utc}", key=(*key, "certificate"))
-    elif made.not_valid_after_utc - now < EXPIRY_WARNING:
-        text = f"{pair.certificate}: expires on {made.not_valid_after_utc:%Y-%m-%d}"
-        yield Finding(text=text, key=(*key, "certificate"), serious=False)
-    private = _read(pair.key, lambda data: serialization.load_pem_private_key(data, None))
-    if isinstance(private, str):
-        yield Finding(text=private, key=(*key, "key"))
-        return
-    if not isinstance(made, str) and private.public_key() != made.public_key():
-        yield Finding(text=f"{pair.key}: is not the key of {pair.certificate}", key=(*key, "key"))
-    mode = pair.key.stat().st_mode
-    if mode & 0o037:
-        text = f"{pair.key}: others may read the private key (mode {stat.S_IMODE(mode):04o}, expected 0600)"
-        yield Finding(text=text, key=(*key, "key"))
-
-
-def _read(path: Path, load):  # type: ignore[no-untyped-def]  # gives what `load` gives, or a sentence
+    """A certificate can be read, belongs to its key, is valid now and for a while; the key is private."""
     try:
-        return load(path.read_bytes())
-    except OSError as error:
-        return f"{path}: cannot be read: {error.strerror}"
-    except (ValueError, TypeError):
-        return f"{path}: is not PEM as expected (a key must have no passphrase)"
+        leaf = read_certificate(pair.certificate, pair.key).leaf
+    except ConfigurationError as error:
+        yield Finding(text=str(error), key=key)
+        return
+    place = (*key, "certificate")
+    if leaf.not_valid_after_utc <= now:
+        yield Finding(text=f"{pair.certificate}: expired on {leaf.not_valid_after_utc:%Y-%m-%d}", key=place)
+    elif leaf.not_valid_before_utc > now:
+        yield Finding(text=f"{pair.certificate}: is not valid before {leaf.not_valid_before_utc:%Y-%m-%d}", key=place)
+    elif leaf.not_valid_after_utc - now < EXPIRY_WARNING:
+        text = f"{pair.certificate}: expires on {leaf.not_valid_after_utc:%Y-%m-%d}"
+        yield Finding(text=text, key=place, serious=False)
+    mode = stat.S_IMODE(pair.key.stat().st_mode)
+    if mode & 0o037:
+        text = f"{pair.key}: others may read the private key (mode {mode:04o}, expected 0600)"
+        yield Finding(text=text, key=(*key, "key"))
 
 
 def _expected_owner(settings: Settings, owner: int) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import os
 import sys
 from pathlib import Path
@@ -31,7 +30,7 @@ def make_default_site(directory: Path, owner: tuple[int | None, int | None]) -> 
     classes = protocol_classes()
     settings = site.settings_of(plan, classes)
     site.make_directory(plan)
-    site.write_certificate(plan, datetime.datetime.now(datetime.UTC))
+    site.write_certificate(plan)
     site.write_configuration(plan, settings)
     uid, gid = owner
     if os.geteuid() == 0 and uid is not None:

@@ -10,7 +10,18 @@ from attrs import frozen
 
 from worldmail.config.settings import Settings
 
-LIVE = frozenset({"tls", "log.level"})
+LIVE = frozenset(
+    {
+        "tls",
+        "log.level",
+        "limits.exempt",
+        "limits.connections",
+        "limits.connections_per_address",
+        "limits.tls_per_minute",
+        "limits.commands_per_minute",
+        "server.shutdown_timeout",
+    }
+)
 """What of the general sections is taken up without a restart: sections, or single settings."""
 
 

@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import globalLogPublisher
 
 from worldmail.app import privileges
-from worldmail.app.assembly import Assembly, build, read_configuration
+from worldmail.app.assembly import Assembly, build, make_limits, read_configuration
 from worldmail.app.first import furnish_default_site
 from worldmail.app.journal import Journal, lost_line
 from worldmail.app.observer import JournalObserver
@@ -112,6 +112,7 @@ class RunningServer:
         await _within(self._reactor, timeout + GRACE, protocols)
         for service in self.assembly.background:
             await _within(self._reactor, timeout, service.stopService())
+        await _within(self._reactor, timeout, Deferred.fromCoroutine(self.assembly.authentication.stop()))
         await _within(self._reactor, timeout + GRACE, self.assembly.store.database.stop())
         self.journal.record("server.stopped", pid=os.getpid())
         self._close_log()
@@ -126,11 +127,12 @@ class RunningServer:
         self.journal.reopen()
         try:
             new = read_configuration(file)
-            self.assembly.world.tls.reload(new.tls)
+            self.assembly.tls.reload(new.tls)
         except (WorldMailError, OSError) as error:
             self.journal.record("server.reload-refused", level="error", text=f"the old configuration goes on: {error}")
             return
         changed = list(differences(self.settings, new))
+        self.assembly.limits.reconfigure(make_limits(new))
         self.journal.set_level(new.log.level)
         waiting = [str(one) for one in changed if not one.live]
         self.settings = new

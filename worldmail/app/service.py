@@ -54,7 +54,7 @@ class WorldMailService(MultiService):
         takes_log: bool = True,
         owner: tuple[int | None, int | None] = (None, None),
     ) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # Twisted's is untyped
         self._called: dict[str, Any] = {
             "config": config,
             "log_file": log_file,
@@ -68,14 +68,14 @@ class WorldMailService(MultiService):
         return {"_called": self._called, "_observer": self._observer, "parent": self.parent, "name": self.name}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        MultiService.__init__(self)
+        MultiService.__init__(self)  # type: ignore[no-untyped-call]  # Twisted's is untyped
         self.__dict__.update(state, _server=None)
 
     def setServiceParent(self, parent: Any) -> None:
         """In an application, take twistd's log events as well."""
         if self._called["takes_log"] and isinstance(parent, Componentized):
-            parent.setComponent(ILogObserver, self._observer)
-        super().setServiceParent(parent)
+            parent.setComponent(ILogObserver, self._observer)  # type: ignore[no-untyped-call]  # Twisted's is untyped
+        super().setServiceParent(parent)  # type: ignore[no-untyped-call]  # Twisted's is untyped
 
     @property
     def config(self) -> Path:
@@ -101,7 +101,7 @@ class WorldMailService(MultiService):
             self._server = RunningServer.build(settings, self._observer, self._called["log_file"])
             for service in self._server.protocols:
                 self._adopt(service)
-            super().privilegedStartService()
+            super().privilegedStartService()  # type: ignore[no-untyped-call]  # Twisted's is untyped
 
     def startService(self) -> None:
         """Serve; see the module."""
@@ -109,12 +109,12 @@ class WorldMailService(MultiService):
             server = self._required()
             server.drop_privileges()
             server.open(self._is_default())
-            super().startService()
+            super().startService()  # type: ignore[no-untyped-call]  # Twisted's is untyped
             server.serving(self.reload)
 
     def stopService(self) -> Any:
         """Stop; see the module."""
-        stopping = super().stopService()
+        stopping = super().stopService()  # type: ignore[no-untyped-call]  # Twisted's is untyped
         server, self._server = self._server, None
         if server is None:
             return stopping

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import os
 import secrets
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,7 +11,6 @@ from typing import Any
 import attrs
 from attrs import frozen
 
-from worldmail.app.certificate import write_private, write_self_signed
 from worldmail.config.fields import Listen
 from worldmail.config.sample import render
 from worldmail.config.settings import CertificateSettings, ServerSettings, Settings, TlsSettings
@@ -74,12 +73,15 @@ def move_listeners(value: Any, moved: Callable[[Listen], Listen]) -> Any:
     return value
 
 
-def write_certificate(plan: Plan, now: datetime.datetime) -> None:
-    """Make the site's certificate, unless there is one."""
+def write_certificate(plan: Plan) -> None:
+    """Make the site's certificate and its key, unless there is one."""
+    from worldmail.transport.certificates import self_signed
+
     if not (plan.directory / CERTIFICATE).exists():
         local = ["localhost", "127.0.0.1", "::1"] if _on_loopback(plan.listen) else []
-        names = [plan.hostname, plan.domain, *local]
-        write_self_signed(plan.directory / CERTIFICATE, plan.directory / KEY, names, now)
+        certificate, key = self_signed(list(dict.fromkeys([plan.hostname, plan.domain, *local])))
+        write_private(plan.directory / KEY, key)
+        write_private(plan.directory / CERTIFICATE, certificate)
 
 
 def write_configuration(plan: Plan, settings: Settings) -> None:
@@ -116,6 +118,18 @@ def keep_password(directory: Path, address: str, password: str) -> Path:
 def new_password() -> str:
     """A password to be told once."""
     return "".join(secrets.choice(PASSWORD_ALPHABET) for _ in range(PASSWORD_LENGTH))
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write a whole file that only its owner may read, in place of what was there."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = path.with_name(path.name + ".new")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
 
 
 def _on_loopback(listen: str | None) -> bool:

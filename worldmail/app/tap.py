@@ -42,7 +42,7 @@ def application(config: str | None = None) -> Any:
 
     The [log] section says where the log is; twistd's own `--logfile` has no effect on it.
     """
-    made = service.Application("worldmail")
+    made: Any = service.Application("worldmail")  # type: ignore[no-untyped-call]  # Twisted's is untyped
     WorldMailService(_absolute(config)).setServiceParent(made)
     return made
 

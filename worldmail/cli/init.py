@@ -27,8 +27,6 @@ def init(
     directory: str, domain: str, hostname: str | None, listen: str | None, port_base: int, as_json: bool
 ) -> None:
     """Make a new site in DIRECTORY: configuration, store, a self-signed certificate and postmaster@DOMAIN."""
-    import datetime
-
     from worldmail.app import site
     from worldmail.app.assembly import protocol_classes
     from worldmail.cli.running import run_with
@@ -44,7 +42,7 @@ def init(
     )
     site.check_new(plan)
     site.make_directory(plan)
-    site.write_certificate(plan, datetime.datetime.now(datetime.UTC))
+    site.write_certificate(plan)
     classes = protocol_classes()
     settings = site.settings_of(plan, classes)
     read_back = parse_settings(render(settings), classes, plan.file)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -23,5 +24,6 @@ def tap(ctx: click.Context, output: str, as_json: bool) -> None:
 
     where = configuration(ctx)
     target = Path(os.path.abspath(output))
-    sob.IPersistable(application(str(where))).save(filename=str(target))
+    persistable: Any = sob.IPersistable(application(str(where)))
+    persistable.save(filename=str(target))
     show_done(as_json, f"wrote {target}", tap=str(target), config=str(where))
