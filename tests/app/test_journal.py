@@ -6,7 +6,6 @@ import errno
 import json
 import os
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -180,8 +179,8 @@ def test_a_traceback_for_people_stands_indented_below() -> None:
 
 
 @pytest.fixture
-def log_file(tmp_path: Path) -> Iterator[Path]:
-    yield tmp_path / "log"
+def log_file(tmp_path: Path) -> Path:
+    return tmp_path / "log"
 
 
 def test_a_sink_writes_in_order_to_a_private_file(log_file: Path) -> None:
@@ -227,9 +226,7 @@ def test_a_full_disk_loses_lines_and_says_how_many(log_file: Path, monkeypatch: 
     assert [(record["event"], record.get("records")) for record in records] == [("log.lost", 2), ("after", None)]
 
 
-def test_a_line_cut_off_by_a_full_disk_does_not_spoil_the_next(
-    log_file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_line_cut_off_by_a_full_disk_does_not_spoil_the_next(log_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real_write = os.write
     answers: list[Any] = [lambda descriptor, data: real_write(descriptor, data[:3]), None]
 

@@ -102,9 +102,7 @@ def build(settings: Settings, reactor: Any, journal: IJournal) -> Assembly:
     limits = make_limits(settings)
     world = _world(parts, tls, limits)
     assert isinstance(world.authentication, Authentication)
-    protocols = {
-        plugin.name: plugin.service(world, settings.protocols[plugin.name]) for plugin in find(IProtocol)
-    }
+    protocols = {plugin.name: plugin.service(world, settings.protocols[plugin.name]) for plugin in find(IProtocol)}
     return Assembly(
         world=world,
         store=parts,

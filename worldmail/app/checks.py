@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import os
 import shutil
 import socket
@@ -21,7 +21,7 @@ from worldmail.interfaces.plugin import IContentStorePlugin, IDirectorySourcePlu
 from worldmail.plugin import find
 from worldmail.transport.certificates import read_certificate
 
-EXPIRY_WARNING = datetime.timedelta(days=14)
+EXPIRY_WARNING = dt.timedelta(days=14)
 UNPRIVILEGED_PORTS = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 CAP_NET_BIND_SERVICE = 10
 
@@ -45,7 +45,7 @@ class Finding:
         return f"{file}:{lines.of(self.key)}: {self.text}" if self.key else self.text
 
 
-def check_settings(settings: Settings, now: datetime.datetime) -> Iterator[Finding]:
+def check_settings(settings: Settings, now: dt.datetime) -> Iterator[Finding]:
     """Everything that can be told without opening the store."""
     yield from check_user(settings)
     yield from check_data(settings)
@@ -76,7 +76,8 @@ def check_data(settings: Settings) -> Iterator[Finding]:
         yield Finding(text=f"{data}: the data directory: {error.strerror}", key=("server", "data"))
         return
     if about.st_mode & 0o077:
-        text = f"{data}: others may look into the data directory (mode {stat.S_IMODE(about.st_mode):04o}, expected 0700)"
+        mode = stat.S_IMODE(about.st_mode)
+        text = f"{data}: others may look into the data directory (mode {mode:04o}, expected 0700)"
         yield Finding(text=text, key=("server", "data"))
     yield from _strangers(data, _expected_owner(settings, about.st_uid))
     free = shutil.disk_usage(data).free
@@ -118,7 +119,7 @@ def check_ports(settings: Settings) -> Iterator[Finding]:
                 yield Finding(text=text, key=path, serious=False)
 
 
-def check_certificate(pair: CertificateSettings, key: KeyPath, now: datetime.datetime) -> Iterator[Finding]:
+def check_certificate(pair: CertificateSettings, key: KeyPath, now: dt.datetime) -> Iterator[Finding]:
     """A certificate can be read, belongs to its key, is valid now and for a while; the key is private."""
     try:
         leaf = read_certificate(pair.certificate, pair.key).leaf
@@ -158,7 +159,8 @@ def _strangers(data: Path, owner: int) -> Iterator[Finding]:
         except OSError:
             continue  # gone meanwhile
         if about.st_uid != owner:
-            yield Finding(text=f"{path}: belongs to user {about.st_uid}, the server runs as {owner}", key=("server", "data"))
+            text = f"{path}: belongs to user {about.st_uid}, the server runs as {owner}"
+            yield Finding(text=text, key=("server", "data"))
 
 
 def _entries(data: Path) -> Iterable[Path]:

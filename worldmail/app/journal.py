@@ -123,7 +123,7 @@ class Journal:
         try:
             kept = {name: value for name, value in fields.items() if value is not None}
             self._add(self._render(self._stamps.render(time.time()), event, kept))
-        except Exception as error:  # a field's own __str__ may fail; mail goes on
+        except Exception as error:  # noqa: BLE001 - a field's own __str__ may fail; mail goes on
             self._add(self._render(self._stamps.render(time.time()), event, {"unrecordable": type(error).__name__}))
 
     def failure(self, event: str, error: BaseException, **fields: Any) -> None:

@@ -135,7 +135,7 @@ class WorldMailService(MultiService):
     def _adopt(self, service: Any) -> None:
         if not IService.providedBy(service):
             raise ConfigurationError(f"the plugin's service {service!r} is no IService")
-        service.setServiceParent(self)
+        service.setServiceParent(self)  # type: ignore[no-untyped-call]  # Twisted's is untyped
 
     def _forget_services(self, result: Any) -> Any:
         for service in list(self):

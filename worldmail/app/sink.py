@@ -38,9 +38,7 @@ class Sink:
         pending_limit: octets that may wait; beyond it batches are dropped.
     """
 
-    def __init__(
-        self, path: str | None, lost_line: Callable[[int], bytes], pending_limit: int = PENDING_LIMIT
-    ) -> None:
+    def __init__(self, path: str | None, lost_line: Callable[[int], bytes], pending_limit: int = PENDING_LIMIT) -> None:
         self._path = path
         self._lost_line = lost_line
         self._limit = pending_limit

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 from collections.abc import Callable, Mapping
@@ -97,10 +98,8 @@ def make_directory(plan: Plan) -> None:
 async def add_first_domain(admin: IDirectoryAdmin, domain: str) -> str:
     """Add the domain and its postmaster; the postmaster's password, to be told once."""
     password, postmaster = new_password(), Address("postmaster", domain)
-    try:
+    with contextlib.suppress(AlreadyThere):  # an earlier try was cut off
         await admin.add_domain(domain)
-    except AlreadyThere:
-        pass  # an earlier try was cut off
     try:
         await admin.add_account(postmaster, password, "Postmaster")
     except AlreadyThere:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, ClassVar
 
 from twisted.application import service
 from twisted.python import usage
@@ -15,7 +15,7 @@ from worldmail.errors import WorldMailError
 class Options(usage.Options):
     """`twistd worldmail [--config FILE]`."""
 
-    optParameters = [
+    optParameters: ClassVar[list[list[Any]]] = [
         ["config", "c", None, "The configuration file. Without one, ./worldmail-data is made (or used again)."],
     ]
     longdesc = "WorldMail: mail and directory for a site. `worldmail init DIR` makes a configuration to start from."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,7 +36,7 @@ def check(ctx: click.Context, as_json: bool) -> None:
     from worldmail.app.checks import Finding, check_settings
     from worldmail.config.lines import Lines
 
-    found = list(check_settings(settings, datetime.datetime.now(datetime.UTC)))
+    found = list(check_settings(settings, dt.datetime.now(dt.UTC)))
     found += _check_store(settings, Finding)
     lines = Lines(file.read_text(encoding="utf-8-sig"))
     told = [("error" if one.serious else "warning", one.located(file, lines)) for one in found]

@@ -23,9 +23,7 @@ from worldmail.errors import BadValue
     help="Add this to every standard port: 2000 makes SMTP 2025, POP3 2110.",
 )
 @json_option
-def init(
-    directory: str, domain: str, hostname: str | None, listen: str | None, port_base: int, as_json: bool
-) -> None:
+def init(directory: str, domain: str, hostname: str | None, listen: str | None, port_base: int, as_json: bool) -> None:
     """Make a new site in DIRECTORY: configuration, store, a self-signed certificate and postmaster@DOMAIN."""
     from worldmail.app import site
     from worldmail.app.assembly import protocol_classes

@@ -36,9 +36,7 @@ def user() -> None:
 @password_options
 @json_option
 @click.pass_context
-def add(
-    ctx: click.Context, address: str, name: str, password_stdin: bool, generate: bool, as_json: bool
-) -> None:
+def add(ctx: click.Context, address: str, name: str, password_stdin: bool, generate: bool, as_json: bool) -> None:
     """Add an account with its mailboxes. Asks for a password on a terminal."""
     from worldmail.cli.running import run
 
@@ -94,7 +92,8 @@ def show(ctx: click.Context, address: str, as_json: bool) -> None:
     fields = run(configuration(ctx), look)
     if not as_json:
         held = fields.pop("mailboxes")
-        fields |= {f"mailbox {name}": f"{box['messages']} messages, {box['octets']} octets" for name, box in held.items()}
+        for name, box in held.items():
+            fields[f"mailbox {name}"] = f"{box['messages']} messages, {box['octets']} octets"
     show_fields(as_json, fields)
 
 
@@ -123,9 +122,7 @@ def remove(ctx: click.Context, address: str, yes: bool, as_json: bool) -> None:
 @click.option("--secret-stdin", is_flag=True, help="With legacy-auth=on: take the secret from standard input.")
 @json_option
 @click.pass_context
-def set_(
-    ctx: click.Context, address: str | None, words: tuple[str, ...], secret_stdin: bool, as_json: bool
-) -> None:
+def set_(ctx: click.Context, address: str | None, words: tuple[str, ...], secret_stdin: bool, as_json: bool) -> None:
     """Set keys of an account. Without any, list the keys and what they mean.
 
     legacy-auth=on makes a secret for CRAM-MD5 and APOP, apart from the password, and prints it once.
@@ -133,7 +130,8 @@ def set_(
     from worldmail.cli.running import Parts, run
 
     if address is None or not words:
-        return _list_keys(as_json)
+        _list_keys(as_json)
+        return
     who, changes = read_address(address), read_settings_words(words)
     given = password_from_standard_input() if secret_stdin else None
 
@@ -151,7 +149,8 @@ def set_(
     if secret is not None:
         fields["legacy_secret"] = secret
     if as_json:
-        return show_fields(True, fields)
+        show_fields(True, fields)
+        return
     click.echo(f"set {' '.join(words)} for {who}")
     if secret is not None:
         click.echo(f"secret for CRAM-MD5 and APOP (shown this once): {secret}")

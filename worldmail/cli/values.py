@@ -23,7 +23,7 @@ def read_address(text: str) -> Address:
 
 
 def read_settings_words(words: Iterable[str]) -> dict[str, str]:
-    """"key=value" words. Raises `BadValue`."""
+    """ "key=value" words. Raises `BadValue`."""
     changes = {}
     for word in words:
         key, equals, value = word.partition("=")
