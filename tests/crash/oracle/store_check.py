@@ -44,17 +44,22 @@ def contradictions(directory: Path) -> Iterator[str]:
     database = find_database(directory)
     connection = apsw.Connection(str(database), flags=apsw.SQLITE_OPEN_READWRITE)
     try:
-        (verdict,) = connection.execute("PRAGMA integrity_check(1)").fetchone() or ("no answer",)
-        if verdict != "ok":
-            yield f"integrity_check: {verdict}"
-        for row in connection.execute("PRAGMA foreign_key_check"):
-            yield f"foreign key: {row}"
-        for sentence, question in _QUESTIONS.items():
-            for row in connection.execute(question):
-                yield sentence.format(*row)
+        yield from questions(connection)
         yield from _wrong_content(connection, directory)
     finally:
         connection.close()
+
+
+def questions(connection: apsw.Connection) -> Iterator[str]:
+    """Everything that cannot be right in its tables."""
+    for (verdict,) in connection.execute("PRAGMA integrity_check(1)").fetchall():
+        if verdict != "ok":
+            yield f"integrity_check: {verdict}"
+    for row in connection.execute("PRAGMA foreign_key_check"):
+        yield f"foreign key: {row}"
+    for sentence, question in _QUESTIONS.items():
+        for row in connection.execute(question):
+            yield sentence.format(*row)
 
 
 def find_database(directory: Path) -> Path:

@@ -3,6 +3,7 @@
 Every xWrite, xTruncate, xSync and xDelete counts. From the chosen operation on nothing more
 is done and everything fails; `forget` then undoes what was not synced. It sees the
 database, its WAL and its journals; what is in shared memory (-shm) is rebuilt by SQLite.
+It can also fail at one operation alone, and work on.
 """
 
 from __future__ import annotations
@@ -19,18 +20,22 @@ from powerloss.undo import Change, DirtyFile
 NEVER = 1 << 62
 
 
-class PowerLost(Exception):
+class PowerLost(apsw.IOError):
     """The disk does nothing more."""
 
 
 class CrashingVfs(apsw.VFS):
-    """Named `name`, over the system's own VFS. `cut_at` is the operation that is not done any more."""
+    """Named `name`, over the system's own VFS.
+
+    `cut_at` is the first operation that is not done any more, `fail_at` one that fails.
+    """
 
     def __init__(self, name: str) -> None:
         super().__init__(name, "")
         self.vfs_name = name
         self.operations = 0
         self.cut_at = NEVER
+        self.fail_at = NEVER
         self.dirty: dict[str, list[Change]] = {}
         self.removed: dict[str, bytes] = {}
 
@@ -40,11 +45,13 @@ class CrashingVfs(apsw.VFS):
         return self.operations >= self.cut_at
 
     def operation(self) -> None:
-        """Count one; raises from the cut on."""
+        """Count one; raises from the cut on, or if it is the one to fail."""
         if not self.dead:
             self.operations += 1
         if self.dead:
             raise PowerLost
+        if self.operations == self.fail_at:
+            raise apsw.IOError("a fault that is injected")
 
     def xOpen(self, name: Any, flags: list[int]) -> apsw.VFSFile:
         return CrashingFile(self, name, flags)
@@ -65,9 +72,13 @@ class CrashingVfs(apsw.VFS):
         for filename, changes in self.dirty.items():
             if os.path.exists(filename):
                 DirtyFile(os.open(filename, os.O_RDWR), changes).cut(mode, chance)
+        self.power_on()
+
+    def power_on(self) -> None:
+        """Begin anew: everything is durable, nothing is to fail."""
         self.dirty.clear()
         self.removed.clear()
-        self.operations, self.cut_at = 0, NEVER
+        self.operations, self.cut_at, self.fail_at = 0, NEVER, NEVER
 
 
 class CrashingFile(apsw.VFSFile):
