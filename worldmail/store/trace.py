@@ -8,6 +8,7 @@ misses one.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable, Sequence
+from contextlib import suppress
 
 from zope.interface import implementer
 
@@ -44,11 +45,11 @@ class Traces:
 
 
 def _spellings(key: str) -> frozenset[str]:
-    """The key as it is, and as the address it may be."""
-    try:
-        return frozenset((key, key.upper(), Address.parse(key).key))
-    except ValueError:
-        return frozenset((key, f"<{key}>"))
+    """The key as it is, as an acceptance id, as a Message-ID without its brackets, and as the address it may be."""
+    spellings = {key, key.upper(), f"<{key}>"}
+    with suppress(ValueError):
+        spellings.add(Address.parse(key).key)
+    return frozenset(spellings)
 
 
 def _find(cursor: Cursor, keys: frozenset[str]) -> list[TraceRecord]:

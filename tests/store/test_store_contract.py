@@ -1,0 +1,87 @@
+"""The contracts of the store's interfaces, on the store over each database."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+
+from worldmail.config.sections import StoreSettings
+from worldmail.database.file import DatabaseFile
+from worldmail.database.immediate import ImmediateDatabase
+from worldmail.database.sqlite import SqliteDatabase
+from worldmail.interfaces.database import Cursor
+from worldmail.store import ContentFiles, open_store
+from worldmail.testing.contracts import acceptance, content, mailboxes
+from worldmail.testing.world import ManualClock
+
+
+class TestFiles(content.ContentStoreContract):
+    def setUp(self) -> None:
+        self.contents = ContentFiles(os.path.abspath(self.mktemp()), reactor)
+
+
+class OnSqlite:
+    """A store on a real file."""
+
+    def setUp(self) -> None:
+        directory = os.path.abspath(self.mktemp())
+        self.database = self.make_database(directory)
+        self.database.start()
+        os.makedirs(directory, exist_ok=True)
+        contents = ContentFiles(f"{directory}/content", reactor)
+        self.inline_limit = 4096
+        settings = StoreSettings(inline_limit=self.inline_limit, minimum_free=0, reserve=0)
+        store = open_store(settings, directory, self.database, contents, ManualClock(), reactor)
+        self.acceptance, self.mailboxes, self.trace = store.acceptance, store.mailboxes, store.trace
+        self.accounts = 0
+
+    def make_database(self, directory: str) -> Any:
+        return SqliteDatabase(DatabaseFile(path=f"{directory}/store.sqlite"), reactor)
+
+    def tearDown(self) -> Deferred[None]:
+        return Deferred.fromCoroutine(self.stop())
+
+    async def stop(self) -> None:
+        await self.database.stop()
+
+    async def new_account(self, quota: int | None = None) -> int:
+        self.accounts += 1
+        number = self.accounts
+
+        def unit(cursor: Cursor) -> int:
+            cursor.run("INSERT INTO domain (id, name, kind) VALUES (1, 'example.test', 'local') ON CONFLICT DO NOTHING")
+            row = cursor.one(
+                "INSERT INTO account (domain_id, address, name, enabled, generation, created, password, settings,"
+                " quota) VALUES (1, ?, '', 1, 1, 0, '', '{}', ?) RETURNING id",
+                (f"rcpt{number}@example.test", quota),
+            )
+            self.mailboxes.account_added(cursor, row[0])
+            return row[0]
+
+        return await self.database.write(unit)
+
+
+class OnImmediate(OnSqlite):
+    """A store on a database in memory."""
+
+    def make_database(self, directory: str) -> Any:
+        return ImmediateDatabase()
+
+
+class TestAcceptanceOnSqlite(OnSqlite, acceptance.AcceptanceContract):
+    pass
+
+
+class TestAcceptanceInMemory(OnImmediate, acceptance.AcceptanceContract):
+    pass
+
+
+class TestMailboxesOnSqlite(OnSqlite, mailboxes.MailboxStoreContract):
+    pass
+
+
+class TestMailboxesInMemory(OnImmediate, mailboxes.MailboxStoreContract):
+    pass

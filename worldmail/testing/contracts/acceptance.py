@@ -1,0 +1,173 @@
+"""The contract of `IAcceptance`, `IContentWriter` and `ITrace`."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+from twisted.trial.unittest import TestCase
+from zope.interface.verify import verifyObject
+
+from worldmail.errors import NoSuchRecipient, OverQuota
+from worldmail.interfaces.store import Acceptance, IAcceptance, IContentWriter, IMailboxStore, ITrace
+from worldmail.mail.address import Address
+from worldmail.mail.envelope import Delivery, Envelope, Origin, Recipient
+
+SENDER = Address.parse("sender@example.test")
+ORIGIN = Origin(session="session-1", protocol="ESMTP", client="192.0.2.1", helo="client.example")
+
+
+class StoreCase(TestCase):
+    """A store with accounts to deliver to. Set all attributes in `setUp`.
+
+    `inline_limit` is the largest message that the acceptance keeps in the database.
+    """
+
+    acceptance: IAcceptance
+    mailboxes: IMailboxStore
+    trace: ITrace
+    inline_limit: int
+
+    async def new_account(self, quota: int | None = None) -> int:
+        """Make an account with its first mailboxes; its id."""
+        raise AssertionError("to be overridden")
+
+    async def accept(
+        self,
+        content: bytes,
+        *accounts: int,
+        mailbox: str = "INBOX",
+        sender: Address | None = SENDER,
+        prepend: bytes = b"",
+    ) -> Acceptance:
+        """Deliver a message to the INBOXes of these accounts, as rcpt<account>@example.test."""
+        writer = self.acceptance.writer()
+        for start in range(0, len(content), 65536):
+            writer.write(content[start : start + 65536])
+            if writer.behind():
+                await writer.caught_up()
+        recipients = tuple(Recipient(address=Address.parse(f"rcpt{account}@example.test")) for account in accounts)
+        acceptance = Acceptance(
+            id=self.acceptance.new_id(),
+            received=1_700_000_000,
+            envelope=Envelope(sender=sender, recipients=recipients),
+            origin=ORIGIN,
+            content=await writer.finish(prepend),
+            deliveries=tuple(
+                Delivery(account_id=account, mailbox=mailbox, recipient=recipient)
+                for account, recipient in zip(accounts, recipients, strict=True)
+            ),
+            message_id="<1@client.example>",
+        )
+        await self.acceptance.accept(acceptance)
+        return acceptance
+
+    async def texts(self, account: int, mailbox: str = "INBOX") -> list[bytes]:
+        """Every message of a mailbox as a client gets it."""
+        status = await self.mailboxes.status(account, mailbox)
+        assert status is not None
+        messages = await self.mailboxes.messages(status.id)
+        return [b"".join([chunk async for chunk in self.mailboxes.content(message)]) for message in messages]
+
+
+def prefix(account: int, sender: str = "sender@example.test") -> bytes:
+    """What the store puts before the content."""
+    return f"Return-Path: <{sender}>\r\nDelivered-To: rcpt{account}@example.test\r\n".encode()
+
+
+class AcceptanceContract(StoreCase):
+    """What was accepted is there, whole, for everyone it was for."""
+
+    async def test_it_provides_its_interfaces(self) -> None:
+        assert verifyObject(IAcceptance, self.acceptance)
+        assert verifyObject(IContentWriter, self.acceptance.writer())
+        assert verifyObject(ITrace, self.trace)
+
+    async def test_an_accepted_message_is_in_the_mailbox_with_return_path_and_delivered_to(self) -> None:
+        account = await self.new_account()
+        await self.accept(b"Subject: x\r\n\r\ntext\r\n", account)
+        assert await self.texts(account) == [prefix(account) + b"Subject: x\r\n\r\ntext\r\n"]
+
+    async def test_the_null_reverse_path_is_an_empty_return_path(self) -> None:
+        account = await self.new_account()
+        await self.accept(b"x\r\n", account, sender=None)
+        assert await self.texts(account) == [prefix(account, "") + b"x\r\n"]
+
+    async def test_each_recipient_gets_the_content_under_its_own_address(self) -> None:
+        accounts = [await self.new_account() for _ in range(3)]
+        await self.accept(b"for all\r\n", *accounts)
+        for account in accounts:
+            assert await self.texts(account) == [prefix(account) + b"for all\r\n"]
+
+    async def test_it_goes_into_the_mailbox_that_the_delivery_names(self) -> None:
+        account = await self.new_account()
+        await self.accept(b"x\r\n", account, mailbox="Junk")
+        assert await self.texts(account) == []
+        assert await self.texts(account, "Junk") == [prefix(account) + b"x\r\n"]
+
+    async def test_content_of_every_size_comes_back_octet_for_octet(self) -> None:
+        account = await self.new_account()
+        limit = self.inline_limit
+        contents = [
+            bytes(range(256)) * (size // 256) + b"x" * (size % 256) for size in (0, 1, limit, limit + 1, 3 << 20)
+        ]
+        for content in contents:
+            acceptance = await self.accept(content, account)
+            assert acceptance.content.size == len(content)
+            assert acceptance.content.digest == hashlib.sha256(content).digest()
+        assert await self.texts(account) == [prefix(account) + content for content in contents]
+
+    async def test_what_finish_prepends_is_in_front_and_counted(self) -> None:
+        account = await self.new_account()
+        for content in (b"small\r\n", b"large\r\n" * self.inline_limit):
+            acceptance = await self.accept(content, account, prepend=b"Received: x\r\n")
+            whole = b"Received: x\r\n" + content
+            assert acceptance.content.digest == hashlib.sha256(whole).digest()
+            assert (await self.texts(account))[-1] == prefix(account) + whole
+
+    async def test_chunks_are_of_bounded_size(self) -> None:
+        account = await self.new_account()
+        await self.accept(b"x" * (2 << 20), account)
+        status = await self.mailboxes.status(account, "INBOX")
+        assert status is not None
+        (message,) = await self.mailboxes.messages(status.id)
+        sizes = [len(chunk) async for chunk in self.mailboxes.content(message)]
+        assert max(sizes) <= 300 * 1024
+        assert sum(sizes) == message.size
+
+    async def test_an_account_over_its_quota_refuses_and_nothing_is_stored(self) -> None:
+        small, other = await self.new_account(quota=1000), await self.new_account()
+        await self.accept(b"x" * 500, small)
+        with pytest.raises(OverQuota):
+            await self.accept(b"y" * 500, other, small)
+        assert len(await self.texts(small)) == 1
+        assert await self.texts(other) == []
+
+    async def test_an_account_that_is_gone_refuses_and_nothing_is_stored(self) -> None:
+        account = await self.new_account()
+        with pytest.raises(NoSuchRecipient):
+            await self.accept(b"x", account, 999_999)
+        assert await self.texts(account) == []
+
+    async def test_acceptance_ids_are_16_characters_unique_and_ordered(self) -> None:
+        ids = [self.acceptance.new_id() for _ in range(1000)]
+        assert {len(number) for number in ids} == {16}
+        assert sorted(set(ids)) == ids
+
+    async def test_an_aborted_writer_may_be_aborted_again(self) -> None:
+        for size in (10, 2 << 20):
+            writer = self.acceptance.writer()
+            writer.write(b"x" * size)
+            writer.abort()
+            writer.abort()
+            writer.write(b"more")
+
+    async def test_a_message_is_traced_by_id_addresses_and_message_id(self) -> None:
+        account = await self.new_account()
+        acceptance = await self.accept(b"x\r\n", account)
+        other = await self.accept(b"y\r\n", await self.new_account())
+        for key in (acceptance.id, f"RCPT{account}@Example.test"):
+            assert [record.acceptance for record in await self.trace.find(key)] == [acceptance.id]
+        for key in ("sender@example.test", "<1@client.example>", "1@client.example"):
+            assert [record.acceptance for record in await self.trace.find(key)] == [acceptance.id, other.id]
+        assert await self.trace.find("nobody@example.test") == []
