@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 from attrs import define, evolve, field
 
 from worldmail.config.settings import Settings
+from worldmail.errors import TemporaryFailure
 from worldmail.interfaces.database import Notice
 from worldmail.interfaces.directory import Account
 from worldmail.interfaces.protocol import Peer
+from worldmail.interfaces.store import MessageRow
 from worldmail.mail.envelope import TlsFacts
 from worldmail.protocols.pop3.session import Session
 from worldmail.protocols.pop3.sessions import Sessions, make_site
 from worldmail.protocols.pop3.settings import Pop3Settings
 from worldmail.testing.feeding import Conductor, Conversation, feed_three_ways, settle
+from worldmail.testing.memory_store import MemoryMailboxes
 from worldmail.testing.world import MemoryWorld
 
 TLS = TlsFacts(version="TLSv1.3", cipher="TLS_AES_256_GCM_SHA384", bits=256)
@@ -39,6 +42,17 @@ class MemoryChanges:
                 listener(Notice(1, topic, key))
 
 
+class Mailboxes(MemoryMailboxes):
+    """Text that is gone is told as the store tells it."""
+
+    async def content(self, message: MessageRow) -> AsyncIterator[bytes]:
+        try:
+            async for chunk in super().content(message):
+                yield chunk
+        except KeyError:
+            raise TemporaryFailure(reason="gone") from None
+
+
 @define(kw_only=True)
 class Server:
     """One server: its world, and the sessions that were made."""
@@ -50,10 +64,13 @@ class Server:
     tls: bool = True
 
     @classmethod
-    def make(cls, *messages: bytes, tls: bool = True, legacy: bool = False, auth: Any = None, **settings: Any) -> Server:
+    def make(
+        cls, *messages: bytes, tls: bool = True, legacy: bool = False, auth: Any = None, **settings: Any
+    ) -> Server:
         memory, changes = MemoryWorld.make(), MemoryChanges()
         whole = Settings() if auth is None else evolve(Settings(), auth=auth)
-        world = memory.replace(changes=changes, settings=whole)
+        memory.mailboxes = memory.acceptance.mailboxes = Mailboxes()
+        world = memory.replace(changes=changes, settings=whole, mailboxes=memory.mailboxes)
         memory.authentication.legacy = legacy
         bob = memory.add_account("bob@example.test", "secret", legacy_auth=legacy)
         for message in messages:

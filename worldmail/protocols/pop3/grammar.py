@@ -149,9 +149,11 @@ def from_base64(text: bytes) -> bytes:
     Raises: `AuthenticationFailed` as a syntax error; the text itself may be a secret and is never repeated.
     """
     try:
-        return binascii.a2b_base64(text, strict_mode=True)
+        if len(text) % 4 == 0:
+            return binascii.a2b_base64(text, strict_mode=True)
     except binascii.Error:
-        raise AuthenticationFailed("Malformed base64", code=501, enhanced="5.5.2") from None
+        pass
+    raise AuthenticationFailed("Malformed base64", code=501, enhanced="5.5.2")
 
 
 def to_base64(octets: bytes) -> bytes:

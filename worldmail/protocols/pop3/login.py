@@ -33,13 +33,14 @@ async def sign_in(session: Session, account: Account) -> Effects:
     lock = world.mailboxes.lock_maildrop(account.id)
     if lock is None:
         raise MailboxInUse
+    forget = world.changes.subscribe("account", session.account_changed, account.id)
     try:
         maildrop = await _opened(session, account, lock)
     except BaseException:
+        forget()
         lock.release()
         raise
     delays.signed_in(account.id, now)
-    forget = world.changes.subscribe("account", session.account_changed, account.id)
     session.enter(account, maildrop, forget)
     return session.ok(f"Maildrop has {maildrop.count} messages ({maildrop.octets} octets)")
 

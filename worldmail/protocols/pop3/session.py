@@ -132,6 +132,8 @@ class Session:
 
     # --- IDialogue ---
 
+    minimum_rate = 0
+
     @property
     def timeout(self) -> float:
         """Seconds the peer may be silent now."""
@@ -190,10 +192,14 @@ class Session:
         """The server stops."""
         return (self._err("The server is shutting down, please try again later", b"SYS/TEMP"),)
 
+    def refused(self, reason: str) -> Effects:
+        """One connection or command too many."""
+        return (self._err("Too many connections or commands, please try again later", b"SYS/TEMP"),)
+
     def closed(self, reason: str) -> None:
         """The connection is gone."""
         self.gone = True
-        self.expecting = None
+        self.expecting = self._context = None  # they refer to the connection
         self.leave()
 
     # --- one line ---

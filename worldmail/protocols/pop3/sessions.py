@@ -16,15 +16,18 @@ from worldmail.protocols.pop3.verbs import COMMANDS, ROWS
 _NOBODY = Peer(session="", host="", port=0, local_host="", local_port=0)
 
 
-def make_site(world: World, settings: Pop3Settings) -> Site:
-    """What its sessions share."""
+def make_site(
+    world: World, settings: Pop3Settings, *, delays: LoginDelays | None = None, offers_tls: bool = True
+) -> Site:
+    """What the sessions of a listener share; `delays` is shared by all listeners."""
     return Site(
         world=world,
         settings=settings,
         rows=ROWS,
         commands=COMMANDS,
-        delays=LoginDelays(settings.login_delay),
+        delays=delays or LoginDelays(settings.login_delay),
         plaintext=world.settings.auth.plaintext_without_tls,
+        offers_tls=offers_tls,
     )
 
 

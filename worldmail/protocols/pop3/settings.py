@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
-from attrs import frozen
+from typing import Literal
+
+from attrs import NOTHING, frozen
 
 from worldmail.config.fields import Duration, Listen, Octets, duration, listen, octets, setting
 
-_IN_THE_CLEAR = (listen("*:110"),)
-_IN_TLS = (listen("*:995"),)
+
+@frozen(kw_only=True)
+class Pop3Listener:
+    """One place where POP3 is spoken."""
+
+    name: str = setting(NOTHING, "Its name in the log.")
+    listen: tuple[Listen, ...] = setting(NOTHING, "The addresses and ports.")
+    tls: Literal["starttls", "implicit", "off"] = setting(
+        "starttls",
+        """starttls offers an upgrade by STLS (RFC 2595), implicit begins with TLS (RFC 8314), off has none. Without
+        a certificate starttls is not offered and an implicit port is not opened.""",
+    )
+
+
+_LISTENERS = (
+    Pop3Listener(name="pop3", listen=(listen("*:110"),)),
+    Pop3Listener(name="pop3s", listen=(listen("*:995"),), tls="implicit"),
+)
 
 
 def _days(value: int | None) -> None:
@@ -19,15 +37,7 @@ def _days(value: int | None) -> None:
 class Pop3Settings:
     """The POP3 server: clients fetch their mail from here (RFC 1939)."""
 
-    listen: tuple[Listen, ...] = setting(
-        _IN_THE_CLEAR,
-        """Where to listen for connections that start in the clear and are upgraded by STLS (RFC 2595).
-        An empty list: nowhere.""",
-    )
-    listen_tls: tuple[Listen, ...] = setting(
-        _IN_TLS,
-        "Where to listen for connections that are in TLS from their first octet (RFC 8314). An empty list: nowhere.",
-    )
+    listeners: tuple[Pop3Listener, ...] = setting(_LISTENERS, "Where POP3 is spoken; an empty list turns it off.")
     login_timeout: Duration = setting(
         duration("60s"),
         "How long a client may take until it is signed in. The connection is closed then.",

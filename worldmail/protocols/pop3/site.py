@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from attrs import field, frozen
+from attrs import frozen
 
 from worldmail.interfaces.protocol import Peer
 from worldmail.interfaces.world import World
@@ -27,6 +27,7 @@ class Site:
     """What all sessions share.
 
     Args:
+        offers_tls: STLS may be given at this listener.
         rows: every command, in the order of their capabilities.
         commands: the same by their word.
         plaintext: networks whose peers may send a password in the clear.
@@ -38,7 +39,8 @@ class Site:
     rows: Sequence[Command[Session]]
     commands: Mapping[bytes, Command[Session]]
     delays: LoginDelays
-    plaintext: Networks = field(default=())
+    plaintext: Networks = ()
+    offers_tls: bool = True
     random: Callable[[int], bytes] = os.urandom
 
     def new_stamp(self) -> bytes:
@@ -50,5 +52,9 @@ class Site:
         """May this peer send a password without TLS?"""
         if not self.plaintext:
             return False
-        address = ipaddress.ip_address(peer.host)
-        return any(address in network for network in self.plaintext)
+        try:
+            address = ipaddress.ip_address(peer.host.partition("%")[0])
+        except ValueError:
+            return False
+        mapped = getattr(address, "ipv4_mapped", None) or address
+        return any(mapped in network for network in self.plaintext)

@@ -13,7 +13,11 @@ from worldmail.wire.effects import Close, Effects, StartTls
 
 def capability(session: Session) -> Iterable[str]:
     """Announced while the connection is in the clear and there is a certificate."""
-    return ("STLS",) if session.peer.tls is None and session.world.tls.available() else ()
+    return ("STLS",) if session.peer.tls is None and _available(session) else ()
+
+
+def _available(session: Session) -> bool:
+    return session.site.offers_tls and session.world.tls.available()
 
 
 async def run(session: Session, argument: None) -> Effects:
@@ -22,7 +26,7 @@ async def run(session: Session, argument: None) -> Effects:
         raise CommandRefused("TLS is on already")
     if session.utf8:
         raise CommandRefused("STLS comes before UTF8")  # RFC 6856 §2.1
-    if not session.world.tls.available():
+    if not _available(session):
         raise CommandRefused("TLS is not available")
     if session.buffered():
         return (err("Nothing may follow STLS"), Close("input behind STLS"))

@@ -1,0 +1,269 @@
+"""A message's text on its way: cut anywhere, it comes out the same."""
+
+from __future__ import annotations
+
+import email
+import email.policy
+import itertools
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from worldmail.protocols.pop3.replies import Utf8Needed
+from worldmail.protocols.pop3.surrogate import encoded_words, surrogate_header
+from worldmail.protocols.pop3.text import IN_ONE_PIECE, LineEnds, TopCutter, text_effects
+from worldmail.testing.feeding import settle
+from worldmail.wire.effects import Stream
+
+texts = st.lists(st.sampled_from([b"\r", b"\n", b"\r\n", b".", b"a", b"bc", b": ", b"\r\n\r\n"]), max_size=40).map(
+    b"".join
+)
+cuts = st.lists(st.integers(0, 80), max_size=6)
+
+
+def pieces(text: bytes, places: list[int]) -> list[bytes]:
+    edges = [0, *sorted(min(place, len(text)) for place in places), len(text)]
+    return [text[start:end] for start, end in itertools.pairwise(edges)]
+
+
+class Source:
+    """Chunks, and whether they were let go."""
+
+    def __init__(self, chunks: list[bytes]) -> None:
+        self.chunks = list(chunks)
+        self.given = 0
+        self.closed = False
+
+    def __aiter__(self) -> Source:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self.given == len(self.chunks):
+            raise StopAsyncIteration
+        self.given += 1
+        return self.chunks[self.given - 1]
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+async def _all(source: Source, **options) -> bytes:
+    output = b""
+    for effect in await text_effects(source, **{"octets": 0, "utf8": True, "surrogates": True, **options}):
+        if isinstance(effect, Stream):
+            async for chunk in effect.chunks:
+                output += chunk
+        else:
+            output += effect
+    return output
+
+
+def sent(chunks: list[bytes], **options) -> bytes:
+    """The multi-line response's text, unstuffed, as a client reads it."""
+    output = settle(_all(Source(chunks), **options))
+    first, _, rest = output.partition(b"\r\n")
+    assert first.startswith(b"+OK") and rest.endswith(b".\r\n")
+    lines = rest[:-3].split(b"\r\n")
+    assert b"." not in lines
+    return b"\r\n".join(line[1:] if line.startswith(b".") else line for line in lines)
+
+
+def legal(text: bytes) -> bytes:
+    """What a text is in lines."""
+    text = re.sub(rb"\r\n|\r|\n", b"\r\n", text)
+    return text if text.endswith(b"\r\n") else text + b"\r\n"
+
+
+def top_of(text: bytes, lines: int) -> bytes:
+    """TOP, the slow way."""
+    all_lines = legal(text).split(b"\r\n")[:-1]
+    if b"" not in all_lines:
+        return legal(text)
+    end = all_lines.index(b"") + 1 + lines
+    return b"".join(line + b"\r\n" for line in all_lines[:end])
+
+
+@given(texts, cuts)
+def test_every_text_arrives_in_lines_however_it_was_cut(text: bytes, places: list[int]) -> None:
+    arrived = sent(pieces(text, places))
+    assert arrived == (legal(text) if text else arrived) and arrived.endswith(b"\r\n") | (not arrived)
+
+
+@given(texts, cuts, st.integers(0, 6))
+def test_TOP_is_right_however_the_text_was_cut(text: bytes, places: list[int], lines: int) -> None:
+    if text:
+        assert sent(pieces(text, places), lines=lines) == top_of(text, lines)
+
+
+@given(texts, cuts)
+def test_line_ends_are_made_legal_however_they_were_cut(text: bytes, places: list[int]) -> None:
+    ends = LineEnds()
+    out = b"".join(ends.feed(piece) for piece in pieces(text, places)) + ends.finish()
+    assert out == re.sub(rb"\r\n|\r|\n", b"\r\n", text)
+
+
+def test_a_large_text_is_a_stream_that_reads_as_it_goes() -> None:
+    source = Source([b"A: b\r\n\r\n", *[b"." + b"x" * 65533 + b"\r\n"] * 50])
+    effects = settle(text_effects(source, octets=9, utf8=False, surrogates=True))
+    assert isinstance(effects[-1], Stream) and source.given < 5
+    assert len(effects[0]) < 3 * IN_ONE_PIECE
+
+    async def read() -> int:
+        most = 0
+        async for chunk in effects[-1].chunks:
+            most = max(most, len(chunk))
+        return most
+
+    assert settle(read()) <= 65536 + 2 and source.given == 51 and source.closed
+
+
+def test_TOP_reads_no_more_than_it_needs_and_lets_the_source_go() -> None:
+    source = Source([b"A: b\r\n\r\n", *[b"x" * 998 + b"\r\n"] * 1000])
+    settle(_all(source, lines=1))
+    assert source.given < 100 and source.closed
+    later = Source([b"A: b\r\n\r\n", *[b"x" * 998 + b"\r\n"] * 1000])
+    output = settle(_all(later, lines=200))
+    assert output.count(b"x\r\n") == 200 and later.given < 300 and later.closed
+
+
+def test_a_stream_that_is_broken_off_lets_the_source_go() -> None:
+    source = Source([b"x" * 65534 + b"\r\n"] * 10)
+    effects = settle(text_effects(source, octets=9, utf8=True, surrogates=True))
+
+    async def break_off() -> None:
+        await anext(effects[-1].chunks)
+        await effects[-1].chunks.aclose()
+
+    settle(break_off())
+    assert source.closed
+
+
+def test_the_first_line_tells_the_octets_of_the_surrogate() -> None:
+    text = "Subject: gr\u00fc\u00dfe\r\n\r\n\u00fc\r\n".encode()
+    output = settle(_all(Source([text]), octets=len(text), utf8=False))
+    first, _, rest = output.partition(b"\r\n")
+    assert first == b"+OK %d octets" % (len(rest) - 3)
+    assert output.endswith("\r\n\r\n\u00fc\r\n.\r\n".encode())
+
+
+def test_UTF_8_mode_gives_the_message_as_it_is() -> None:
+    text = "Subject: gr\u00fc\u00dfe\r\n\r\n\u00fc\r\n".encode()
+    assert sent([text]) == text
+
+
+def test_without_surrogates_such_a_message_is_refused_by_RETR_and_TOP() -> None:
+    text = "Subject: gr\u00fc\u00dfe\r\n\r\nx\r\n".encode()
+    for lines in (None, 0):
+        with pytest.raises(Utf8Needed):
+            settle(_all(Source([text]), utf8=False, surrogates=False, lines=lines))
+
+
+def test_a_header_too_long_for_a_surrogate_is_refused() -> None:
+    with pytest.raises(Utf8Needed):
+        settle(_all(Source(["X: \u00fc\r\n".encode() * 20000, b"\r\nx\r\n"]), utf8=False))
+
+
+def test_eight_bit_bodies_are_no_reason_for_a_surrogate() -> None:
+    text = b"Subject: x\r\n\r\n\xfc\r\n"
+    assert sent([text], utf8=False) == text
+    assert sent([b"\r\n\xfc\r\n"], utf8=False) == b"\r\n\xfc\r\n"
+
+
+# --- surrogates -------------------------------------------------------------------------
+
+
+def header_of(text: str):
+    """What Python's own parser makes of the surrogate."""
+    made = surrogate_header(text.encode("utf-8", "surrogateescape"))
+    assert made.isascii() and all(len(line) <= 998 for line in made.split(b"\r\n"))
+    return email.message_from_bytes(made + b"\r\n", policy=email.policy.default)
+
+
+def test_unstructured_text_is_read_back() -> None:
+    message = header_of("Subject: plain gr\u00fc\u00dfe aus k\u00f6ln ascii \u65e5\u672c\u8a9e\r\nX-A: kept\r\n")
+    assert message["subject"] == "plain gr\u00fc\u00dfe aus k\u00f6ln ascii \u65e5\u672c\u8a9e"
+    assert message["x-a"] == "kept"
+
+
+def test_folded_text_and_long_text_are_read_back() -> None:
+    text = " ".join(["\u00fcber"] * 60)
+    assert header_of(f"Subject: {text[:50]}\r\n {text[50:]}\r\n")["subject"].replace("  ", " ") == text.replace(
+        "  ", " "
+    )
+
+
+def test_display_names_are_read_back_and_addresses_kept() -> None:
+    message = header_of(
+        'To: J\u00fcrgen <j@example.test>, "M\u00fc, X" <m@example.test>,\r\n'
+        " plain <p@example.test>, q@example.test\r\n"
+    )
+    found = [(address.display_name, address.addr_spec) for address in message["to"].addresses]
+    assert found == [
+        ("J\u00fcrgen", "j@example.test"),
+        ("M\u00fc, X", "m@example.test"),
+        ("plain", "p@example.test"),
+        ("", "q@example.test"),
+    ]
+
+
+def test_a_domain_becomes_A_labels_and_a_local_part_that_cannot_be_written_becomes_an_empty_group() -> None:
+    message = header_of("From: <a@b\u00fccher.example>\r\nTo: J\u00fc <j\u00fc@example.test>, b@example.test\r\n")
+    assert message["from"].addresses[0].addr_spec == "a@xn--bcher-kva.example"
+    assert [address.addr_spec for address in message["to"].addresses] == ["b@example.test"]
+    assert "Removed:;" in str(message["to"]) or message["to"].groups[0].addresses == ()
+
+
+def test_parameters_take_RFC_2231_form() -> None:
+    message = header_of('Content-Disposition: attachment; filename="gr\u00fc\u00dfe.txt"; size=3\r\n')
+    assert message.get_filename() == "gr\u00fc\u00dfe.txt"
+    assert message["content-disposition"].params["size"] == "3"
+
+
+def test_what_cannot_be_written_is_kept_under_another_name() -> None:
+    message = header_of("Message-ID: <\u00fc@example.test>\r\n")
+    assert message["message-id"] is None
+    assert message["downgraded-message-id"] == "<\u00fc@example.test>"
+
+
+def test_octets_that_are_not_UTF_8_are_kept_in_encoded_words() -> None:
+    made = surrogate_header(b"Subject: gr\xfc\xdfe\r\n\r\n")
+    assert made == b"Subject: =?unknown-8bit?B?Z3L832U=?=\r\n\r\n"
+
+
+def test_fields_that_are_ASCII_stay_octet_by_octet() -> None:
+    header = b"A: b\r\n  c\r\nSubject: \xc3\xbc\r\nX-Odd :  d  \r\n\r\n"
+    made = surrogate_header(header)
+    assert made.startswith(b"A: b\r\n  c\r\nSubject: =?") and made.endswith(b"?=\r\nX-Odd :  d  \r\n\r\n")
+
+
+@given(st.text(max_size=200))
+def test_encoded_words_fit_their_limit_and_are_read_back(text: str) -> None:
+    words = encoded_words(text)
+    assert all(len(word) <= 75 and word.isascii() for word in words)
+    if "\r" not in text and "\n" not in text and text.isprintable():
+        decoded = email.header.decode_header("\r\n ".join(words)) if words else []
+        assert "".join(part.decode("utf-8") if isinstance(part, bytes) else part for part, _ in decoded) == text
+
+
+@given(st.binary(max_size=400))
+def test_any_header_gets_an_ASCII_surrogate(octets: bytes) -> None:
+    made = surrogate_header(octets)
+    assert made.isascii()
+    assert octets.isascii() is False or made == octets
+
+
+@pytest.mark.parametrize(
+    "unit", ["\u00fc", '"', "\\", "(", "<", ",", ":", ";", " ", "\t", "=?", '"\\', ";a=", '("', "\u00fc ", "a,"]
+)
+@pytest.mark.parametrize("name", ["To", "Subject", "Content-Type", "Received"])
+def test_hostile_headers_cost_linear_time(unit: str, name: str) -> None:
+    header = f"{name}: ".encode() + (unit * 65536).encode()[:65000] + "\u00fc\r\n".encode()
+    assert surrogate_header(header).isascii()
+
+
+def test_a_cutter_that_is_finished_lets_nothing_pass() -> None:
+    cutter = TopCutter(0)
+    assert cutter.feed(b"A: b\r\n\r\nbody\r\n") == b"A: b\r\n\r\n"
+    assert cutter.finished
