@@ -7,5 +7,5 @@ from __future__ import annotations
 
 from twisted.plugin import pluginPackagePaths
 
-__path__.extend(pluginPackagePaths(__name__))
+__path__.extend(pluginPackagePaths(__name__))  # type: ignore[no-untyped-call]  # Twisted has no types here
 __all__: list[str] = []
