@@ -1,0 +1,17 @@
+"""What every test may rely on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from twisted.trial.unittest import SynchronousTestCase
+
+
+@pytest.fixture(autouse=True, scope="session")
+def trial_names_lie_in_the_temporary_directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """trial's `mktemp` makes directories where the suite was started; there they would stay."""
+    before = SynchronousTestCase.mktemp
+    SynchronousTestCase.mktemp = lambda self: str(tmp_path_factory.mktemp("trial") / "temp")  # type: ignore[method-assign]
+    yield
+    SynchronousTestCase.mktemp = before  # type: ignore[method-assign]
