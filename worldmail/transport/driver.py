@@ -115,8 +115,9 @@ class DialogueProtocol(Outgoing):
         """It is gone. A turn under way comes to its end: what it waits for is not undone."""
         self._reason = self._reason or why(reason, self._securing)
         self._gone = self._over = True
-        self.go_on()
-        if not self._busy:
+        if self._busy:
+            self.go_on()
+        else:
             self._finish()
 
     # -- what the factory and the sweep call -------------------------------------
@@ -333,7 +334,6 @@ class DialogueProtocol(Outgoing):
     def _finish(self) -> None:
         """Tell the dialogue, once, and the log."""
         factory, peer = self.factory, self.peer
-        factory.left(self)
         try:
             self.dialogue.closed(self._reason)
         except Exception as error:  # noqa: BLE001  a dialogue's fault is logged, and must not spread
@@ -350,6 +350,7 @@ class DialogueProtocol(Outgoing):
             tls=None if peer.tls is None else peer.tls.version,
         )
         peer.channel_binding = no_binding  # it refers to us
+        factory.left(self)
 
 
 class DialogueFactory(ConnectionFactory):

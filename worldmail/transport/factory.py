@@ -53,12 +53,13 @@ class ConnectionFactory(Factory[Any]):
         self.connections = Sweep(reactor)
         self.stopping = False
         self._emptied: Deferred[None] | None = None
+        self._limit: Any = None
 
     def shutdown(self, grace: float = 10.0) -> Deferred[None]:
         """Let every connection say its last words and close; fires when all are gone.
 
         What waits for its peer is told at once, what is at work after that; what is still there
-        after `grace` seconds is cut off.
+        after `grace` seconds is cut off, and what is then at work for a second more is not waited for.
         """
         self.stopping = True
         for connection in self.connections:
@@ -68,13 +69,21 @@ class ConnectionFactory(Factory[Any]):
             return succeed(None)
         if self._emptied is None:
             self._emptied = Deferred()
-            limit = self.reactor.callLater(grace, self._cut)
-            self._emptied.addBoth(lambda _: limit.active() and limit.cancel())
+            self._limit = self.reactor.callLater(grace, self._cut)
         return self._emptied
 
     def _cut(self) -> None:
+        self._limit = self.reactor.callLater(1.0, self._all_gone)
         for connection in self.connections:
             connection.abort("server stopping")
+
+    def _all_gone(self) -> None:
+        self.connections.stop()
+        if self._limit is not None and self._limit.active():
+            self._limit.cancel()
+        emptied, self._emptied = self._emptied, None
+        if emptied is not None:
+            emptied.callback(None)
 
     # -- what connections ask ------------------------------------------------------
 
@@ -90,9 +99,7 @@ class ConnectionFactory(Factory[Any]):
         if self.limits is not None:
             self.limits.release(connection.peer.host)
         if self._emptied is not None and not self.connections:
-            self.connections.stop()
-            emptied, self._emptied = self._emptied, None
-            emptied.callback(None)
+            self._all_gone()
 
     def no_handshake(self, peer: Peer) -> str | None:
         """Why this peer cannot have a TLS handshake now; None if it can. Counts it."""

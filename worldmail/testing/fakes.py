@@ -1,0 +1,207 @@
+"""A small dialogue for tests and measurements of transports, and listeners to meet it on."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from attrs import define, field
+from twisted.internet.defer import Deferred
+from zope.interface import implementer
+
+from worldmail.config.sections import CertificateSettings, TlsSettings
+from worldmail.interfaces.protocol import IDialogue, Peer
+from worldmail.testing.world import MemoryJournal
+from worldmail.transport.certificates import self_signed
+from worldmail.transport.driver import DialogueFactory
+from worldmail.transport.listen import Listener
+from worldmail.transport.tls import Tls
+from worldmail.wire.effects import Close, Effects, StartTls, Stream
+from worldmail.wire.faults import Fault
+from worldmail.wire.lines import LineBuffer
+
+CHUNK = b"0123456789abcdef" * 1024
+
+
+@implementer(IDialogue)
+@define(kw_only=True)
+class PlainDialogue:
+    """Answers each line with "ok LINE", but for these.
+
+    WAIT: waits for `release`. BIG n: n chunks of 16 KiB at once. STREAM n: n such chunks as a stream.
+    STARTTLS, QUIT, FAIL (raises), TLS (what was negotiated).
+    """
+
+    timeout: float = 60.0
+    minimum_rate: int = 0
+    peer: Peer | None = None
+    events: list[object] = field(factory=list)
+    endings: list[str] = field(factory=list)
+    streamed: int = 0
+    stream_closed: bool = False
+    release: Deferred[None] = field(factory=Deferred)
+    most_buffered: int = 0
+    lines: LineBuffer = field(factory=lambda: LineBuffer(1000))
+
+    def opened(self, peer: Peer) -> Effects:
+        """Greets."""
+        self.peer = peer
+        return [b"hello\r\n"]
+
+    def refused(self, reason: str) -> Effects:
+        """Says so."""
+        return [b"refused " + reason.encode() + b"\r\n"]
+
+    def receive(self, data: bytes) -> None:
+        """Keeps it."""
+        self.lines.append(data)
+        self.most_buffered = max(self.most_buffered, self.lines.buffered)
+
+    def buffered(self) -> int:
+        """What is kept."""
+        return self.lines.buffered
+
+    def next_event(self) -> object | None:
+        """The next line."""
+        return self.lines.take()
+
+    async def handle(self, event: object) -> Effects:
+        """Answers."""
+        self.events.append(event)
+        if isinstance(event, Fault):
+            return [b"fault " + event.value.encode() + b"\r\n"]
+        assert isinstance(event, bytes)
+        word, _, argument = event.partition(b" ")
+        special = _SPECIAL.get(word)
+        return [b"ok " + event + b"\r\n"] if special is None else await special(self, argument)
+
+    def secured(self, peer: Peer) -> Effects:
+        """Starts anew."""
+        self.lines.clear()
+        return [b"secured\r\n"]
+
+    def timed_out(self) -> Effects:
+        """Says so."""
+        return [b"timeout\r\n"]
+
+    def shutting_down(self) -> Effects:
+        """Says so."""
+        return [b"stopping\r\n"]
+
+    def closed(self, reason: str) -> None:
+        """Keeps the reason."""
+        self.endings.append(reason)
+
+    async def chunks(self, count: int) -> AsyncIterator[bytes]:
+        """What STREAM sends."""
+        try:
+            for _ in range(count):
+                self.streamed += 1
+                yield CHUNK
+        finally:
+            self.stream_closed = True
+
+
+async def _wait(dialogue: PlainDialogue, argument: bytes) -> Effects:
+    await dialogue.release
+    return [b"waited\r\n"]
+
+
+async def _big(dialogue: PlainDialogue, argument: bytes) -> Effects:
+    return [CHUNK * int(argument), b"\r\n"]
+
+
+async def _stream(dialogue: PlainDialogue, argument: bytes) -> Effects:
+    return [Stream(dialogue.chunks(int(argument))), b"\r\n"]
+
+
+async def _start_tls(dialogue: PlainDialogue, argument: bytes) -> Effects:
+    return [b"go\r\n", StartTls()]
+
+
+async def _quit(dialogue: PlainDialogue, argument: bytes) -> Effects:
+    return [b"bye\r\n", Close()]
+
+
+async def _fail(dialogue: PlainDialogue, argument: bytes) -> Effects:
+    raise ValueError("as asked")
+
+
+async def _tls(dialogue: PlainDialogue, argument: bytes) -> Effects:
+    assert dialogue.peer is not None
+    binding = dialogue.peer.channel_binding(argument.decode())
+    facts = dialogue.peer.tls
+    return [f"{facts and facts.version} {facts and facts.server_name} {binding and binding.hex()}\r\n".encode()]
+
+
+_SPECIAL: dict[bytes, Callable[[PlainDialogue, bytes], Awaitable[Effects]]] = {
+    b"WAIT": _wait,
+    b"BIG": _big,
+    b"STREAM": _stream,
+    b"STARTTLS": _start_tls,
+    b"QUIT": _quit,
+    b"FAIL": _fail,
+    b"TLS": _tls,
+}
+
+
+@define(kw_only=True)
+class Meeting:
+    """A listener on the loopback whose connections are `PlainDialogue`s (or others), all kept to be looked at."""
+
+    reactor: Any
+    journal: MemoryJournal = field(factory=MemoryJournal)
+    tls: Tls | None = None
+    implicit_tls: bool = False
+    limits: Any = None
+    handshake_timeout: float = 30.0
+    make: Callable[[], Any] = PlainDialogue
+    host: str = "127.0.0.1"
+    dialogues: list[Any] = field(factory=list)
+    factory: DialogueFactory = field(init=False)
+    listener: Listener = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.factory = DialogueFactory(
+            self._make,
+            name="test",
+            reactor=self.reactor,
+            journal=self.journal,
+            tls=self.tls,
+            implicit_tls=self.implicit_tls,
+            limits=self.limits,
+            handshake_timeout=self.handshake_timeout,
+        )
+        self.listener = Listener(self.factory, [(self.host, 0)], reactor=self.reactor, grace=2.0)
+
+    def _make(self) -> Any:
+        made = self.make()
+        self.dialogues.append(made)
+        return made
+
+    def start(self) -> tuple[str, int]:
+        """Listen; where."""
+        self.listener.startService()
+        return self.listener.addresses[0]
+
+
+def make_tls(directory: Path, *names: str) -> Tls:
+    """Self-signed certificates for these names (the first for those that match none) in files of `directory`."""
+    return Tls(tls_settings(directory, *names))
+
+
+def tls_settings(directory: Path, *names: str) -> TlsSettings:
+    """Settings with a new certificate for each name; its file is NAME.pem ("*" written as "any")."""
+    made = []
+    for name in names:
+        stem = directory / name.replace("*", "any")
+        certificate, key = self_signed([name])
+        stem.with_suffix(stem.suffix + ".pem").write_bytes(certificate)
+        stem.with_suffix(stem.suffix + ".key").write_bytes(key)
+        made.append(
+            CertificateSettings(
+                certificate=stem.with_suffix(stem.suffix + ".pem"), key=stem.with_suffix(stem.suffix + ".key")
+            )
+        )
+    return TlsSettings(certificates=tuple(made))
