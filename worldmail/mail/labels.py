@@ -21,6 +21,7 @@ SAMPLE = 1 << 16
 _LABELS = (b"mime-version", b"content-type", b"content-transfer-encoding")
 _SIGNATURES = (b"dkim-signature", b"arc-message-signature", b"domainkey-signature")
 _INLINE_SIGNATURES = (b"-----BEGIN PGP ", b"-----BEGIN PKCS7")
+_EDGE = max(len(mark) for mark in _INLINE_SIGNATURES) - 1  # octets that may be the start of one
 _LEAST_CONFIDENCE = 0.5
 
 # What the guess may be, by the name that the detector and Python know, and its name in mail (IANA).
@@ -49,19 +50,20 @@ class CharsetSense:
     A body of ASCII alone costs one look a chunk.
     """
 
-    __slots__ = ("_decoder", "_sample", "_signed", "_utf8", "eight_bit")
+    __slots__ = ("_decoder", "_edge", "_sample", "_signed", "_utf8", "eight_bit")
 
     def __init__(self) -> None:
         self.eight_bit = False
         self._utf8 = True
         self._signed = False
+        self._edge = b""
         self._sample = b""
         self._decoder = codecs.getincrementaldecoder("utf-8")()
 
     def feed(self, octets: bytes) -> None:
         """The next octets of the body, cut anywhere."""
-        if not self._signed and any(mark in octets for mark in _INLINE_SIGNATURES):
-            self._signed = True
+        if not self._signed:
+            self._look_for_signature(octets)
         if not self.eight_bit:
             if octets.isascii():
                 return
@@ -70,6 +72,12 @@ class CharsetSense:
             self._sample += octets[: SAMPLE - len(self._sample)]
         if self._utf8:
             self._decode(octets, False)
+
+    def _look_for_signature(self, octets: bytes) -> None:
+        text = self._edge + octets if self._edge else octets
+        if any(mark in text for mark in _INLINE_SIGNATURES):
+            self._signed = True
+        self._edge = text[-_EDGE:]
 
     def charset(self) -> str | None:
         """The charset to declare; None if there is nothing to declare (ASCII, or signed)."""

@@ -165,7 +165,7 @@ class Intake:
         head += octets
         line = head.find(b"\r\n", max(0, seen - 1))
         if line < 0:
-            self._check_length(head)
+            self._check_length(len(head))
             return
         if not starts_with_field(head):
             # No header at all: everything is body, behind an empty line of ours unless it begins with one.
@@ -175,14 +175,15 @@ class Intake:
         if end >= 0:
             self._header_complete(bytes(head[: end + 2]), bytes(head[end + 2 :]))
         else:
-            self._check_length(head)
+            self._check_length(len(head))
 
-    def _check_length(self, head: bytearray) -> None:
-        if len(head) > self._consignment.settings.header_size:
+    def _check_length(self, length: int) -> None:
+        if length > self._consignment.settings.header_size:
             raise MessageTooLarge("Message header exceeds the size limit")
 
     def _header_complete(self, raw: bytes, rest: bytes) -> None:
         """The header is `raw`; `rest` is what came behind it, beginning with the empty line."""
+        self._check_length(len(raw))
         self._head = None
         consignment = self._consignment
         header = Header(raw)

@@ -1,0 +1,425 @@
+"""Mail transactions on an mx listener, command by command."""
+
+from __future__ import annotations
+
+import pytest
+from zope.interface.verify import verifyObject
+
+from worldmail.errors import OverQuota, StorageFull, TemporaryFailure
+from worldmail.interfaces.protocol import IDialogue
+from worldmail.mail.envelope import Body, Notify, Return
+from worldmail.testing.smtp import SmtpScene, envelope, with_body
+
+
+def test_the_session_is_a_dialogue() -> None:
+    scene = SmtpScene()
+    session = scene.make_session()
+    session.opened(scene.make_peer())
+    assert verifyObject(IDialogue, session)
+
+
+def test_a_message_is_accepted_and_its_id_is_in_the_reply_and_in_received() -> None:
+    scene = SmtpScene()
+    talk = scene.play(with_body(b"Hello.") + b"QUIT\r\n")
+    assert talk.codes == ["220", "250", "250 2.1.0", "250 2.1.5", "354", "250 2.0.0", "221 2.0.0"]
+    assert talk.replies[5] == ["250 2.0.0 Ok A000000000000001"]
+    assert talk.closed == "quit"
+    assert scene.contents() == [
+        b"Received: from a.test ([127.0.0.1])\r\n"
+        b"\tby mail.example.test with ESMTP id A000000000000001\r\n"
+        b"\tfor <bob@example.test>; Sun, 17 Mar 2030 17:46:40 +0000\r\n"
+        b"Subject: test\r\n"
+        b"\r\n"
+        b"Hello.\r\n"
+    ]
+
+
+def test_one_record_is_written_for_an_accepted_message() -> None:
+    scene = SmtpScene()
+    scene.play(with_body(b"Hello."))
+    assert scene.world.journal.named("accepted") == [
+        {
+            "session": "s1",
+            "acceptance": "A000000000000001",
+            "client": "127.0.0.1",
+            "sender": "a@a.test",
+            "recipients": 1,
+            "size": 25,
+            "protocol": "ESMTP",
+        }
+    ]
+
+
+def test_ehlo_lists_exactly_what_can_be_done_in_the_clear_on_mx() -> None:
+    talk = SmtpScene().play(b"EHLO a.test\r\n")
+    assert talk.replies[1] == [
+        "250-mail.example.test",
+        "250-PIPELINING",
+        "250-ENHANCEDSTATUSCODES",
+        "250-STARTTLS",
+        "250-SIZE 25000000",
+        "250-8BITMIME",
+        "250-SMTPUTF8",
+        "250-LIMITS RCPTMAX=1000 MAILMAX=10000",
+        "250-CHUNKING",
+        "250-BINARYMIME",
+        "250 HELP",
+    ]
+
+
+def test_ehlo_lists_no_starttls_without_a_certificate() -> None:
+    scene = SmtpScene(prepare=lambda world: setattr(world.tls, "offered", False))
+    assert "250-STARTTLS" not in scene.play(b"EHLO a.test\r\n").replies[1]
+
+
+def test_ehlo_lists_vrfy_where_it_is_on() -> None:
+    assert "250-VRFY" in SmtpScene(settings={"vrfy": "on"}).play(b"EHLO a.test\r\n").replies[1]
+
+
+def test_helo_is_one_line_and_received_says_smtp() -> None:
+    scene = SmtpScene()
+    talk = scene.play(with_body(b"x").replace(b"EHLO", b"HELO"))
+    assert talk.replies[1] == ["250 mail.example.test"]
+    assert b" with SMTP id " in scene.contents()[0]
+
+
+@pytest.mark.parametrize(
+    "name", [b"a.test", b"localhost", b"MY_PC", b"[192.0.2.1]", b"[IPv6:2001:db8::1]", b"x", b"a.test.", b" a.test "]
+)
+def test_any_host_name_or_literal_will_do_for_ehlo(name: bytes) -> None:
+    assert SmtpScene().play(b"EHLO " + name + b"\r\n").codes == ["220", "250"]
+
+
+@pytest.mark.parametrize("name", [b"", b" ", b"a b", b"<a.test>", b"a\x01", b"(a)", b"\xc3\xa4.test", b"a" * 256, b"[", b"a;b"])
+def test_a_name_that_is_none_is_refused_without_an_enhanced_code(name: bytes) -> None:
+    talk = SmtpScene().play(b"EHLO " + name + b"\r\nHELO " + name + b"\r\n")
+    assert talk.codes == ["220", "501", "501"]
+
+
+def test_mail_before_ehlo_is_refused_with_503() -> None:
+    assert SmtpScene().play(b"MAIL FROM:<a@a.test>\r\n").codes == ["220", "503 5.5.1"]
+
+
+def test_a_second_MAIL_in_one_transaction_is_refused_with_503() -> None:
+    assert SmtpScene().play(envelope() + b"MAIL FROM:<b@a.test>\r\n").codes[-1] == "503 5.5.1"
+
+
+def test_after_a_failed_MAIL_pipelined_commands_get_503_and_the_text_is_not_asked_for() -> None:
+    talk = SmtpScene().play(b"EHLO a\r\nMAIL FROM:<a@@>\r\nRCPT TO:<bob@example.test>\r\nDATA\r\nQUIT\r\n")
+    assert talk.codes == ["220", "250", "501 5.5.4", "503 5.5.1", "503 5.5.1", "221 2.0.0"]
+
+
+def test_DATA_without_a_valid_recipient_is_refused_with_554() -> None:
+    talk = SmtpScene().play(envelope(b"<a@a.test>", b"<nobody@example.test>", b"<x@else.test>") + b"DATA\r\nNOOP\r\n")
+    assert talk.codes[3:] == ["550 5.1.1", "550 5.7.1", "554 5.5.1", "250 2.0.0"]
+
+
+def test_one_good_recipient_among_bad_ones_gets_the_message() -> None:
+    scene = SmtpScene()
+    talk = scene.play(with_body(b"x").replace(b"DATA", b"RCPT TO:<nobody@example.test>\r\nDATA"))
+    assert talk.codes[-3:] == ["550 5.1.1", "354", "250 2.0.0"]
+    assert len(scene.texts()) == 1
+
+
+def test_commands_and_keywords_are_read_in_any_case() -> None:
+    talk = SmtpScene().play(b"ehlo a\r\nmAiL fRoM:<a@a.test> body=8bitmime\r\nrcpt to:<bob@example.test>\r\ndata\r\n.\r\n")
+    assert talk.codes[-1] == "250 2.0.0"
+
+
+def test_an_unknown_command_is_500_and_counts() -> None:
+    assert SmtpScene().play(b"XYZZY\r\n\r\n").codes == ["220", "500 5.5.1", "500 5.5.1"]
+
+
+def test_rset_forgets_the_transaction() -> None:
+    scene = SmtpScene()
+    talk = scene.play(envelope() + b"RSET\r\nRCPT TO:<bob@example.test>\r\nMAIL FROM:<>\r\n")
+    assert talk.codes[-3:] == ["250 2.0.0", "503 5.5.1", "250 2.1.0"]
+
+
+def test_ehlo_in_a_transaction_forgets_it() -> None:
+    assert SmtpScene().play(envelope() + b"EHLO b.test\r\nDATA\r\n").codes[-2:] == ["250", "503 5.5.1"]
+
+
+def test_commands_without_an_argument_refuse_one_but_not_spaces() -> None:
+    talk = SmtpScene().play(b"EHLO a\r\nRSET now\r\nRSET  \r\nQUIT please\r\nSTARTTLS x\r\n")
+    assert talk.codes[2:] == ["501 5.5.4", "250 2.0.0", "501 5.5.4", "501 5.5.4"]
+
+
+def test_the_null_sender_is_taken() -> None:
+    scene = SmtpScene()
+    scene.play(with_body(b"x").replace(b"<a@a.test>", b"<>"))
+    assert scene.world.acceptance.accepted[0].envelope.sender is None
+    assert scene.texts()[0].startswith(b"Return-Path: <>\r\n")
+
+
+@pytest.mark.parametrize("postmaster", [b"<postmaster>", b"<Postmaster>", b"<POSTMASTER@EXAMPLE.test>"])
+def test_postmaster_is_taken_with_and_without_a_domain(postmaster: bytes) -> None:
+    scene = SmtpScene()
+    assert scene.play(envelope(b"<a@a.test>", postmaster) + b"DATA\r\n\r\n.\r\n").codes[-1] == "250 2.0.0"
+    assert len(scene.texts(3)) == 1
+
+
+def test_a_recipient_without_a_domain_is_refused_on_mx() -> None:
+    assert SmtpScene().play(envelope(b"<a@a.test>", b"<bob>")).codes[-1] == "501 5.1.3"
+
+
+def test_a_sender_without_a_domain_is_refused_on_mx() -> None:
+    assert SmtpScene().play(b"EHLO a\r\nMAIL FROM:<bob>\r\n").codes[-1] == "501 5.1.7"
+
+
+def test_a_source_route_is_taken_off() -> None:
+    scene = SmtpScene()
+    scene.play(envelope(b"<@x.test,@y.test:a@a.test>", b"<@relay.test:bob@example.test>") + b"DATA\r\n\r\n.\r\n")
+    sent = scene.world.acceptance.accepted[0].envelope
+    assert (str(sent.sender), str(sent.recipients[0].address)) == ("a@a.test", "bob@example.test")
+
+
+def test_a_quoted_local_part_means_the_same_mailbox() -> None:
+    scene = SmtpScene()
+    assert scene.play(envelope(b'<"a b>c"@a.test>', b'<"bob"@example.test>') + b"DATA\r\n\r\n.\r\n").codes[-1] == "250 2.0.0"
+    assert str(scene.world.acceptance.accepted[0].envelope.sender) == '"a b>c"@a.test'
+
+
+def test_a_space_behind_the_colon_and_at_the_end_is_let_pass() -> None:
+    talk = SmtpScene().play(b"EHLO a\r\nMAIL FROM: <a@a.test> \r\nRCPT TO: <bob@example.test>  \r\n")
+    assert talk.codes[2:] == ["250 2.1.0", "250 2.1.5"]
+
+
+def test_an_account_that_two_recipients_lead_to_gets_one_copy_for_the_first() -> None:
+    scene = SmtpScene()
+    scene.play(envelope(b"<a@a.test>", b"<bob+x@example.test>", b"<bob@example.test>") + b"DATA\r\n\r\n.\r\n")
+    assert len(scene.texts()) == 1
+    assert b"Delivered-To: bob+x@example.test\r\n" in scene.texts()[0]
+    assert b"\tfor " not in scene.contents()[0]
+
+
+def test_an_alias_delivers_to_each_of_its_accounts() -> None:
+    scene = SmtpScene(prepare=lambda world: world.add_alias("team@example.test", "bob@example.test", "alice@example.test"))
+    scene.play(envelope(b"<a@a.test>", b"<team@example.test>") + b"DATA\r\n\r\n.\r\n")
+    assert (len(scene.texts(1)), len(scene.texts(2))) == (1, 1)
+
+
+def test_an_alias_that_leads_partly_elsewhere_is_refused() -> None:
+    scene = SmtpScene(prepare=lambda world: world.add_alias("team@example.test", "bob@example.test", "x@else.test"))
+    assert scene.play(envelope(b"<a@a.test>", b"<team@example.test>")).codes[-1] == "550 5.7.1"
+
+
+def test_an_alias_of_which_one_target_is_gone_delivers_to_the_rest() -> None:
+    scene = SmtpScene(prepare=lambda world: world.add_alias("team@example.test", "gone@example.test", "bob@example.test"))
+    assert scene.play(envelope(b"<a@a.test>", b"<team@example.test>")).codes[-1] == "250 2.1.5"
+
+
+def test_recipients_over_the_limit_get_452() -> None:
+    scene = SmtpScene(settings={"recipients": 100})
+    talk = scene.play(envelope(b"<a@a.test>", *[b"<bob+%d@example.test>" % number for number in range(101)]))
+    assert talk.codes[-2:] == ["250 2.1.5", "452 4.5.3"]
+
+
+def test_messages_over_the_limit_of_a_session_get_421() -> None:
+    scene = SmtpScene(settings={"transactions": 1})
+    talk = scene.play(with_body(b"x") + b"MAIL FROM:<>\r\n")
+    assert talk.codes[-1] == "421 4.7.0"
+    assert talk.closed is not None
+
+
+def test_dsn_parameters_are_kept_with_the_envelope() -> None:
+    scene = SmtpScene()
+    talk = scene.play(
+        b"EHLO a\r\nMAIL FROM:<a@a.test> RET=HDRS ENVID=QQ+2B314 BODY=8BITMIME SIZE=500\r\n"
+        b"RCPT TO:<bob@example.test> NOTIFY=SUCCESS,delay ORCPT=rfc822;Bob+2BX@example.test\r\n"
+        b"RCPT TO:<alice@example.test> NOTIFY=NEVER\r\nDATA\r\n\r\n.\r\n"
+    )
+    assert talk.codes[-1] == "250 2.0.0"
+    sent = scene.world.acceptance.accepted[0].envelope
+    assert (sent.returns, sent.envelope_id, sent.body, sent.size) == (Return.HEADERS, "QQ+314", Body.EIGHT_BIT, 500)
+    bob, alice = sent.recipients
+    assert bob.notify == {Notify.SUCCESS, Notify.DELAY}
+    assert bob.original is not None
+    assert (bob.original.address_type, bob.original.address) == ("rfc822", "Bob+X@example.test")
+    assert alice.notify == {Notify.NEVER}
+
+
+def test_smtputf8_is_needed_for_addresses_beyond_ascii() -> None:
+    talk = SmtpScene().play("EHLO a\r\nMAIL FROM:<ä@a.test>\r\nMAIL FROM:<ä@a.test> SMTPUTF8\r\n".encode())
+    assert talk.codes[2:] == ["553 5.6.7", "250 2.1.0"]
+
+
+def test_a_recipient_beyond_ascii_needs_a_transaction_with_smtputf8() -> None:
+    scene = SmtpScene(prepare=lambda world: world.add_account("müller@example.test"))
+    text = "EHLO a\r\nMAIL FROM:<a@a.test>{}\r\nRCPT TO:<müller@example.test>\r\n"
+    assert scene.play(text.format("").encode()).codes[-1] == "553 5.6.7"
+    assert scene.play(text.format(" SMTPUTF8").encode()).codes[-1] == "250 2.1.5"
+
+
+def test_received_of_an_smtputf8_message_says_utf8smtp() -> None:
+    scene = SmtpScene(prepare=lambda world: world.add_account("müller@example.test"))
+    scene.play("EHLO a\r\nMAIL FROM:<> SMTPUTF8\r\nRCPT TO:<müller@example.test>\r\nDATA\r\n\r\n.\r\n".encode())
+    assert b" with UTF8SMTP id " in scene.contents()[0]
+    assert "for <müller@example.test>".encode() in scene.contents()[0]
+
+
+def test_a_command_that_is_not_utf8_is_refused() -> None:
+    assert SmtpScene().play(b"EHLO a\r\nMAIL FROM:<\xff@a.test> SMTPUTF8\r\n").codes[-1] == "501 5.5.2"
+
+
+def test_a_declared_size_over_the_limit_is_refused_at_mail() -> None:
+    scene = SmtpScene(settings={"message_size": 100_000})
+    assert scene.play(b"EHLO a\r\nMAIL FROM:<> SIZE=100001\r\nMAIL FROM:<> SIZE=100000\r\n").codes[2:] == [
+        "552 5.3.4",
+        "250 2.1.0",
+    ]
+
+
+def test_a_message_over_the_limit_is_read_to_its_end_and_refused() -> None:
+    scene = SmtpScene(settings={"message_size": 65536})
+    text = with_body(b"x" * 65536) + b"NOOP\r\n"
+    talk = scene.play(text, ways=("whole", "line by line", "next command glued on"))
+    assert talk.codes[-2:] == ["552 5.3.4", "250 2.0.0"]
+    assert scene.contents() == []
+    assert all(writer.aborted for writer in scene.world.acceptance.writers)
+
+
+def test_a_header_over_the_limit_is_refused() -> None:
+    scene = SmtpScene(settings={"header_size": 16384})
+    field = b"X: " + b"y" * 900 + b"\r\n"
+    talk = scene.play(with_body(b"x", header=field * 20), ways=("whole", "line by line"))
+    assert talk.codes[-1] == "552 5.3.4"
+
+
+def test_a_recipients_own_limit_holds_for_the_whole_message() -> None:
+    scene = SmtpScene(prepare=lambda world: world.add_account("small@example.test", max_message=100))
+    text = envelope(b"<a@a.test>", b"<small@example.test>", b"<bob@example.test>") + b"DATA\r\n\r\n%s\r\n.\r\n"
+    assert scene.play(text % (b"x" * 80)).codes[-1] == "250 2.0.0"
+    assert scene.play(text % (b"x" * 200)).codes[-1] == "552 5.3.4"
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(TemporaryFailure(), "451 4.3.0"), (StorageFull(), "452 4.3.1"), (OverQuota(), "452 4.2.2")],
+)
+def test_what_the_store_cannot_do_is_the_reply_and_the_session_goes_on(error: Exception, code: str) -> None:
+    scene = SmtpScene(prepare=lambda world: setattr(world.acceptance, "fail", error))
+    talk = scene.play(with_body(b"x") + b"MAIL FROM:<>\r\n")
+    assert talk.codes[-2:] == [code, "250 2.1.0"]
+
+
+def test_a_writer_that_fails_to_finish_is_the_reply() -> None:
+    scene = SmtpScene(prepare=lambda world: setattr(world.acceptance, "fail_writer", StorageFull()))
+    assert scene.play(with_body(b"x") + b"NOOP\r\n").codes[-2:] == ["452 4.3.1", "250 2.0.0"]
+
+
+def test_a_writer_that_is_behind_is_waited_for() -> None:
+    scene = SmtpScene(prepare=lambda world: setattr(world.acceptance, "slow", True))
+    scene.play(with_body(b"x"))
+    assert scene.world.acceptance.writers[0].caught_up_calls > 0
+
+
+def test_a_fault_of_ours_ends_the_session_with_421_and_is_logged() -> None:
+    scene = SmtpScene(prepare=lambda world: setattr(world.directory, "fail", RuntimeError("private")))
+    talk = scene.play(envelope() + b"NOOP\r\n")
+    assert talk.codes[-1] == "421 4.3.0"
+    assert talk.closed == "internal error"
+    assert b"private" not in talk.conversation.output
+    assert [name for name, _ in scene.world.journal.failures] == ["smtp_failed"]
+
+
+def test_a_lost_connection_forgets_the_content() -> None:
+    scene = SmtpScene()
+    scene.play(envelope() + b"DATA\r\nSubject: x\r\n\r\nhalf a mess")
+    assert [writer.aborted for writer in scene.world.acceptance.writers] == [True]
+    assert scene.contents() == []
+
+
+def test_a_refusal_is_recorded_with_its_stage() -> None:
+    scene = SmtpScene()
+    scene.play(envelope(b"<a@a.test>", b"<nobody@example.test>"))
+    (record,) = scene.world.journal.named("refused")
+    assert (record["stage"], record["code"], record["enhanced"]) == ("RCPT", 550, "5.1.1")
+
+
+def test_too_many_errors_end_the_session() -> None:
+    talk = SmtpScene(settings={"errors": 3}).play(b"X\r\n" * 10)
+    assert talk.codes == ["220", "500 5.5.1", "500 5.5.1", "500 5.5.1", "421 4.7.0"]
+    assert talk.closed == "too many errors"
+
+
+def test_an_exempt_peer_may_err() -> None:
+    talk = SmtpScene(settings={"errors": 3}, peer={"exempt": True}).play(b"X\r\n" * 10)
+    assert talk.closed is None
+
+
+def test_refused_recipients_have_a_count_of_their_own() -> None:
+    scene = SmtpScene(settings={"errors": 3, "refused_recipients": 5})
+    talk = scene.play(b"EHLO a\r\nMAIL FROM:<>\r\n" + b"RCPT TO:<nobody@example.test>\r\n" * 10)
+    assert talk.codes[3:] == ["550 5.1.1"] * 5 + ["421 4.7.0"]
+
+
+def test_commands_that_do_no_work_end_the_session() -> None:
+    talk = SmtpScene(settings={"idle_commands": 10}).play(b"NOOP\r\n" * 20)
+    assert talk.codes == ["220", *["250 2.0.0"] * 10, "421 4.7.0"]
+
+
+def test_a_line_that_is_too_long_is_refused_and_none_of_it_is_a_command() -> None:
+    talk = SmtpScene().play(b"NOOP " + b"x" * 5000 + b"\r\nNOOP\r\n")
+    assert talk.codes == ["220", "500 5.5.2", "250 2.0.0"]
+
+
+def test_the_longest_line_is_taken() -> None:
+    assert SmtpScene().play(b"NOOP " + b"x" * 2041 + b"\r\n").codes[-1] == "250 2.0.0"
+    assert SmtpScene().play(b"NOOP " + b"x" * 2042 + b"\r\n").codes[-1] == "500 5.5.2"
+
+
+def test_a_nul_in_a_command_is_refused() -> None:
+    assert SmtpScene().play(b"NO\0OP\r\nNOOP\r\n").codes == ["220", "500 5.5.2", "250 2.0.0"]
+
+
+@pytest.mark.parametrize("wrong", [b"NOOP\nNOOP\r\n", b"NOOP\rNOOP\r\n", b"\nQUIT\r\n", b"MAIL FROM:<a@a.test>\nRCPT\r\n"])
+def test_a_bare_cr_or_lf_in_a_command_ends_the_session(wrong: bytes) -> None:
+    talk = SmtpScene().play(b"EHLO a\r\n" + wrong + b"NOOP\r\n")
+    assert talk.codes == ["220", "250", "500 5.5.2"]
+    assert talk.closed in ("bare LF", "bare CR")
+
+
+def test_vrfy_tells_nothing_by_default_and_expn_is_off() -> None:
+    talk = SmtpScene().play(b"EHLO a\r\nVRFY bob@example.test\r\nVRFY nobody@example.test\r\nEXPN bob@example.test\r\n")
+    assert talk.replies[2] == talk.replies[3] == ["252 2.1.5 Cannot verify, but the message will be tried"]
+    assert talk.codes[-1] == "502 5.5.1"
+
+
+def test_vrfy_and_expn_tell_where_the_site_says_so() -> None:
+    scene = SmtpScene(
+        settings={"vrfy": "on", "expn": "on"},
+        prepare=lambda world: world.add_alias("team@example.test", "bob@example.test", "alice@example.test"),
+    )
+    talk = scene.play(
+        b"EHLO a\r\nVRFY <bob@example.test>\r\nVRFY nobody@example.test\r\nVRFY x@else.test\r\nEXPN team@example.test\r\nVRFY\r\n"
+    )
+    assert talk.replies[2:5] == [
+        ["250 2.1.5 <bob@example.test>"],
+        ["550 5.1.1 No such mailbox here"],
+        ["252 2.1.5 Cannot verify, but the message will be tried"],
+    ]
+    assert talk.replies[5] == ["250-2.1.5 <bob@example.test>", "250 2.1.5 <alice@example.test>"]
+    assert talk.codes[6] == "501 5.5.4"
+
+
+def test_expn_for_users_alone_is_550_for_others() -> None:
+    scene = SmtpScene(settings={"expn": "signed-in"})
+    assert scene.play(b"EHLO a\r\nEXPN bob@example.test\r\n").codes[-1] == "550 5.7.1"
+
+
+def test_help_carries_its_codes_on_each_line() -> None:
+    talk = SmtpScene().play(b"HELP\r\nHELP mail\r\n")
+    assert talk.replies[1][0] == "214-2.0.0 Commands:"
+    assert talk.replies[1][1].startswith("214 2.0.0 EHLO HELO STARTTLS ")
+    assert talk.replies[2] == ["214 2.0.0 MAIL: RFC 5321 section 4.1.1.2"]
+
+
+def test_last_words_at_timeout_shutdown_and_refusal() -> None:
+    scene = SmtpScene()
+    session = scene.make_session()
+    assert [bytes(word)[:9] for word in session.refused("x")] == [b"421 4.7.0"]
+    session.opened(scene.make_peer())
+    assert [bytes(word)[:9] for word in session.timed_out()] == [b"421 4.4.2"]
+    assert [bytes(word)[:9] for word in session.shutting_down()] == [b"421 4.3.2"]
+    assert session.timeout == 300.0
