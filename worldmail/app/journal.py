@@ -30,8 +30,6 @@ BATCH_OCTETS = 64 * 1024
 FIELD_LIMIT = 2048
 EARLY_LINES = 1000
 
-_ABOVE_INFO = frozenset({"warn", "error", "critical"})
-
 _encode = json.JSONEncoder(separators=(",", ":"), default=str, check_circular=False).encode
 
 
@@ -118,7 +116,7 @@ class Journal:
 
     def record(self, event: str, **fields: Any) -> None:
         """See `IJournal.record`."""
-        if self._silent and fields.get("level", "info") not in _ABOVE_INFO:
+        if self._silent and LogLevel.levelWithName(fields.get("level", "info")) < self._level:
             return
         try:
             kept = {name: value for name, value in fields.items() if value is not None}

@@ -69,9 +69,7 @@ def configuration(ctx: click.Context) -> Path:
 def main() -> NoReturn:
     """The console script: one clear line and a status other than 0 on failure, never a traceback."""
     try:
-        worldmail.main(prog_name="worldmail", standalone_mode=False)
-    except click.exceptions.Exit as end:
-        sys.exit(end.exit_code)
+        status = worldmail.main(prog_name="worldmail", standalone_mode=False)
     except click.UsageError as error:
         error.show()
         sys.exit(2)
@@ -86,7 +84,7 @@ def main() -> NoReturn:
         sys.exit(1)
     except OSError as error:
         _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error), 1)
-    sys.exit(0)
+    sys.exit(status if isinstance(status, int) else 0)  # click gives the status of an Exit
 
 
 def _sentence(error: WorldMailError) -> str:

@@ -1,0 +1,1 @@
+"""The quote of the day (RFC 865) for WorldMail."""
