@@ -101,10 +101,10 @@ def drop(directory: Path, name: str, file: str = "dropin") -> Path:
 
 
 def test_a_dropin_anywhere_on_the_path_is_found_and_gone_when_it_is_removed(tmp_path: Path) -> None:
-    path = drop(tmp_path, "zz-quote")
-    assert "zz-quote" in ask(tmp_path).split()
+    path = drop(tmp_path, "zzquote")
+    assert "zzquote" in ask(tmp_path).split()
     path.unlink()
-    assert "zz-quote" not in ask(tmp_path).split()
+    assert "zzquote" not in ask(tmp_path).split()
 
 
 def test_two_plugins_of_one_name_are_an_error_that_names_them(tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_two_plugins_of_one_name_are_an_error_that_names_them(tmp_path: Path) ->
 
 
 def test_a_broken_dropin_does_not_hide_the_others(tmp_path: Path) -> None:
-    drop(tmp_path, "zz-quote").write_text("import no.such.module\n")
+    drop(tmp_path, "zzquote").write_text("import no.such.module\n")
     assert "pop3" in ask(tmp_path).split()
 
 

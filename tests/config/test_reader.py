@@ -54,6 +54,7 @@ class QuoteSettings:
     words: frozenset[str] = setting(frozenset(), "Words.")
     nested: Nested = setting(Nested(), "More.")
     authors: tuple[Author, ...] = setting((), "Who wrote them.")
+    readers: tuple[Author, ...] = setting((Author(name="you"),), "Who reads them.")
 
 
 CLASSES: Mapping[str, type[Any]] = {"quote": QuoteSettings}
@@ -283,10 +284,16 @@ def test_what_was_changed_is_written_without_a_mark_and_read_back() -> None:
     )
     text = render(changed)
     assert '\nidle = "90s"\n' in text
-    assert '\n#size = "512"\n' in text
+    assert "\n#size = 512\n" in text
     found = read(text)
     assert found.tls == changed.tls
     assert found.protocols == changed.protocols
+
+
+def test_tables_that_are_the_default_are_written_behind_a_mark_and_none_in_their_place_is_said() -> None:
+    assert '\n#[[quote.readers]]\n#name = "you"\n' in render(Settings(protocols={"quote": QuoteSettings()}))
+    none = Settings(protocols={"quote": QuoteSettings(readers=())})
+    assert read(render(none)).protocols == none.protocols
 
 
 @settings(max_examples=300)

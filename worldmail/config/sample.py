@@ -40,7 +40,8 @@ def toml_text(value: Any, kind: Any) -> str:
         return '""' if value is None else toml_text(value, inner)
     unit = unit_of(kind)
     if unit is not None:
-        return _string(unit.write(value))
+        text = unit.write(value)
+        return text if isinstance(value, int) and text.isdecimal() else _string(text)
     arguments = get_args(kind)
     if get_origin(kind) in (tuple, frozenset):
         items = value if isinstance(value, tuple) else sorted(value, key=str)
@@ -67,6 +68,8 @@ def _section(name: str, section: Any) -> list[str]:
         if attrs.has(field.type):
             later += ["", *_section(f"{name}.{field.name}", value)]
         elif table_class(field.type):
+            if not value and field.default:
+                lines += ["", f"{field.name} = []"]
             later += ["", *_tables(f"{name}.{field.name}", field, value)]
         else:
             lines += ["", *_setting(field, value)]
@@ -82,13 +85,14 @@ def _setting(field: Field, value: Any) -> Iterator[str]:
 
 
 def _tables(path: str, field: Field, value: tuple[Any, ...]) -> Iterator[str]:
-    """A list of tables: its documentation, then its items, or examples behind "#"."""
+    """A list of tables: its documentation, then its items; behind "#" if they are the default, or examples of none."""
     kind = table_class(field.type)
     assert kind is not None
     yield from _comment(field.note.doc)
     for inner in fields_of(kind):
         yield from _comment(f"{inner.name}: {inner.note.doc}")
-    mark, items = ("", value) if value else ("#", field.note.example or ())
+    mark = "#" if value in ((), field.default) else ""
+    items = value or field.default or field.note.example or ()
     for item in items:
         yield f"{mark}[[{path}]]"
         for inner in fields_of(kind):
