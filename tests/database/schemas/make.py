@@ -49,7 +49,7 @@ async def make(reactor: Any, target: Path) -> None:
         database.start()
         contents = ContentFiles(f"{directory}/content", reactor)
         settings = StoreSettings(reserve=0, minimum_free=0)
-        store = open_store(settings, directory, database, contents, ReactorClock(), reactor)
+        store = open_store(settings, directory, database, contents, ReactorClock(reactor=reactor), reactor)
 
         def account(cursor: Cursor) -> None:
             cursor.run("INSERT INTO domain (id, name, kind) VALUES (1, 'example.test', 'local')")
