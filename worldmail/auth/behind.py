@@ -54,7 +54,7 @@ class WriteBehind:
                 await self._database.write(unit)
         except Refusal as error:
             self.failures.not_written()
-            self._journal.failure("login_counters_not_written", error)
+            self._journal.failure("login.counters-not-written", error)
             return False
         self.failures.written()
         if prune:
@@ -78,4 +78,4 @@ class WriteBehind:
         self._running = None
         error = None if result is None else result.value
         if error is not None and not isinstance(error, CancelledError):
-            self._journal.failure("login_counters_not_written", error)
+            self._journal.failure("login.counters-not-written", error)

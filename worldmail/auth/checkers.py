@@ -66,7 +66,7 @@ class PasswordChecker:
             made = await self._passwords.make(password)
             await self._database.write(lambda cursor: replace_hash(cursor, account_id, outdated, made))
         except WorldMailError as error:
-            self._journal.failure("password_not_hashed_anew", error)
+            self._journal.failure("login.password-not-hashed-anew", error)
 
 
 @implementer(ICredentialsChecker)

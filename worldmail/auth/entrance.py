@@ -41,7 +41,7 @@ class Caller:
 
 @define(kw_only=True)
 class Entrance:
-    """See the module's text. Each login leaves one record, `login` or `login_refused`, with nothing secret in it."""
+    """See the module's text. Each login leaves one record, `login` or `login.refused`, with nothing secret in it."""
 
     _database: IDatabase
     _clock: IClock
@@ -161,7 +161,7 @@ class Entrance:
     def _record_refusal(self, caller: Caller, login: str, refusal: Refusal) -> None:
         context = caller.context
         self._journal.record(
-            "login_refused",
+            "login.refused",
             session=context.session,
             service=context.service,
             client=context.client,
