@@ -21,14 +21,12 @@ def capabilities(client) -> list[str]:
 
 def test_in_TLS_passwords_are_announced_and_STLS_is_not(serve) -> None:
     client = serve().connect()
-    client.read()
     found = capabilities(client)
     assert set(found) == {*ALWAYS, "USER", "SASL PLAIN LOGIN", "IMPLEMENTATION WorldMail"}
 
 
 def test_in_the_clear_STLS_is_announced_and_passwords_are_not(serve) -> None:
     client = serve(tls=False).connect()
-    client.read()
     assert set(capabilities(client)) == {*ALWAYS, "STLS", "IMPLEMENTATION WorldMail"}
 
 
@@ -36,14 +34,12 @@ def test_without_a_certificate_there_is_no_STLS(serve) -> None:
     server = serve(tls=False)
     server.memory.tls.offered = False
     client = server.connect()
-    client.read()
     assert "STLS" not in capabilities(client)
     assert client.say(b"STLS") == b"-ERR TLS is not available\r\n"
 
 
 def test_what_is_announced_before_login_is_announced_after_it(serve) -> None:
     client = serve().connect()
-    client.read()
     before = capabilities(client)
     client.login()
     assert capabilities(client) == before
@@ -51,7 +47,6 @@ def test_what_is_announced_before_login_is_announced_after_it(serve) -> None:
 
 def test_delay_and_expiry_are_announced_as_set(serve) -> None:
     client = serve(login_delay=90.5, expire=30).connect()
-    client.read()
     found = capabilities(client)
     assert "LOGIN-DELAY 91" in found and "EXPIRE 30" in found
 
@@ -59,7 +54,6 @@ def test_delay_and_expiry_are_announced_as_set(serve) -> None:
 def test_a_network_that_may_send_passwords_in_the_clear_is_told_so(serve) -> None:
     auth = AuthSettings(plaintext_without_tls=(network("127.0.0.0/8"),))
     client = serve(tls=False, auth=auth).connect()
-    client.read()
     assert {"USER", "SASL PLAIN LOGIN", "STLS"} <= set(capabilities(client))
     client.login()
 
@@ -71,11 +65,10 @@ def test_every_row_says_where_it_is_defined() -> None:
 def test_STLS_makes_everything_forgotten_and_gives_no_second_greeting(serve) -> None:
     server = serve(tls=False)
     client = server.connect()
-    client.read()
     client.session.user = "bob@example.test"
     client.say(b"LANG en")
     peer = client.conductor.peer
-    client.conductor.peer = evolve(peer, tls=serve().peer().tls)
+    client.conductor.peer = evolve(peer, tls=serve().peer.tls)
     assert client.say(b"STLS") == b"+OK Begin TLS negotiation now\r\n"
     assert client.conductor.held.secured == 1
     assert client.say(b"PASS secret") == b"-ERR Please give USER first\r\n"
@@ -86,7 +79,6 @@ def test_STLS_makes_everything_forgotten_and_gives_no_second_greeting(serve) -> 
 
 def test_STLS_after_UTF8_is_refused(serve) -> None:
     client = serve(tls=False).connect()
-    client.read()
     client.say(b"UTF8")
     assert client.say(b"STLS") == b"-ERR STLS comes before UTF8\r\n"
     assert client.conductor.held.secured == 0

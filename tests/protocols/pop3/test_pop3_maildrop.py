@@ -112,7 +112,6 @@ def test_an_end_without_QUIT_removes_nothing_and_frees_the_maildrop(serve, end: 
 
 def test_QUIT_before_login_says_goodbye(serve) -> None:
     client = serve().connect()
-    client.read()
     assert client.say(b"QUIT") == b"+OK Goodbye\r\n"
     assert client.closed == "quit"
 
@@ -120,7 +119,6 @@ def test_QUIT_before_login_says_goodbye(serve) -> None:
 def test_a_second_session_finds_the_maildrop_in_use_until_QUIT_is_answered(serve) -> None:
     server = serve(*MESSAGES)
     first, second = server.connect().login(), server.connect()
-    second.read()
     second.say(b"USER bob@example.test")
     assert second.say(b"PASS secret") == b"-ERR [IN-USE] Mailbox is in use by another session\r\n"
     first.say(b"QUIT")
@@ -174,7 +172,6 @@ def test_a_refused_login_says_of_which_kind_the_refusal_is(serve, error: Refusal
     server = serve()
     server.memory.authentication.fail = error
     client = server.connect()
-    client.read()
     client.say(b"USER bob@example.test")
     assert client.say(b"PASS secret").startswith(b"-ERR " + code + b" ")
 
@@ -183,7 +180,6 @@ def test_a_store_that_fails_at_login_leaves_the_maildrop_free(serve) -> None:
     server = serve()
     server.memory.mailboxes.fail = TemporaryFailure()
     client = server.connect()
-    client.read()
     client.say(b"USER bob@example.test")
     assert client.say(b"PASS secret").startswith(b"-ERR [SYS/TEMP] ")
     assert not server.memory.mailboxes.locked and not server.changes.listeners
@@ -202,7 +198,6 @@ def test_a_login_before_its_time_is_refused_and_later_taken(serve) -> None:
     server = serve(login_delay=300.0)
     server.connect().login().say(b"QUIT")
     client = server.connect()
-    client.read()
     client.say(b"USER bob@example.test")
     assert client.say(b"PASS secret") == b"-ERR [LOGIN-DELAY] Minimum time between logins has not passed\r\n"
     server.memory.clock.advance(301)
@@ -277,7 +272,6 @@ def test_a_big_maildrop_is_listed_in_slices(serve) -> None:
     effects = settle(client.session.handle(b"LIST"))
     assert effects[0] == b"+OK 4100 messages (12300 octets)\r\n"
     assert isinstance(effects[1], Stream)
-    client.read()
     listed = client.say(b"UIDL").split(b"\r\n")
     assert listed[1:-2] == [b"%d 1.%d" % (number, number) for number in range(1, 4101)]
     assert listed[-2:] == [b".", b""]

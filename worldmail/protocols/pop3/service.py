@@ -14,7 +14,6 @@ from worldmail.transport.driver import DialogueFactory
 from worldmail.transport.factory import ConnectionFactory
 from worldmail.transport.listen import Listener
 
-
 _MULTI_SERVICE: Any = MultiService  # its methods have no annotations
 
 
@@ -25,7 +24,7 @@ def pop3_service(world: World, settings: Pop3Settings) -> Any:
     delays = LoginDelays(settings.login_delay)
     for listener in settings.listeners:
         if listener.tls == "implicit" and not world.tls.available():
-            world.journal.record("listener_left_out", listener=listener.name, reason="no certificate")
+            world.journal.record("listener.left-out", listener=listener.name, reason="no certificate")
             continue
         _listener(world, settings, listener, delays).setServiceParent(service)
     return service
