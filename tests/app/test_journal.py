@@ -124,7 +124,7 @@ def test_twisted_events_come_in_at_their_level(journal: Journal, sink: ListSink)
     publisher = LogPublisher(journal.event)
     log = Logger(namespace="some.library", observer=publisher)
     log.debug("not wanted")
-    log.warning("about {what}", what="this\nthat")
+    log.emit(LogLevel.warn, "about {what}", what="this\nthat")
     log.emit(LogLevel.critical, "failed", log_failure=Failure(ValueError("v")))
     journal.flush()
     warned, failed = sink.records

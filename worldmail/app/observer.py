@@ -47,7 +47,10 @@ class JournalObserver:
         while self._early:
             event = self._early.popleft()
             if event.get("log_level", LogLevel.info) >= LogLevel.warn:
-                print(formatEvent(event), file=sys.__stderr__)
+                failed = event.get("log_failure")
+                print(f"worldmail: {formatEvent(event)}", file=sys.__stderr__)
+                if failed is not None:
+                    print(failed.getTraceback(), file=sys.__stderr__)
 
     def __getstate__(self) -> dict[str, object]:
         return {}

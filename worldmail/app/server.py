@@ -14,10 +14,11 @@ from twisted.internet.defer import Deferred
 from twisted.logger import globalLogPublisher
 
 from worldmail.app import privileges
-from worldmail.app.assembly import Assembly, build, make_limits, read_configuration
+from worldmail.app.assembly import Assembly, build, make_limits, read_configuration, server_key
 from worldmail.app.first import furnish_default_site
 from worldmail.app.journal import Journal, lost_line
 from worldmail.app.observer import JournalObserver
+from worldmail.app.preload import preload
 from worldmail.app.reload import differences
 from worldmail.app.sink import STANDARD_ERROR, Sink, standard_error_is_nowhere
 from worldmail.config.settings import Settings
@@ -47,19 +48,13 @@ class RunningServer:
         from twisted.internet import reactor
 
         use_monotonic_time(reactor)
-        identity = privileges.identity(settings.server.run_as) if settings.server.run_as else None
-        if identity is not None and os.geteuid() == 0 and settings.data.exists():
-            privileges.hand_over(settings.data, identity)
+        if os.geteuid() == 0:
+            preload()
+            if settings.server.run_as:
+                _prepare_data(settings, privileges.identity(settings.server.run_as))
         text = log_file is None and settings.log.file is None and _console_is_text(settings)
         journal = Journal(reactor, text=text, level=settings.log.level)
-        try:
-            with privileges.acting_as(identity):
-                assembly = build(settings, reactor, journal)
-        except BaseException:
-            observer.hand_over(journal.event)
-            journal.start(Sink(None, lost_line))
-            journal.close()
-            raise
+        assembly = build(settings, reactor, journal)
         observer.hand_over(journal.event)
         globalLogPublisher.addObserver(observer)
         return cls(
@@ -163,6 +158,14 @@ class RunningServer:
             globalLogPublisher.removeObserver(self._observer)
         self._observer.take_back()
         self.journal.close()
+
+
+def _prepare_data(settings: Settings, who: privileges.Identity) -> None:
+    """See that what lies in the data directory is theirs who will serve."""
+    if settings.data.exists():
+        privileges.hand_over(settings.data, who)
+    with privileges.acting_as(who):
+        server_key(settings)
 
 
 def _console_is_text(settings: Settings) -> bool:

@@ -22,6 +22,7 @@ from typing import Any
 
 from twisted.application.service import IService, MultiService
 from twisted.internet.defer import Deferred
+from twisted.internet.error import CannotListenError
 from twisted.logger import ILogObserver, Logger
 from twisted.python.components import Componentized
 
@@ -149,23 +150,20 @@ class WorldMailService(MultiService):
 
     @contextmanager
     def _one_line_on_failure(self) -> Iterator[None]:
-        """What is wrong is for an administrator to read: say it, and keep Python from printing a traceback."""
+        """What is wrong is for an administrator to read: say it in one line. Only a fault of ours has a traceback."""
         try:
             yield
-        except (WorldMailError, OSError) as error:
-            self._abandon(f"cannot start: {error}")
+        except (WorldMailError, OSError, CannotListenError) as error:
+            _log.critical("cannot start: {error}", error=error)
+            self._abandon()
             sys.tracebacklimit = 0
             raise
-        except Exception as error:
-            from twisted.internet.error import CannotListenError
-
-            self._abandon(f"cannot start: {error}")
-            if isinstance(error, CannotListenError):
-                sys.tracebacklimit = 0
+        except Exception:
+            _log.failure("cannot start")
+            self._abandon()
             raise
 
-    def _abandon(self, text: str) -> None:
-        _log.critical("{text}", text=text)
+    def _abandon(self) -> None:
         server, self._server = self._server, None
         if server is None:
             self._observer.give_up()

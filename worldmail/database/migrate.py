@@ -12,6 +12,7 @@ import pkgutil
 import re
 import time
 from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib import import_module
 
 import apsw
@@ -34,8 +35,9 @@ class Migration:
     statements: Sequence[str]
 
 
-def known_migrations() -> dict[int, str]:
-    """Number to module name, for every migration of this release."""
+@cache
+def known_migrations() -> Mapping[int, str]:
+    """Number to module name, for every migration of this release. Looked for once: later they may be out of reach."""
     found = {}
     for module in pkgutil.iter_modules(migrations.__path__):
         match = re.fullmatch(r"m(\d{4})_\w+", module.name)

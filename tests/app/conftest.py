@@ -1,0 +1,68 @@
+"""Servers of their own for the tests of starting, stopping and everything between."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from worldmail.testing.process import ServerProcess
+
+POP3 = 110
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A directory that every user of the machine may pass through (pytest's own are closed to others)."""
+    made = Path(tempfile.mkdtemp(prefix="worldmail-test-"))
+    made.chmod(0o711)
+    yield made
+    shutil.rmtree(made)
+
+
+@pytest.fixture
+def server(place: Path) -> Iterator[ServerProcess]:
+    """A server that was initialised and not started; stopped at the end."""
+    made = ServerProcess(directory=place / "data")
+    made.initialise()
+    yield made
+    made.kill()
+
+
+def records(server: ServerProcess) -> list[dict[str, Any]]:
+    """What the server wrote so far."""
+    lines = server.log.read_text().splitlines() if server.log.exists() else []
+    return [json.loads(line) for line in lines if line.startswith("{")]
+
+
+def wait_for(server: ServerProcess, event: str, count: int = 1, within: float = 20.0) -> dict[str, Any]:
+    """The newest record of this event, once there are so many."""
+    found = until(lambda: [one for one in records(server) if one["event"] == event][count - 1 :], within)
+    last: dict[str, Any] = found[-1]
+    return last
+
+
+def until(look: Callable[[], Any], within: float = 20.0) -> Any:
+    """What `look` finds, once it finds something."""
+    deadline = time.monotonic() + within
+    while time.monotonic() < deadline:
+        if found := look():
+            return found
+        time.sleep(0.02)
+    raise AssertionError("it did not happen in time")
+
+
+def status_of(pid: int) -> dict[str, str]:
+    """/proc/PID/status as fields."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give it up")
