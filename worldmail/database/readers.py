@@ -14,13 +14,12 @@ from typing import Any, TypeVar
 import apsw
 from attrs import define
 from twisted.internet.defer import Deferred, fail
-from twisted.internet.threads import deferToThreadPool
-from twisted.python.threadpool import ThreadPool
 
 from worldmail.database.cursor import Overrun, SqliteCursor, Stopwatch
 from worldmail.database.failures import BUSY, DISTRUSTED, DatabaseMoved, told
 from worldmail.database.file import DatabaseFile, Identity
 from worldmail.database.settled import Failed
+from worldmail.database.worker import Threads
 from worldmail.errors import TemporaryFailure
 from worldmail.interfaces.database import Unit
 from worldmail.wire.ready import Ready
@@ -82,26 +81,24 @@ class Readers:
         self, file: DatabaseFile, reactor: Any, *, threads: int, waiting_limit: int, busy_timeout: float
     ) -> None:
         self._file = file
-        self._reactor = reactor
         self._waiting_limit = waiting_limit
         self._busy_timeout = busy_timeout
         self._mine: Reading | None = None
         self._spare: list[Reading] = []
         self._scans = 0
-        self._pool = ThreadPool(0, threads, "worldmail-scan")
+        self._threads = Threads(reactor, "worldmail-scan", threads)
         self._serving = False
 
     def start(self) -> None:
         """Open the reactor's connection. Raises what the engine raises."""
         self._mine = Reading.open(self._file, 0.0)
-        self._pool.start()
         self._serving = True
 
     def stop(self) -> None:
         """Wait for the scans that run, close everything."""
         if self._serving:
             self._serving = False
-            self._pool.stop()
+            self._threads.stop()
         for reading in (self._mine, *self._spare):
             if reading is not None:
                 reading.close()
@@ -143,7 +140,7 @@ class Readers:
         if self._scans >= self._waiting_limit:
             return fail(TemporaryFailure(reason=f"{self._scans} scans are under way"))
         self._scans += 1
-        scanning: Deferred[T] = deferToThreadPool(self._reactor, self._pool, self._scan, unit)
+        scanning: Deferred[T] = self._threads.run(lambda: self._scan(unit))
         return scanning.addBoth(self._scanned)
 
     def _scanned(self, result: Any) -> Any:

@@ -1,11 +1,15 @@
-"""One thread that does what the reactor must not wait for, one thing after another."""
+"""Threads for what the reactor must not wait for: one that keeps an order, and several that keep none."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import Any, TypeVar
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 
 T = TypeVar("T")
 
@@ -32,3 +36,31 @@ class Worker:
     def _work(self) -> None:
         while (task := self._queue.get()) is not None:
             task()
+
+
+class Threads:
+    """Up to `count` threads, made when first needed. `reactor` needs `callFromThread` alone."""
+
+    def __init__(self, reactor: Any, name: str, count: int) -> None:
+        self._reactor = reactor
+        self._executor = ThreadPoolExecutor(count, thread_name_prefix=name)
+
+    def run(self, work: Callable[[], T]) -> Deferred[T]:
+        """Run `work` in one of them; fires in the reactor with its result, or fails with its error."""
+        done: Deferred[T] = Deferred()
+
+        def task() -> None:
+            settle: Callable[[Any], None]
+            result: Any
+            try:
+                settle, result = done.callback, work()
+            except BaseException:  # noqa: BLE001 - whatever it is, it is the result
+                settle, result = done.errback, Failure()  # type: ignore[no-untyped-call]  # Twisted's is untyped
+            self._reactor.callFromThread(settle, result)
+
+        self._executor.submit(task)
+        return done
+
+    def stop(self) -> None:
+        """Take no more; waits for what runs."""
+        self._executor.shutdown()
