@@ -155,3 +155,17 @@ def test_letters_are_the_same_for_the_same_seed_and_their_own_otherwise() -> Non
     assert token_of(ADDED + one.octets) == "t"
     assert max(map(len, one.octets.split(b"\r\n"))) < 200
     assert b"\r\n.." in stuffed(one.octets)
+
+
+def test_a_quit_without_an_answer_that_deleted_nothing_may_be_followed_by_one_that_does(ledger: Ledger) -> None:
+    for number in (1, 2):
+        made = make_letter(f"t-{number}", "x@load.test", (A,), 2000, random.Random(number))
+        ledger.written(made)
+        acknowledge(ledger, made)
+        see(ledger, made, A, str(number))
+    ledger.deleting(A, ["1", "2"])
+    ledger.listed(A, ["1", "2"])
+    ledger.deleting(A, ["1"])
+    ledger.deleted(A, ["1"])
+    ledger.present(A, ["2"])
+    assert ledger.close() == []

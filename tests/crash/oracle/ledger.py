@@ -135,17 +135,22 @@ class Ledger:
 
     # --- the end ---
 
-    def present(self, account: str, uids: Collection[str]) -> None:
-        """All there is in a mailbox now; each was `sighted`. Nobody else changes it meanwhile."""
+    def listed(self, account: str, uids: Collection[str]) -> None:
+        """All there is in a mailbox now: what became of each QUIT without an answer shows."""
         here = set(uids)
-        for uid in here & self._gone[account]:
-            self._breach("came back", account, f"{uid} was deleted and acknowledged")
-        live, gone = self._live[account], self._gone[account]
+        gone = self._gone[account]
         for group in self._maybe_gone.pop(account, []):
             if group & here and not group <= here:
                 self._breach("half deletion", account, f"{len(group & here)} of {len(group)} are still there")
             gone |= group - here
-        for uid in live.keys() - here:
+        for uid in here & gone:
+            self._breach("came back", account, f"{uid} was deleted and acknowledged")
+
+    def present(self, account: str, uids: Collection[str]) -> None:
+        """All there is in a mailbox now; each was `sighted`, and nobody else changes it meanwhile."""
+        self.listed(account, uids)
+        live, gone = self._live[account], self._gone[account]
+        for uid in live.keys() - set(uids):
             token = live.pop(uid)
             if uid not in gone:
                 self._breach("vanished", account, f"{uid} with {token} was there, nobody deleted it")

@@ -40,6 +40,7 @@ class Reader:
         try:
             await client.login(self.account, self.site.password)
             uids = await client.uids()
+            self.ledger.listed(self.account, uids.values())
             chosen = self.chance.sample(sorted(uids), min(len(uids), self.chance.randrange(1, _AT_ONCE)))
             if uids and self.chance.random() < 0.5:
                 chosen = sorted({*chosen, max(uids)})
@@ -73,15 +74,15 @@ async def quit_after(client: Pop3, ledger: Ledger, account: str, marked: list[st
     ledger.deleted(account, marked)
 
 
-async def read_one(client: Pop3, ledger: Ledger, account: str, number: int, uid: str) -> bool:
-    """RETR into the ledger. A listed message that cannot be read is a breach."""
+async def read_one(client: Pop3, ledger: Ledger, account: str, number: int, uid: str) -> None:
+    """RETR into the ledger. A listed message that cannot be read is a breach, unless the server says that it ends."""
     try:
         octets = await client.lines(f"RETR {number}")
     except Refused as refused:
-        ledger.unreadable(account, uid, str(refused).encode())
-        return False
+        if "shutting down" not in str(refused):
+            ledger.unreadable(account, uid, str(refused).encode())
+        raise
     ledger.sighted(account, uid, octets)
-    return True
 
 
 async def read_back(site: Site, ledger: Ledger, accounts: Iterable[str], *, clear: bool) -> None:
@@ -104,10 +105,10 @@ async def read_back(site: Site, ledger: Ledger, accounts: Iterable[str], *, clea
 
 
 async def _read_or_lose(client: Pop3, ledger: Ledger, account: str, number: int, uid: str) -> bool:
-    """False if the connection was lost in the middle of the message: it cannot be read either."""
+    """False if it cannot be read, and the connection is of no more use."""
     try:
         await read_one(client, ledger, account, number, uid)
-    except _GONE as lost:
+    except (*_GONE, Refused) as lost:
         ledger.unreadable(account, uid, repr(lost).encode())
         return False
     return True

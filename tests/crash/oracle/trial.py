@@ -83,6 +83,7 @@ class Trial:
             found = await self._audit(final=done == ends)
             report(f"{done} of {ends} ends, {len(found)} breaches, {dict(self.ledger.counts())}")
             if found:
+                report("\n".join(map(str, found[:20])))
                 return found
         return []
 
