@@ -29,6 +29,7 @@ BATCH_SECONDS = 0.1
 BATCH_OCTETS = 64 * 1024
 FIELD_LIMIT = 2048
 EARLY_LINES = 1000
+LEGACY = "log_legacy"
 
 _encode = json.JSONEncoder(separators=(",", ":"), default=str, check_circular=False).encode
 
@@ -132,6 +133,8 @@ class Journal:
     def event(self, event: LogEvent) -> None:
         """One of Twisted's own log events: `twisted.logger.ILogObserver`."""
         level = event.get("log_level", LogLevel.info)
+        if level is LogLevel.info and event.get("log_namespace") == LEGACY:
+            level = LogLevel.debug  # "Factory starting on ...": chatter of another age
         if level < self._level:
             return
         failed = event.get("log_failure")
@@ -188,7 +191,7 @@ class Journal:
 def lost_line(lines: int) -> bytes:
     """The record of a gap in the log."""
     stamp = Stamps().render(time.time())
-    return json_line(stamp, "log.lost", {"level": "error", "records": lines}).encode("ascii")
+    return json_line(stamp, "log_lost", {"level": "error", "records": lines}).encode("ascii")
 
 
 def _clip(text: str | None) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from attrs import define, field
+from twisted.application.service import IServiceCollection
 from twisted.internet.defer import Deferred
 from twisted.logger import globalLogPublisher
 
@@ -77,7 +78,7 @@ class RunningServer:
             privileges.become(privileges.identity(self.settings.server.run_as))
         privileges.harden()
         if privileges.is_root():
-            self.journal.record("server.running-as-root", level="warn", text=privileges.ROOT_WARNING)
+            self.journal.record("running_as_root", level="warn", text=privileges.ROOT_WARNING)
 
     def open(self, default: bool) -> None:
         """Open log and database, as the user who serves. `default` tells that no configuration was named."""
@@ -86,9 +87,14 @@ class RunningServer:
         self.assembly.store.database.start()
         if default:
             data = str(self.settings.data)
-            self.journal.record("server.default", level="warn", text=f"no configuration was named, serving {data}")
+            self.journal.record("no_configuration", level="warn", text=f"no configuration was named, serving {data}")
         self.journal.record(
-            "server.started", user=os.geteuid(), pid=os.getpid(), files=files, protocols=sorted(self.assembly.protocols)
+            "server_started",
+            user=os.geteuid(),
+            pid=os.getpid(),
+            files=files,
+            protocols=sorted(self.assembly.protocols),
+            listening=[f"{host}:{port}" for service in self.protocols for host, port in _addresses(service)],
         )
         Deferred.fromCoroutine(self._first_work(default)).addErrback(self._fatal)
 
@@ -109,7 +115,7 @@ class RunningServer:
             await _within(self._reactor, timeout, service.stopService())
         await _within(self._reactor, timeout, Deferred.fromCoroutine(self.assembly.authentication.stop()))
         await _within(self._reactor, timeout + GRACE, self.assembly.store.database.stop())
-        self.journal.record("server.stopped", pid=os.getpid())
+        self.journal.record("server_stopped", pid=os.getpid())
         self._close_log()
 
     def abandon(self) -> None:
@@ -124,17 +130,17 @@ class RunningServer:
             new = read_configuration(file)
             self.assembly.tls.reload(new.tls)
         except (WorldMailError, OSError) as error:
-            self.journal.record("server.reload-refused", level="error", text=f"the old configuration goes on: {error}")
+            self.journal.record("reload_refused", level="error", text=f"the old configuration goes on: {error}")
             return
         changed = list(differences(self.settings, new))
         self.assembly.limits.reconfigure(make_limits(new))
         self.journal.set_level(new.log.level)
         waiting = [str(one) for one in changed if not one.live]
         self.settings = new
-        self.journal.record("server.reloaded", changed=[str(one) for one in changed if one.live])
+        self.journal.record("server_reloaded", changed=[str(one) for one in changed if one.live])
         if waiting:
             text = f"these settings changed and take effect at the next start: {', '.join(waiting)}"
-            self.journal.record("server.restart-needed", level="warn", text=text, settings=waiting)
+            self.journal.record("restart_needed", level="warn", text=text, settings=waiting)
 
     async def _first_work(self, default: bool) -> None:
         await self.assembly.store.check_key()
@@ -142,7 +148,7 @@ class RunningServer:
             await furnish_default_site(self.assembly.store.admin, self.settings.data, self.journal)
 
     def _fatal(self, failure: Any) -> None:
-        self.journal.failure("server.fault", failure.value)
+        self.journal.failure("server_fault", failure.value)
         self._reactor.stop()
 
     def _sink(self) -> Sink:
@@ -158,6 +164,14 @@ class RunningServer:
             globalLogPublisher.removeObserver(self._observer)
         self._observer.take_back()
         self.journal.close()
+
+
+def _addresses(service: Any) -> Iterator[tuple[str, int]]:
+    """Where a service and its children listen, as far as they tell."""
+    yield from getattr(service, "addresses", ())
+    if IServiceCollection.providedBy(service):
+        for child in service:
+            yield from _addresses(child)
 
 
 def _prepare_data(settings: Settings, who: privileges.Identity) -> None:

@@ -83,8 +83,6 @@ def run_with(settings: Settings, job: Callable[[Parts], Awaitable[T]]) -> T:
 
 def act_as_owner(data: Path) -> None:
     """As root, become the owner of the data directory: what we make there must be theirs."""
-    from worldmail.app.privileges import Identity, become
-
     about = data.stat()
     if os.geteuid() != 0 or about.st_uid == 0:
         return
@@ -92,6 +90,10 @@ def act_as_owner(data: Path) -> None:
         name = pwd.getpwuid(about.st_uid).pw_name
     except KeyError:
         name = None
+    from worldmail.app.preload import preload
+    from worldmail.app.privileges import Identity, become
+
+    preload()
     become(Identity(uid=about.st_uid, gid=about.st_gid, name=name))
 
 
