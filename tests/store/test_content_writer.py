@@ -1,0 +1,204 @@
+"""A message's octets on their way in: memory stays flat, and what is staged is safe."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
+from twisted.trial.unittest import TestCase
+
+from worldmail.errors import StorageFull, TemporaryFailure
+from worldmail.store import files
+from worldmail.store.files import ContentFiles
+from worldmail.store.writer import BEHIND, PIECE, ContentWriter
+
+LIMIT = 1000
+
+
+def enough(size: int) -> None:
+    """Room for everything."""
+
+
+class Disk:
+    """The module `os`, but for what is given."""
+
+    def __init__(self, **instead: Any) -> None:
+        self.__dict__.update(instead)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(os, name)
+
+
+class SlowStore(ContentFiles):
+    """Writes when it is told to."""
+
+    def __init__(self, directory: str) -> None:
+        super().__init__(directory, reactor)
+        self.gates: list[Deferred[None]] = []
+        self.open = False
+
+    def create(self) -> Any:
+        store, writer = self, super().create()
+
+        class Slow:
+            async def write(self, data: bytes) -> None:
+                if not store.open:
+                    gate: Deferred[None] = Deferred()
+                    store.gates.append(gate)
+                    await gate
+                await writer.write(data)
+
+            finish, abort = writer.finish, writer.abort
+
+        return Slow()
+
+    def let_through(self) -> None:
+        self.open = True
+        for gate in self.gates:
+            gate.callback(None)
+
+
+class TestContentWriter(TestCase):
+    def setUp(self) -> None:
+        self.directory = Path(os.path.abspath(self.mktemp()))
+        self.contents = ContentFiles(str(self.directory), reactor)
+
+    def writer(self, contents: Any = None) -> ContentWriter:
+        return ContentWriter(contents or self.contents, LIMIT, enough)
+
+    def files(self) -> list[str]:
+        return sorted(path.name for path in self.directory.rglob("*") if path.is_file())
+
+    async def gone(self) -> None:
+        """Wait until no file is left."""
+        started = time.monotonic()
+        while self.files():
+            assert time.monotonic() < started + 10, self.files()
+            await deferLater(reactor, 0.01)
+
+    async def test_up_to_the_limit_content_stays_in_memory(self) -> None:
+        writer = self.writer()
+        writer.write(b"x" * LIMIT)
+        staged = await writer.finish()
+        assert (staged.inline, staged.place, staged.size) == (b"x" * LIMIT, None, LIMIT)
+        assert not self.directory.exists()
+
+    async def test_beyond_the_limit_it_is_one_synced_file_with_mode_0600(self) -> None:
+        synced: list[str] = []
+        real = os.fsync
+
+        def fsync(handle: int) -> None:
+            synced.append(os.readlink(f"/proc/self/fd/{handle}"))
+            real(handle)
+
+        self.patch(files, "os", Disk(fsync=fsync))
+        writer = self.writer()
+        writer.write(b"x" * LIMIT)
+        writer.write(b"y")
+        staged = await writer.finish()
+        assert staged.inline is None and staged.place is not None
+        (path,) = (path for path in self.directory.rglob("*") if path.is_file())
+        assert path.name == staged.place
+        assert path.read_bytes() == b"x" * LIMIT + b"y"
+        assert path.stat().st_mode & 0o777 == 0o600
+        assert path.parent.stat().st_mode & 0o777 == 0o700
+        file_synced = synced.index(f"{path}.part")
+        assert str(path.parent) in synced[file_synced + 1 :], "the name is synced after the rename"
+        assert {str(self.directory), str(self.directory.parent)} <= set(synced), "so are the new directories"
+        assert staged.digest == hashlib.sha256(path.read_bytes()).digest()
+
+    async def test_the_source_is_told_to_wait_and_memory_is_bounded(self) -> None:
+        contents = SlowStore(str(self.directory))
+        writer = self.writer(contents)
+        taken = 0
+        while not writer.behind():
+            writer.write(b"x" * 65536)
+            taken += 65536
+        assert BEHIND < taken <= BEHIND + 2 * PIECE + 65536 < 2 << 20
+        waiting = Deferred.fromCoroutine(writer.caught_up())
+        assert not waiting.called
+        contents.let_through()
+        await waiting
+        assert not writer.behind()
+        assert (await writer.finish()).size == taken
+
+    async def test_the_octets_are_in_their_order_whatever_the_pieces(self) -> None:
+        writer = self.writer()
+        whole = bytes(range(256)) * 12000
+        start, size = 0, 1
+        while start < len(whole):
+            writer.write(whole[start : start + size])
+            start, size = start + size, size * 3 % 100_003
+            if writer.behind():
+                await writer.caught_up()
+        staged = await writer.finish(b"front")
+        assert staged.digest == hashlib.sha256(b"front" + whole).digest()
+        assert staged.place is not None
+        assert await self.contents.read(staged.place, 0, 20) == (b"front" + whole)[:20]
+        assert self.files() == [staged.place], "the first place is removed"
+
+    async def test_an_abort_at_any_time_leaves_no_file(self) -> None:
+        for size in (LIMIT + 1, PIECE, 5 * PIECE):
+            writer = self.writer()
+            writer.write(b"x" * size)
+            writer.abort()
+        await self.gone()
+
+    async def test_a_full_disk_is_told_to_the_source_and_leaves_no_file(self) -> None:
+        def write(handle: int, data: bytes) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        self.patch(files, "os", Disk(write=write))
+        writer = self.writer()
+        writer.write(b"x" * 2 * PIECE)
+        while not writer.behind():
+            await deferLater(reactor, 0.01)
+        with pytest.raises(StorageFull):
+            await writer.caught_up()
+        assert writer.behind(), "the source shall ask again, and hear it again"
+        with pytest.raises(StorageFull):
+            await writer.finish()
+        await self.gone()
+
+    async def test_an_error_at_the_sync_leaves_no_file(self) -> None:
+        def fsync(handle: int) -> None:
+            raise OSError(errno.EIO, "Input/output error")
+
+        self.patch(files, "os", Disk(fsync=fsync))
+        writer = self.writer()
+        writer.write(b"x" * PIECE)
+        with pytest.raises(TemporaryFailure) as caught:
+            await writer.finish()
+        assert not isinstance(caught.value, StorageFull)
+        await self.gone()
+
+    async def test_too_little_room_is_told_when_content_begins_to_spill(self) -> None:
+        def check(size: int) -> None:
+            raise StorageFull
+
+        writer = ContentWriter(self.contents, LIMIT, check)
+        writer.write(b"x" * LIMIT)
+        assert not writer.behind()
+        writer.write(b"x")
+        assert writer.behind()
+        with pytest.raises(StorageFull):
+            await writer.caught_up()
+        writer.abort()
+        await self.gone()
+
+    async def test_nothing_but_a_place_leads_to_a_file(self) -> None:
+        (self.directory / "ab").mkdir(parents=True)
+        (self.directory / "secret").write_bytes(b"x")
+        for place in ("../secret", "secret", "", "a" * 33, "A" * 32, "a" * 32 + "/../secret", "a" * 32 + ".part.part"):
+            with pytest.raises(TemporaryFailure):
+                await self.contents.read(place, 0, 1)
+            with pytest.raises(TemporaryFailure):
+                await self.contents.remove(place)

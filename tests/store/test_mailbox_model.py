@@ -1,0 +1,229 @@
+"""Random deliveries, removals, collections and restarts, against a model that a child could check."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
+
+from worldmail.config.sections import StoreSettings
+from worldmail.database.immediate import ImmediateDatabase
+from worldmail.interfaces.database import Cursor
+from worldmail.interfaces.store import Acceptance, IPlaceWriter
+from worldmail.mail.address import Address
+from worldmail.mail.envelope import Delivery, Envelope, Origin, Recipient
+from worldmail.store import open_store
+from worldmail.testing.world import ManualClock
+from worldmail.wire.ready import Ready
+
+GRACE = 1000
+
+
+class MemoryContents:
+    """Content places in a dict."""
+
+    name = "memory"
+
+    def __init__(self) -> None:
+        self.kept: dict[str, bytes] = {}
+        self.count = 0
+
+    def create(self) -> IPlaceWriter:
+        contents, pieces = self, []
+
+        class Writer:
+            def write(self, data: bytes) -> Ready[None]:
+                pieces.append(data)
+                return Ready(None)
+
+            def finish(self) -> Ready[str]:
+                contents.count += 1
+                place = f"place-{contents.count}"
+                contents.kept[place] = b"".join(pieces)
+                return Ready(place)
+
+            def abort(self) -> Ready[None]:
+                return Ready(None)
+
+        return Writer()  # type: ignore[return-value]
+
+    def read(self, place: str, offset: int, length: int) -> Ready[bytes]:
+        return Ready(self.kept[place][offset : offset + length])
+
+    def remove(self, place: str) -> Ready[None]:
+        self.kept.pop(place, None)
+        return Ready(None)
+
+    def places(self, older_than: int) -> Ready[list[str]]:
+        return Ready(list(self.kept))
+
+
+def done(awaitable: Any) -> Any:
+    """The result of a coroutine that never has to wait."""
+    iterator = awaitable.__await__()
+    try:
+        next(iterator)
+    except StopIteration as stop:
+        return stop.value
+    raise AssertionError("it waits")
+
+
+async def collect_chunks(chunks: Any) -> bytes:
+    return b"".join([chunk async for chunk in chunks])
+
+
+class Mailboxes(RuleBasedStateMachine):
+    """Two accounts; every message is one of a few contents, so that they share them."""
+
+    boxes = Bundle("boxes")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.directory = tempfile.mkdtemp()
+        self.clock = ManualClock()
+        self.database = ImmediateDatabase()
+        self.database.start()
+        self.contents = MemoryContents()
+        options = StoreSettings(inline_limit=10, minimum_free=0, reserve=0, orphan_grace=GRACE)
+        self.store = open_store(options, self.directory, self.database, self.contents, self.clock, None)  # type: ignore[arg-type]
+        self.model: dict[int, dict[int, bytes]] = {}
+        self.uidnext: dict[int, int] = {}
+        self.expunged: dict[int, dict[int, int]] = {}
+        self.owner: dict[int, int] = {}
+        self.seen_modseq: dict[int, int] = {}
+        self.validities: set[int] = set()
+        self.accounts = 0
+
+    def teardown(self) -> None:
+        self.database.stop()
+        shutil.rmtree(self.directory)
+
+    @initialize()
+    def domain(self) -> None:
+        done(self.database.write(lambda cursor: cursor.run("INSERT INTO domain VALUES (1, 'x.test', 'local', NULL)")))
+
+    @rule(target=boxes)
+    def add_account(self) -> int:
+        self.accounts += 1
+        address = f"user{self.accounts}@x.test"
+
+        def unit(cursor: Cursor) -> int:
+            row = cursor.one(
+                "INSERT INTO account (domain_id, address, name, enabled, generation, created, password, settings)"
+                " VALUES (1, ?, '', 1, 1, 0, '', '{}') RETURNING id",
+                (address,),
+            )
+            assert row is not None
+            self.store.mailboxes.account_added(cursor, row[0])
+            return row[0]
+
+        account = done(self.database.write(unit))
+        for box in done(self.store.mailboxes.mailboxes(account)):
+            assert box.uidvalidity not in self.validities
+            self.validities.add(box.uidvalidity)
+        inbox = done(self.store.mailboxes.status(account, "INBOX"))
+        self.model[inbox.id], self.uidnext[inbox.id], self.expunged[inbox.id] = {}, 1, {}
+        self.owner[inbox.id] = account
+        self.seen_modseq[inbox.id] = inbox.highestmodseq
+        return inbox.id
+
+    @rule(box=consumes(boxes))
+    def remove_account(self, box: int) -> None:
+        account = self.owner.pop(box)
+
+        def unit(cursor: Cursor) -> None:
+            self.store.mailboxes.account_removed(cursor, account)
+            cursor.run("DELETE FROM account WHERE id = ?", (account,))
+
+        done(self.database.write(unit))
+        for kept in (self.model, self.uidnext, self.expunged, self.seen_modseq):
+            del kept[box]
+
+    @rule(
+        boxes=st.lists(boxes, unique=True, min_size=1, max_size=3), text=st.sampled_from([b"a", b"b" * 30, b"c" * 31])
+    )
+    def deliver(self, boxes: list[int], text: bytes) -> None:
+        writer = self.store.acceptance.writer()
+        writer.write(text)
+        recipient = Recipient(address=Address.parse("r@x.test"))
+        acceptance = Acceptance(
+            id=self.store.acceptance.new_id(),
+            received=int(self.clock.now()),
+            envelope=Envelope(sender=None, recipients=(recipient,)),
+            origin=Origin(session="s", protocol="ESMTP", client="192.0.2.1"),
+            content=done(writer.finish()),
+            deliveries=tuple(Delivery(account_id=self.owner[box], recipient=recipient) for box in boxes),
+            message_id=None,
+        )
+        done(self.store.acceptance.accept(acceptance))
+        for box in boxes:
+            self.model[box][self.uidnext[box]] = text
+            self.uidnext[box] += 1
+
+    @rule(box=boxes, uids=st.sets(st.integers(1, 8), max_size=4))
+    def expunge(self, box: int, uids: set[int]) -> None:
+        gone = uids & self.model[box].keys()
+        assert done(self.store.mailboxes.expunge(box, uids)) == gone
+        status = self.status(box)
+        for uid in gone:
+            del self.model[box][uid]
+            self.expunged[box][uid] = status.highestmodseq
+
+    @rule(seconds=st.sampled_from([1, GRACE // 2, GRACE * 2]))
+    def let_time_pass(self, seconds: int) -> None:
+        self.clock.advance(seconds)
+
+    @rule()
+    def collect(self) -> None:
+        done(self.store.collector.collect(int(self.clock.now())))
+
+    @rule()
+    def sweep(self) -> None:
+        done(self.store.collector.sweep(int(self.clock.now())))
+
+    def status(self, box: int) -> Any:
+        return done(self.store.mailboxes.status(self.owner[box], "INBOX"))
+
+    @invariant()
+    def every_mailbox_is_as_the_model_says(self) -> None:
+        for box, messages in self.model.items():
+            status = self.status(box)
+            rows = done(self.store.mailboxes.messages(box))
+            assert [row.uid for row in rows] == sorted(messages)
+            texts = [done(collect_chunks(self.store.mailboxes.content(row)))[len(row.prefix) :] for row in rows]
+            assert texts == [messages[uid] for uid in sorted(messages)]
+            assert (status.messages, status.octets) == (len(rows), sum(row.size for row in rows))
+            assert status.uidnext == self.uidnext[box]
+            assert status.highestmodseq >= max([row.modseq for row in rows], default=0)
+            assert status.highestmodseq >= self.seen_modseq[box]
+            self.seen_modseq[box] = status.highestmodseq
+
+    @invariant()
+    def what_was_expunged_is_remembered_with_its_modseq(self) -> None:
+        for box, expunged in self.expunged.items():
+            for modseq in {0, *expunged.values()}:
+                found = done(self.store.mailboxes.expunged_since(box, modseq))
+                assert found == sorted(uid for uid, when in expunged.items() if when > modseq)
+
+    @invariant()
+    def references_are_counted_and_orphans_are_dated(self) -> None:
+        rows = done(
+            self.database.read(
+                lambda cursor: cursor.all(
+                    "SELECT refs, orphaned, (SELECT count(*) FROM message WHERE content_id = content.id) FROM content"
+                )
+            )
+        )
+        for refs, orphaned, counted in rows:
+            assert refs == counted
+            assert (orphaned is None) == (refs > 0)
+
+
+Mailboxes.TestCase.settings = settings(
+    max_examples=60, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+)
+TestMailboxes = Mailboxes.TestCase
