@@ -24,7 +24,9 @@ def content_of(scene: SmtpScene) -> bytes:
 
 def test_chunks_make_one_message() -> None:
     scene = SmtpScene()
-    talk = scene.play(envelope() + bdat(b"Subject: x\r") + bdat(b"\n\r\nbo") + bdat(b"dy\r\n.\r\n", last=True) + b"NOOP\r\n")
+    talk = scene.play(
+        envelope() + bdat(b"Subject: x\r") + bdat(b"\n\r\nbo") + bdat(b"dy\r\n.\r\n", last=True) + b"NOOP\r\n"
+    )
     assert talk.replies[4:] == [
         ["250 2.0.0 11 octets received"],
         ["250 2.0.0 5 octets received"],
@@ -81,7 +83,9 @@ def test_DATA_of_a_binary_message_is_refused() -> None:
 
 def test_DATA_behind_BDAT_is_refused_and_the_chunks_go_on() -> None:
     scene = SmtpScene()
-    talk = scene.play(envelope() + bdat(b"A: b\r\n\r\n") + b"DATA\r\nRCPT TO:<alice@example.test>\r\n" + b"BDAT 0 LAST\r\n")
+    talk = scene.play(
+        envelope() + bdat(b"A: b\r\n\r\n") + b"DATA\r\nRCPT TO:<alice@example.test>\r\n" + b"BDAT 0 LAST\r\n"
+    )
     assert talk.codes[-4:] == ["250 2.0.0", "503 5.5.1", "503 5.5.1", "250 2.0.0"]
 
 
@@ -115,7 +119,9 @@ def test_a_size_that_cannot_be_read_ends_the_session(argument: bytes) -> None:
 
 def test_a_chunk_over_the_size_limit_is_dropped_and_refused() -> None:
     scene = SmtpScene(settings={"message_size": 65536})
-    talk = scene.play(envelope() + bdat(b"A: b\r\n\r\n" + b"x" * 65536, last=True) + b"NOOP\r\n", ways=("whole", "line by line"))
+    talk = scene.play(
+        envelope() + bdat(b"A: b\r\n\r\n" + b"x" * 65536, last=True) + b"NOOP\r\n", ways=("whole", "line by line")
+    )
     assert talk.codes[-2:] == ["552 5.3.4", "250 2.0.0"]
 
 
@@ -129,7 +135,9 @@ def test_a_huge_announced_chunk_holds_no_memory_and_is_no_command() -> None:
 
 
 @given(st.lists(st.sampled_from([b"a", b"\r\n", b"\r", b"\n", b"\0", b".", b"xyz" * 5])), st.integers(0, 20), st.data())
-def test_chunks_are_judged_as_the_whole_text_would_be_by_DATA(pieces: list[bytes], limit: int, data: st.DataObject) -> None:
+def test_chunks_are_judged_as_the_whole_text_would_be_by_DATA(
+    pieces: list[bytes], limit: int, data: st.DataObject
+) -> None:
     text = b"".join(pieces)
     inspector = ChunkInspector(limit)
     rest = text
@@ -146,7 +154,9 @@ def test_chunks_are_judged_as_the_whole_text_would_be_by_DATA(pieces: list[bytes
 def _is_faulty(text: bytes, limit: int) -> bool:
     lines = text.split(b"\r\n")
     bare = any(b"\r" in line or b"\n" in line or b"\0" in line for line in lines)
-    long = bool(limit) and any(len(line) + (2 if number < len(lines) - 1 else 0) > limit for number, line in enumerate(lines))
+    long = bool(limit) and any(
+        len(line) + (2 if number < len(lines) - 1 else 0) > limit for number, line in enumerate(lines)
+    )
     return bare or long
 
 

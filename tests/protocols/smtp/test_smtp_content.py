@@ -145,7 +145,9 @@ def test_a_complete_submission_is_left_as_it_is() -> None:
 
 
 def test_plain_words_in_address_fields_are_qualified() -> None:
-    found = submitted(b"Date: now\r\nMessage-ID: <1@x>\r\nFrom: bob\r\nTo: alice, x@else.test\r\nCc: Al <al>\r\n\r\nbody")
+    found = submitted(
+        b"Date: now\r\nMessage-ID: <1@x>\r\nFrom: bob\r\nTo: alice, x@else.test\r\nCc: Al <al>\r\n\r\nbody"
+    )
     assert b"From: bob@example.test\r\nTo: alice@example.test, x@else.test\r\nCc: Al <al>\r\n" in found
 
 
@@ -216,7 +218,12 @@ def test_the_policy_sees_who_asks_and_what() -> None:
     assert isinstance(sender, SenderRequest)
     assert isinstance(recipient, RecipientRequest)
     assert isinstance(message, MessageRequest)
-    assert (sender.asker.role, sender.asker.client, sender.asker.helo, sender.asker.tls) == ("mx", "127.0.0.1", "a.test", False)
+    assert (sender.asker.role, sender.asker.client, sender.asker.helo, sender.asker.tls) == (
+        "mx",
+        "127.0.0.1",
+        "a.test",
+        False,
+    )
     assert (sender.size, recipient.size, recipient.count) == (30, 30, 0)
     assert (message.header, message.size) == (b"Subject: test\r\n", 20)
     assert [str(one.address) for one in message.envelope.recipients] == ["bob@example.test"]

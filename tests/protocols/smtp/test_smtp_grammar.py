@@ -121,9 +121,7 @@ def test_a_utf8_address_holds_no_control_character(text: str) -> None:
 
 
 def test_all_parameters_of_mail() -> None:
-    arguments = parse_mail(
-        b"FROM:<a@b.test> SIZE=12 BODY=BinaryMime smtputf8 RET=full ENVID=a+20b AUTH=x+2By@z.test"
-    )
+    arguments = parse_mail(b"FROM:<a@b.test> SIZE=12 BODY=BinaryMime smtputf8 RET=full ENVID=a+20b AUTH=x+2By@z.test")
     assert (arguments.size, arguments.body, arguments.smtputf8) == (12, Body.BINARY, True)
     assert (arguments.returns, arguments.envelope_id, arguments.submitter) == (Return.FULL, "a b", "x+y@z.test")
     assert parse_mail(b"FROM:<> AUTH=<>").submitter == ""
@@ -246,7 +244,9 @@ def test_malformed_reverse_paths_are_501(argument: bytes) -> None:
     assert refusal(parse_mail, argument).startswith(("501 5.5.4", "501 5.1.7", "555"))
 
 
-@pytest.mark.parametrize("path", [b"<.a@b.test>", b"<a..b@c.test>", b"<a@-b.test>", b"<" + b"a" * 65 + b"@b.test>", b"<a@[1.2]>"])
+@pytest.mark.parametrize(
+    "path", [b"<.a@b.test>", b"<a..b@c.test>", b"<a@-b.test>", b"<" + b"a" * 65 + b"@b.test>", b"<a@[1.2]>"]
+)
 def test_addresses_that_are_none_are_501_5_1(path: bytes) -> None:
     assert refusal(parse_mail, b"FROM:" + path) == "501 5.1.7"
     assert refusal(parse_rcpt, b"TO:" + path) == "501 5.1.3"

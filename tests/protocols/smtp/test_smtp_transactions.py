@@ -90,7 +90,9 @@ def test_any_host_name_or_literal_will_do_for_ehlo(name: bytes) -> None:
     assert SmtpScene().play(b"EHLO " + name + b"\r\n").codes == ["220", "250"]
 
 
-@pytest.mark.parametrize("name", [b"", b" ", b"a b", b"<a.test>", b"a\x01", b"(a)", b"\xc3\xa4.test", b"a" * 256, b"[", b"a;b"])
+@pytest.mark.parametrize(
+    "name", [b"", b" ", b"a b", b"<a.test>", b"a\x01", b"(a)", b"\xc3\xa4.test", b"a" * 256, b"[", b"a;b"]
+)
 def test_a_name_that_is_none_is_refused_without_an_enhanced_code(name: bytes) -> None:
     talk = SmtpScene().play(b"EHLO " + name + b"\r\nHELO " + name + b"\r\n")
     assert talk.codes == ["220", "501", "501"]
@@ -122,7 +124,9 @@ def test_one_good_recipient_among_bad_ones_gets_the_message() -> None:
 
 
 def test_commands_and_keywords_are_read_in_any_case() -> None:
-    talk = SmtpScene().play(b"ehlo a\r\nmAiL fRoM:<a@a.test> body=8bitmime\r\nrcpt to:<bob@example.test>\r\ndata\r\n.\r\n")
+    talk = SmtpScene().play(
+        b"ehlo a\r\nmAiL fRoM:<a@a.test> body=8bitmime\r\nrcpt to:<bob@example.test>\r\ndata\r\n.\r\n"
+    )
     assert talk.codes[-1] == "250 2.0.0"
 
 
@@ -176,7 +180,10 @@ def test_a_source_route_is_taken_off() -> None:
 
 def test_a_quoted_local_part_means_the_same_mailbox() -> None:
     scene = SmtpScene()
-    assert scene.play(envelope(b'<"a b>c"@a.test>', b'<"bob"@example.test>') + b"DATA\r\n\r\n.\r\n").codes[-1] == "250 2.0.0"
+    assert (
+        scene.play(envelope(b'<"a b>c"@a.test>', b'<"bob"@example.test>') + b"DATA\r\n\r\n.\r\n").codes[-1]
+        == "250 2.0.0"
+    )
     assert str(scene.world.acceptance.accepted[0].envelope.sender) == '"a b>c"@a.test'
 
 
@@ -194,7 +201,9 @@ def test_an_account_that_two_recipients_lead_to_gets_one_copy_for_the_first() ->
 
 
 def test_an_alias_delivers_to_each_of_its_accounts() -> None:
-    scene = SmtpScene(prepare=lambda world: world.add_alias("team@example.test", "bob@example.test", "alice@example.test"))
+    scene = SmtpScene(
+        prepare=lambda world: world.add_alias("team@example.test", "bob@example.test", "alice@example.test")
+    )
     scene.play(envelope(b"<a@a.test>", b"<team@example.test>") + b"DATA\r\n\r\n.\r\n")
     assert (len(scene.texts(1)), len(scene.texts(2))) == (1, 1)
 
@@ -205,7 +214,9 @@ def test_an_alias_that_leads_partly_elsewhere_is_refused() -> None:
 
 
 def test_an_alias_of_which_one_target_is_gone_delivers_to_the_rest() -> None:
-    scene = SmtpScene(prepare=lambda world: world.add_alias("team@example.test", "gone@example.test", "bob@example.test"))
+    scene = SmtpScene(
+        prepare=lambda world: world.add_alias("team@example.test", "gone@example.test", "bob@example.test")
+    )
     assert scene.play(envelope(b"<a@a.test>", b"<team@example.test>")).codes[-1] == "250 2.1.5"
 
 
@@ -373,7 +384,9 @@ def test_a_nul_in_a_command_is_refused() -> None:
     assert SmtpScene().play(b"NO\0OP\r\nNOOP\r\n").codes == ["220", "500 5.5.2", "250 2.0.0"]
 
 
-@pytest.mark.parametrize("wrong", [b"NOOP\nNOOP\r\n", b"NOOP\rNOOP\r\n", b"\nQUIT\r\n", b"MAIL FROM:<a@a.test>\nRCPT\r\n"])
+@pytest.mark.parametrize(
+    "wrong", [b"NOOP\nNOOP\r\n", b"NOOP\rNOOP\r\n", b"\nQUIT\r\n", b"MAIL FROM:<a@a.test>\nRCPT\r\n"]
+)
 def test_a_bare_cr_or_lf_in_a_command_ends_the_session(wrong: bytes) -> None:
     talk = SmtpScene().play(b"EHLO a\r\n" + wrong + b"NOOP\r\n")
     assert talk.codes == ["220", "250", "500 5.5.2"]

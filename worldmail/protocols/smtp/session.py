@@ -36,7 +36,7 @@ from worldmail.wire.faults import Fault
 
 _IDLE = frozenset((b"NOOP", b"RSET", b"VRFY", b"EXPN", b"HELP", b"EHLO", b"HELO"))
 _WITHOUT_CODES = frozenset((b"EHLO", b"HELO"))
-_RECORDED = frozenset((b"MAIL", b"RCPT", b"DATA", b"BDAT", b"AUTH", b"STARTTLS"))
+_RECORDED = frozenset((b"MAIL", b"RCPT", b"DATA", b"BDAT", b"STARTTLS"))
 
 
 @implementer(IDialogue)

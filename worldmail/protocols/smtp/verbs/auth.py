@@ -42,14 +42,6 @@ async def _step(session: Session, exchange: ISaslExchange, mechanism: str, respo
         return _challenge(session, exchange, mechanism, answer.data)
     if session.state is not State.CLOSED:
         session.sign_in(answer.account)
-    session.entrance.world.journal.record(
-        "login",
-        session=session.peer.session,
-        service="smtp",
-        client=session.peer.host,
-        account=str(answer.account.address),
-        mechanism=mechanism,
-    )
     return (SIGNED_IN,)
 
 
