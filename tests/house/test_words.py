@@ -13,8 +13,8 @@ OURSELVES = Path("tests/house/test_words.py")
 
 # Where and by whom it was made is no part of the product.
 WORKPLACE = re.compile(
-    r"/work/(?:main|shared)|\.\./shared|/tmp/brief|/\.library\b|DESIGN\.md|CONVENTIONS\.md"
-    r"|\b(?:LIBRARIES|PROTOCOLS|RELIABILITY)\.md|\bissue #?\d|\bissues show\b|(?<![\w&/])#\d+\b(?!;)"
+    r"/work/(?:main|shared)|\.\./shared|/tmp/brief|/\.library\b|(?-i:DESIGN|CONVENTIONS)\.md"
+    r"|\b(?-i:LIBRARIES|PROTOCOLS|RELIABILITY)\.md|\bissue #?\d|\bissues show\b|(?<![\w&/])#\d+\b(?!;)"
     r"|/root/(?:wm|\.pyenv)\b",
     re.IGNORECASE,
 )

@@ -69,7 +69,6 @@ class LimitsSettings:
     )
     connections: int = setting(10_000, "Connections in all; further ones are told to try later.", minimum=1)
     connections_per_address: int = setting(50, "Connections from one address (IPv6: one /64).", minimum=1)
-    connections_per_account: int = setting(20, "Sessions that one account may have at a time.", minimum=1)
     tls_per_minute: int = setting(
         60,
         """TLS handshakes a minute from one address (IPv6: one /64), before login; one that signed in lately is
