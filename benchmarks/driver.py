@@ -10,6 +10,8 @@ medians of microseconds of server CPU. The client is another process. Nothing is
 from __future__ import annotations
 
 import argparse
+import cProfile
+import pstats
 import resource
 import selectors
 import socket
@@ -52,39 +54,41 @@ def client(kind: str, port: int, connections: int, seconds: float) -> int:
     return done
 
 
+def vary(variant: str) -> None:
+    """Put Twisted's own parts in the place of ours."""
+    from twisted.internet import tcp
+    from twisted.internet.defer import Deferred
+
+    from worldmail.transport import driver, listen
+
+    class Steps:
+        def __init__(self, coroutine: Any, waits: Any, over: Any) -> None:
+            self._all = (coroutine, waits, over)
+
+        def go(self) -> None:
+            coroutine, waits, over = self._all
+            running = Deferred.fromCoroutine(coroutine)
+            if not running.called:
+                waits()
+            running.addCallbacks(lambda _: over(None), lambda failure: over(failure.value))
+
+    if variant == "twisted":
+        vars(listen)["EagerPort"] = tcp.Port
+    if variant == "fromCoroutine":
+        vars(driver)["Steps"] = Steps
+
+
 def serve(variant: str) -> None:
     """Serve until standard input ends; prints the port, then CPU seconds at each line read."""
-    from twisted.internet import reactor, tcp
-    from twisted.internet.defer import Deferred
+    from twisted.internet import reactor
     from twisted.internet.stdio import StandardIO
     from twisted.protocols.basic import LineReceiver
 
     from worldmail.testing.fakes import Meeting
     from worldmail.testing.world import MemoryJournal
-    from worldmail.transport import driver, listen
 
     installed: Any = reactor
-    if variant == "twisted":
-
-        class Port(tcp.Port):  # type: ignore[misc,unused-ignore]
-            def _buildAddr(self, address: Any) -> Any:
-                return super()._buildAddr(address)
-
-        listen.EagerPort = Port  # type: ignore[misc,assignment]
-    if variant == "fromCoroutine":
-
-        class Steps:
-            def __init__(self, coroutine: Any, waits: Any, over: Any) -> None:
-                self._all = (coroutine, waits, over)
-
-            def go(self) -> None:
-                coroutine, waits, over = self._all
-                running = Deferred.fromCoroutine(coroutine)
-                if not running.called:
-                    waits()
-                running.addCallbacks(lambda _: over(None), lambda failure: over(failure.value))
-
-        driver.Steps = Steps  # type: ignore[misc,assignment]
+    vary(variant)
     meeting = Meeting(reactor=installed, journal=MemoryJournal(keep=False))
     meeting.factory.make_dialogue = meeting.make
     _, port = meeting.start()
@@ -102,17 +106,13 @@ def serve(variant: str) -> None:
         def connectionLost(self, reason: Any = None) -> None:
             installed.stop()
 
-    if "--profile" in sys.argv:
-        import cProfile
-        import pstats
-
-        profile = cProfile.Profile()
-        StandardIO(Control())
-        profile.runcall(installed.run)
-        pstats.Stats(profile, stream=sys.stderr).sort_stats("tottime").print_stats(40)
-        return
     StandardIO(Control())
-    installed.run()
+    if "--profile" not in sys.argv:
+        installed.run()
+        return
+    profile = cProfile.Profile()
+    profile.runcall(installed.run)
+    pstats.Stats(profile, stream=sys.stderr).sort_stats("tottime").print_stats(40)
 
 
 def measure(variant: str, kind: str, connections: int, seconds: float) -> float:

@@ -42,7 +42,7 @@ class Outgoing(Protocol):
     _gone = False  # the connection is lost
     _full = False  # output waits for the peer
     _undelivered = 0  # octets that the peer had not taken when last looked at
-    _looked = 0.0
+    _looked = 0.0  # when that was; 0 if never
     _waiting: Deferred[None] | None = None  # what a turn itself waits for: room, TLS, its next go
     _reason = ""
 
@@ -113,10 +113,10 @@ class Outgoing(Protocol):
     def look_at_reader(self, now: float) -> None:
         """It had its time. Has it taken enough?"""
         left = self.undelivered()
-        if left and self._undelivered - left >= SLOWEST_READER * (now - self._looked):
+        if left and (not self._looked or self._undelivered - left >= SLOWEST_READER * (now - self._looked)):
             self.watch_reader(now)
         else:
-            self.abort("does not read" if left else self._reason or "timed out")
+            self.abort("does not read" if left else "timed out")
 
     # -- the end -----------------------------------------------------------------
 
@@ -131,10 +131,7 @@ class Outgoing(Protocol):
         self.flush()
         self._over = True
         self._reason = reason
-        now = time.monotonic()
-        self._undelivered = self.undelivered()
-        self._looked = now
-        self.deadline = now + (self.reader_timeout if self._full else LINGER_SECONDS)
+        self.deadline = time.monotonic() + LINGER_SECONDS
         self.transport.unregisterProducer()
         if unread and not self.transport.TLS:
             self.transport.loseWriteConnection()

@@ -8,11 +8,10 @@ stack grows however many are awaited.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.python.failure import Failure
 
 
 class Steps:
@@ -28,7 +27,7 @@ class Steps:
 
     def __init__(
         self,
-        coroutine: Coroutine[Any, None, None],
+        coroutine: Any,
         waits: Callable[[], None],
         over: Callable[[Exception | None], None],
     ) -> None:
@@ -36,11 +35,11 @@ class Steps:
         self._waits = waits
         self._over = over
 
-    def go(self) -> None:
-        """Run until it has to wait, or is over."""
+    def go(self, failure: Any = None) -> None:
+        """Run until it has to wait, or is over; a `Failure` is raised where it waited."""
         coroutine = self._coroutine
         try:
-            waited = coroutine.send(None)
+            waited = coroutine.send(None) if failure is None else failure.throwExceptionIntoGenerator(coroutine)
             while True:
                 if not isinstance(waited, Deferred):
                     waited = coroutine.throw(TypeError(f"a connection can wait for Deferreds only, not for {waited!r}"))
@@ -54,9 +53,9 @@ class Steps:
             self._over(error)
         else:
             self._waits()
-            waited.addBoth(self._wake)
+            waited.addCallbacks(self._wake, self.go)
 
     def _wake(self, result: Any) -> Any:
         """What was waited for is there; the coroutine takes it out of the Deferred itself."""
         self.go()
-        return None if isinstance(result, Failure) else result
+        return result

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from OpenSSL import SSL, crypto
+from OpenSSL import SSL
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 from twisted.internet.ssl import AcceptableCiphers, CertificateOptions, TLSVersion
 from zope.interface import implementer
@@ -100,16 +100,18 @@ def _make_options(settings: TlsSettings) -> CertificateOptions | None:
 
 def _options_for(certificate: Certificate, settings: TlsSettings, names: Names) -> CertificateOptions:
     ciphers: Any = AcceptableCiphers
+    make: Any = CertificateOptions  # typed for pyOpenSSL's own classes, which pyOpenSSL deprecates
     try:
-        return CertificateOptions(
-            privateKey=crypto.PKey.from_cryptography_key(certificate.key),
-            certificate=crypto.X509.from_cryptography(certificate.leaf),
-            extraCertChain=[crypto.X509.from_cryptography(issuer) for issuer in certificate.chain],
+        made: CertificateOptions = make(
+            privateKey=certificate.key,
+            certificate=certificate.leaf,
+            extraCertChain=list(certificate.chain),
             acceptableCiphers=ciphers.fromOpenSSLCipherString(settings.ciphers or CIPHERS),
             raiseMinimumTo=_MINIMUM[settings.minimum],
             enableSessions=True,
             enableSessionTickets=True,
             contextForServerName=names.find,
         )
+        return made
     except (ValueError, SSL.Error):
         raise ConfigurationError(f"[tls] ciphers: none of {settings.ciphers!r} can be used") from None

@@ -57,6 +57,8 @@ class LineBuffer:
         if self._skipping and not self._skip():
             return None
         start = self._start
+        if start == len(self._data):
+            return None
         end = self._data.find(b"\r\n", self._scan)
         if end < 0 or end - start + 2 > self.limit:
             return self._unfinished(end)
