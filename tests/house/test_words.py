@@ -16,7 +16,7 @@ WORKPLACE = re.compile(
     r"(?<![\w.-])/(?:work|root|home)/\w|\.\./shared|\bissues? #?\d|\bissues show\b|(?<![\w&/])#\d+\b(?!;)",
     re.IGNORECASE,
 )
-PAGE = re.compile(r"\b[A-Z]{3,}\.md\b")
+PAGE = re.compile(r"(?<![\w.])[A-Z]{3,}\.md\b")
 UNFINISHED = re.compile(r"\b(?:TODO|FIXME|XXX|HACK)\b|NotImplementedError")
 # A reason follows in the same line, or stands in a comment above it.
 SILENCED = re.compile(r"#\s*noqa\b(?!: [A-Z]+\d+(?:, [A-Z]+\d+)*\s+\S)|#\s*type:\s*ignore(?!\[[\w, -]+\]\s+#\s*\w)")
