@@ -34,11 +34,15 @@ class StoreCase(TestCase):
         os.makedirs(self.directory)
         self.database = ImmediateDatabase()
         self.database.start()
-        self.space = Space(directory=self.directory, minimum_free=0, seconds=lambda: 0.0)
+        self.space = self.space_with()
         self.reserve = Reserve(path=f"{self.directory}/reserve", size=0, space=self.space)
 
     def tearDown(self) -> None:
         self.database.stop()
+
+    def space_with(self, **given: Any) -> Space:
+        default: dict[str, Any] = {"minimum_free": 0, "inline_limit": 1000, "spare": lambda: 0, "seconds": lambda: 0.0}
+        return Space(directory=self.directory, **{**default, **given})
 
     async def count(self, table: str) -> int:
         row = await self.database.read(lambda cursor: cursor.one(f"SELECT count(*) FROM {table}"))
@@ -205,9 +209,15 @@ class TestSpace(StoreCase):
     def test_new_mail_leaves_the_minimum_free(self) -> None:
         free = self.space.free()
         assert self.space.check(1000) is None
-        tight = Space(directory=self.directory, minimum_free=free * 2, seconds=lambda: 0.0)
+        tight = self.space_with(minimum_free=free * 2)
         with pytest.raises(StorageFull):
             tight.check(0)
+
+    def test_room_within_the_database_counts_for_messages_that_go_there(self) -> None:
+        tight = self.space_with(minimum_free=self.space.free() * 2, spare=lambda: 1 << 60)
+        assert tight.check(1000) is None
+        with pytest.raises(StorageFull):
+            tight.check(1001)
 
     def test_a_message_leaves_half_its_size_free(self) -> None:
         with pytest.raises(StorageFull):
@@ -218,7 +228,7 @@ class TestSpace(StoreCase):
         now = [0.0]
         real = os.statvfs
         self.patch(os, "statvfs", lambda path: taken.append(path) or real(path))
-        space = Space(directory=self.directory, minimum_free=0, seconds=lambda: now[0])
+        space = self.space_with(seconds=lambda: now[0])
         for moment in (0.0, 0.5, 0.9, 1.1):
             now[0] = moment
             space.check(0)
@@ -236,7 +246,7 @@ class TestSpace(StoreCase):
         assert reserve.restore()
 
     def test_the_reserve_is_not_taken_from_what_new_mail_must_leave(self) -> None:
-        tight = Space(directory=self.directory, minimum_free=self.space.free(), seconds=lambda: 0.0)
+        tight = self.space_with(minimum_free=self.space.free())
         reserve = Reserve(path=f"{self.directory}/reserve", size=1 << 30, space=tight)
         assert not reserve.restore()
         assert not os.path.exists(reserve.path)

@@ -35,9 +35,8 @@ full, else `TemporaryFailure`; the private reason is for the log). After an I/O 
 one first copies the WAL into the database and empties it, so that no later commit leans on pages whose fsync failed.
 A file that was moved, removed or replaced is noticed before each group by its inode, and found again when it is back.
 
-Checkpoints are made by the commit that leaves more than 4,000 pages in the WAL, in the writer's thread of whichever
-process that is; the last connection to close makes one too. Fewer and larger ones were 10 to 25 % cheaper than
-SQLite's default of 1,000 pages.
+Checkpoints are made by the commit that leaves more than 1,000 pages in the WAL, in the writer's thread of whichever
+process that is; the last connection to close makes one too.
 """
 
 from worldmail.database.opening import open_database

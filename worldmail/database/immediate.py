@@ -76,6 +76,9 @@ class ImmediateDatabase:
 
     scan = read
 
+    def spare(self) -> int:
+        return 0
+
     def _open(self) -> apsw.Connection:
         if self._connection is None:
             raise TemporaryFailure(reason="the database is closed")

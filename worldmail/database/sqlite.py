@@ -106,6 +106,12 @@ class SqliteDatabase:
     def scan(self, unit: Unit[T]) -> Awaitable[T]:
         return self._readers.scan(unit)
 
+    def spare(self) -> int:
+        try:
+            return self._readers.now(spare_octets)
+        except (apsw.Error, OSError, TemporaryFailure):
+            return 0
+
     def _submit(self, unit: Unit[T], long: bool) -> Awaitable[T]:
         if self._writer is None:
             return Failed(TemporaryFailure(reason="the database is closed"))
@@ -144,6 +150,13 @@ class SqliteDatabase:
                 pass
 
         return Deferred.fromCoroutine(prune())
+
+
+def spare_octets(cursor: Cursor) -> int:
+    """What the free pages within the file can take."""
+    (pages,) = cursor.one("PRAGMA freelist_count") or (0,)
+    (size,) = cursor.one("PRAGMA page_size") or (0,)
+    return int(pages) * int(size)
 
 
 def prune_changes(cursor: Cursor) -> int:

@@ -68,6 +68,9 @@ class IDatabase(Interface):
     def scan(unit: Unit[T]) -> Awaitable[T]:
         """Run a long read (search, export, listing) on a reader thread."""
 
+    def spare() -> int:
+        """Octets that can be stored before the database takes more of the disk; 0 if that is not known. Cheap."""
+
     def start() -> None:
         """Open, migrate, begin to serve. Raises `SchemaTooNew` or `ConfigurationError`; blocks."""
 

@@ -68,7 +68,13 @@ def open_store(
         data_dir: where the maildrop locks and the reserve are: on the file system of the database.
         reactor: for the background work.
     """
-    space = Space(directory=data_dir, minimum_free=settings.minimum_free, seconds=clock.seconds)
+    space = Space(
+        directory=data_dir,
+        minimum_free=settings.minimum_free,
+        inline_limit=settings.inline_limit,
+        spare=database.spare,
+        seconds=clock.seconds,
+    )
     reserve = Reserve(path=os.path.join(data_dir, "reserve"), size=settings.reserve, space=space)
     traces = Traces(database)
     collector = Collector(database=database, contents=contents, reserve=reserve, grace=int(settings.orphan_grace))

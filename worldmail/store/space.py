@@ -20,20 +20,28 @@ CACHED = 1.0
 class Space:
     """The file system that holds the store.
 
+    A database that holds much deleted mail does not give the disk back, but has room within, which counts for
+    messages that go into it.
+
     Args:
         directory: a directory on it.
         minimum_free: octets that new mail leaves free.
+        inline_limit: octets up to which a message goes into the database.
+        spare: octets that the database can take without growing.
         seconds: a clock that only grows.
     """
 
     directory: str
     minimum_free: int
+    inline_limit: int
+    spare: Callable[[], int]
     seconds: Callable[[], float]
     _free: int = field(default=0, init=False)
+    _within: int = field(default=0, init=False)
     _until: float = field(default=float("-inf"), init=False)
 
     def free(self) -> int:
-        """Octets that we may still write, as of the last second; as many as ever if the system does not say."""
+        """Octets that the disk can take, as of the last second; as many as ever if the system does not say."""
         now = self.seconds()
         if now >= self._until:
             try:
@@ -41,13 +49,17 @@ class Space:
                 self._free = status.f_bavail * status.f_frsize
             except OSError:
                 self._free = 1 << 62
+            self._within = self.spare() if self._free < self.minimum_free else 0
             self._until = now + CACHED
         return self._free
 
     def check(self, size: int) -> None:
         """Raise `StorageFull` unless a message of `size` octets leaves the minimum, and half of itself, free."""
-        if self.free() < max(self.minimum_free, size + size // 2):
-            raise StorageFull(reason=f"{self._free} octets free in {self.directory}")
+        free = self.free()
+        if size <= self.inline_limit:
+            free += self._within
+        if free < max(self.minimum_free, size + size // 2):
+            raise StorageFull(reason=f"{free} octets free in {self.directory}")
 
 
 @define(kw_only=True)

@@ -48,6 +48,9 @@ class DatabaseContract(TestCase):
         assert await self.database.read(counters) == {"a": 5}
         assert await self.database.scan(counters) == {"a": 5}
 
+    def test_its_spare_room_is_a_number(self) -> None:
+        assert self.database.spare() >= 0
+
     async def test_a_long_write_is_a_write(self) -> None:
         assert await self.database.write_long(put("a", 5)) == 5
         assert await self.database.read(counters) == {"a": 5}
