@@ -8,8 +8,8 @@ import poplib
 import signal
 import smtplib
 import socket
+import ssl
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -34,8 +34,7 @@ def deliver(server: ServerProcess, recipient: str, body: str) -> None:
 
 def bodies(server: ServerProcess, user: str, password: str) -> list[bytes]:
     """The last line of every message in an INBOX."""
-    context = ServerProcess.client_tls() if hasattr(ServerProcess, "client_tls") else unverified()
-    client = poplib.POP3_SSL("127.0.0.1", server.port(995), timeout=20, context=context)
+    client = poplib.POP3_SSL("127.0.0.1", server.port(995), timeout=20, context=unverified())
     client.user(user)
     client.pass_(password)
     found = [client.retr(number + 1)[1][-1] for number in range(client.stat()[0])]
@@ -43,9 +42,8 @@ def bodies(server: ServerProcess, user: str, password: str) -> list[bytes]:
     return found
 
 
-def unverified():  # type: ignore[no-untyped-def]  # an ssl.SSLContext
-    import ssl
-
+def unverified() -> ssl.SSLContext:
+    """The certificate of a new site is nobody's but its own."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return context
@@ -118,9 +116,11 @@ def test_a_database_of_a_later_release_is_left_alone(server: ServerProcess) -> N
 
 
 def test_data_is_for_its_owner_alone_whatever_the_umask(server: ServerProcess) -> None:
-    os.umask(before := os.umask(0))
-    assert before is not None
-    server.start()
+    before = os.umask(0)
+    try:
+        server.start()
+    finally:
+        os.umask(before)
     deliver(server, "postmaster@example.test", "x" * 200_000)
     server.stop()
     open_to_others = [path for path in [server.directory, *server.directory.rglob("*")] if path.stat().st_mode & 0o077]
@@ -163,6 +163,18 @@ class TestWithoutConfiguration:
             wait_for(server, "server_started", count=2)
             assert bodies(server, address, password) == [b"kept"]
             assert len([one for one in records(server) if one["event"] == "site_made"]) == 1
+        finally:
+            server.stop()
+
+    @needs_root
+    def test_the_site_of_a_start_without_configuration_belongs_to_the_later_user(self, place: Path) -> None:
+        os.chown(place, 65534, 65534)
+        server = ServerProcess(directory=place / "worldmail-data", port_base=2000, output=place / "log")
+        start_by(server, "--uid", "65534", "--gid", "65534", "worldmail")
+        try:
+            wait_for(server, "site_password")
+            owners = {path.stat().st_uid for path in [server.directory, *server.directory.rglob("*")]}
+            assert owners == {65534}
         finally:
             server.stop()
 
@@ -291,17 +303,6 @@ class TestGivingUpRoot:
         assert told["level"] == "warn" and "RUNNING AS ROOT" in told["text"]
         assert "RUNNING AS ROOT" in server.command("check")
 
-    def test_the_site_of_a_start_without_configuration_belongs_to_the_later_user(self, place: Path) -> None:
-        os.chown(place, 65534, 65534)
-        server = ServerProcess(directory=place / "worldmail-data", port_base=2000, output=place / "log")
-        start_by(server, "--uid", "65534", "--gid", "65534", "worldmail")
-        try:
-            wait_for(server, "site_password")
-            owners = {path.stat().st_uid for path in [server.directory, *server.directory.rglob("*")]}
-            assert owners == {65534}
-        finally:
-            server.stop()
-
 
 def test_init_refuses_a_site_that_is_there(server: ServerProcess) -> None:
     before = server.config.read_text()
@@ -322,4 +323,3 @@ def test_ports_of_the_new_site_are_the_base_and_the_standard_ones(place: Path) -
     text = made.config.read_text()
     for standard in (25, 465, 587, 110, 995):
         assert f"127.0.0.1:{made.port(standard)}" in text
-    assert sys.executable

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from worldmail.app import site
-from worldmail.app.assembly import protocol_classes
+from worldmail.app.assembly import protocol_classes, server_key
 from worldmail.app.privileges import hand_over, identity
 from worldmail.config.reader import parse_settings
 from worldmail.config.sample import render
@@ -32,10 +32,12 @@ def make_default_site(directory: Path, owner: tuple[int | None, int | None]) -> 
     site.make_directory(plan)
     site.write_certificate(plan)
     site.write_configuration(plan, settings)
+    made = parse_settings(render(settings), classes, plan.file)
+    server_key(made)
     uid, gid = owner
     if os.geteuid() == 0 and uid is not None:
         hand_over(directory, identity(f"{uid}" if gid is None else f"{uid}:{gid}"))
-    return parse_settings(render(settings), classes, plan.file)
+    return made
 
 
 async def furnish_default_site(admin: IDirectoryAdmin, directory: Path, journal: IJournal) -> None:
