@@ -13,8 +13,8 @@ import pytest
 from oracle.fixtures import MakeServer
 from oracle.trial import ACCOUNTS
 
-_STARTED = re.compile(r"^(?P<pid>\d+) (?P<call>\w+)\((?P<fd>\d+)<(?P<file>[^>]*)>(?P<rest>.*)$")
-_RESUMED = re.compile(r"^(?P<pid>\d+) <\.\.\. (?P<call>\w+) resumed>")
+_STARTED = re.compile(r"^(?P<pid>\d+) +(?P<call>\w+)\((?P<fd>\d+)<(?P<file>[^>]*)>(?P<rest>.*)$")
+_RESUMED = re.compile(r"^(?P<pid>\d+) +<\.\.\. (?P<call>\w+) resumed>")
 _FINAL = re.compile(r'"(?:[^"]*\\n)?250 2\.0\.0 ')
 _ALONE = 40
 
@@ -40,7 +40,7 @@ def test_a_sync_of_the_log_is_complete_between_end_of_data_and_250(make_server: 
 
 
 def syncs_before_finals(trace: Path) -> Iterator[bool]:
-    """For each final reply: True if a sync of the -wal file ended since the one before."""
+    """For each final reply: True if a sync of the -wal file ended since the 354 before it."""
     synced = False
     pending: dict[str, bool] = {}
     for line in trace.read_text(errors="replace").splitlines():
@@ -52,6 +52,7 @@ def syncs_before_finals(trace: Path) -> Iterator[bool]:
                 pending[started["pid"]] = True
             elif is_log:
                 synced |= started["rest"].endswith("= 0")
+            elif '"354 ' in started["rest"]:
+                synced = False
             elif _FINAL.search(started["rest"]):
                 yield synced
-                synced = False

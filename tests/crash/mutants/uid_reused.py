@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from importlib import import_module
 
 from launch import serve
 
 from worldmail.interfaces.database import Cursor
+from worldmail.store import mailboxes
 
 
 def inject() -> None:
-    module = import_module("worldmail.store.expunge")
-    expunge = module.expunge
+    expunge = mailboxes.expunge
 
     def expunge_and_forget(cursor: Cursor, mailbox_id: int, uids: Collection[int], now: int) -> frozenset[int]:
         gone: frozenset[int] = expunge(cursor, mailbox_id, uids, now)
@@ -21,7 +20,7 @@ def inject() -> None:
         cursor.run(f"DELETE FROM expunged WHERE mailbox_id = ?1 AND uid > {highest}", (mailbox_id,))
         return gone
 
-    module.expunge = expunge_and_forget
+    mailboxes.expunge = expunge_and_forget
 
 
 if __name__ == "__main__":

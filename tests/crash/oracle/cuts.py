@@ -30,7 +30,9 @@ class PowerCuts:
     def run(self, cuts: int, audit_every: int) -> list[Breach]:
         """So many cuts; see `Trial.run`. Everything on the disk now is durable."""
         self.disk.settle()
-        trial = Trial(server=self.server, seed=self.seed, reading=self.reading, end=self._cut, between=self._power_on)
+        trial = Trial(
+            server=self.server, seed=self.seed, reading=self.reading, longest=1.5, end=self._cut, between=self._power_on
+        )
         return trial.run(cuts, audit_every)
 
     def _cut(self) -> None:
