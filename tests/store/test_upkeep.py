@@ -278,6 +278,15 @@ class TestPeriodic(TestCase):
         assert service.stopService() is None
         assert self.clock.getDelayedCalls() == []
 
+    def test_the_first_run_may_come_sooner(self) -> None:
+        service = Periodic(self.clock, 1000, "the work", self.work, first=5)
+        service.startService()
+        self.clock.pump([5, 999])
+        assert self.runs == 1
+        self.clock.advance(1)
+        assert self.runs == 2
+        service.stopService()
+
     def test_stopping_waits_for_the_run_under_way(self) -> None:
         self.wait = Deferred()
         service = Periodic(self.clock, 10, "the work", self.work)

@@ -22,6 +22,10 @@ from worldmail.store.upkeep import Periodic, TraceFiling
 FILING = 2.0
 RESTORING = 60.0
 SWEEPING = 24 * 3600.0
+FORGETTING = 3600.0
+
+SETTLED = 300.0
+"""Seconds after the start at which work that comes round more rarely begins: servers are restarted more often."""
 
 
 class StoreOptions(Protocol):
@@ -47,7 +51,7 @@ class Store:
 
     Args:
         collector: to collect at once, for tools and tests.
-        reserve: `restore` sets it aside before the service first does.
+        reserve: the service sets it aside as soon as it starts.
     """
 
     mailboxes: Mailboxes
@@ -78,22 +82,7 @@ def open_store(
     reserve = Reserve(path=os.path.join(data_dir, "reserve"), size=settings.reserve, space=space)
     traces = Traces(database)
     collector = Collector(database=database, contents=contents, reserve=reserve, grace=int(settings.orphan_grace))
-    filing = TraceFiling(database=database, kept=int(settings.trace_kept))
     locks = MaildropLocks(os.path.join(data_dir, "maildrops.lock"))
-
-    async def restore() -> None:
-        reserve.restore()
-
-    service = MultiService()  # type: ignore[no-untyped-call]  # Twisted's is untyped
-    for interval, what, work in (
-        (settings.collect_interval, "collecting content", lambda: collector.collect(int(clock.now()))),
-        (SWEEPING, "sweeping content", lambda: collector.sweep(int(clock.now()))),
-        (FILING, "filing the trace", filing.file),
-        (3600.0, "forgetting old traces", lambda: filing.forget(int(clock.now()))),
-        (RESTORING, "restoring the reserve", restore),
-    ):
-        child = Periodic(reactor, interval, what, work)
-        child.setServiceParent(service)  # type: ignore[no-untyped-call]  # Twisted's is untyped
     return Store(
         mailboxes=Mailboxes(database=database, contents=contents, locks=locks, reserve=reserve, now=clock.now),
         acceptance=Acceptances(
@@ -107,5 +96,28 @@ def open_store(
         trace=traces,
         collector=collector,
         reserve=reserve,
-        service=service,
+        service=_upkeep(settings, database, collector, reserve, clock, reactor),
     )
+
+
+def _upkeep(
+    settings: StoreOptions, database: IDatabase, collector: Collector, reserve: Reserve, clock: IClock, reactor: Any
+) -> MultiService:
+    """The background work, each piece with its interval."""
+    filing = TraceFiling(database=database, kept=int(settings.trace_kept))
+
+    async def restore() -> None:
+        reserve.restore()
+
+    service = MultiService()  # type: ignore[no-untyped-call]  # Twisted's is untyped
+    reserving = Periodic(reactor, RESTORING, "restoring the reserve", restore, first=0)
+    reserving.setServiceParent(service)  # type: ignore[no-untyped-call]  # Twisted's is untyped
+    for interval, what, work in (
+        (settings.collect_interval, "collecting content", lambda: collector.collect(int(clock.now()))),
+        (SWEEPING, "sweeping content", lambda: collector.sweep(int(clock.now()))),
+        (FILING, "filing the trace", filing.file),
+        (FORGETTING, "forgetting old traces", lambda: filing.forget(int(clock.now()))),
+    ):
+        child = Periodic(reactor, interval, what, work, first=min(interval, SETTLED))
+        child.setServiceParent(service)  # type: ignore[no-untyped-call]  # Twisted's is untyped
+    return service

@@ -26,13 +26,22 @@ TAIL = 20_000
 
 
 class Periodic(Service):
-    """Runs `work` every `interval` seconds, the first time after one interval; never twice at once.
+    """Runs `work` every `interval` seconds, the first time `first` seconds after the start; never twice at once.
 
     An error is logged, and the next run comes all the same. Stopping waits for the run under way.
     """
 
-    def __init__(self, reactor: Any, interval: float, what: str, work: Callable[[], Awaitable[object]]) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        interval: float,
+        what: str,
+        work: Callable[[], Awaitable[object]],
+        *,
+        first: float | None = None,
+    ) -> None:
         self._reactor = reactor
+        self._first = interval if first is None else first
         self._interval = interval
         self._what = what
         self._work = work
@@ -41,7 +50,7 @@ class Periodic(Service):
 
     def startService(self) -> None:
         Service.startService(self)  # type: ignore[no-untyped-call]  # Twisted's is untyped
-        self._call = self._reactor.callLater(self._interval, self._begin)
+        self._call = self._reactor.callLater(self._first, self._begin)
 
     def stopService(self) -> Deferred[None] | None:
         Service.stopService(self)  # type: ignore[no-untyped-call]  # Twisted's is untyped

@@ -85,6 +85,10 @@ class CountingDatabase:
         """See `IDatabase.scan`."""
         return self.read(unit)
 
+    def spare(self) -> int:
+        """See `IDatabase.spare`."""
+        return self.memory.spare()
+
     def _failing(self, unit: Unit[Any]) -> Unit[Any]:
         error = self.error
         if error is None:

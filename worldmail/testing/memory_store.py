@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Collection, Sequence
 from attrs import define, evolve, field
 from zope.interface import implementer
 
-from worldmail.errors import Refusal
+from worldmail.errors import Refusal, StorageFull
 from worldmail.interfaces.database import Cursor
 from worldmail.interfaces.store import (
     Acceptance,
@@ -225,6 +225,11 @@ class MemoryAcceptance:
         """16 characters, counted up."""
         self.count += 1
         return f"A{self.count:015d}"
+
+    def check_room(self, size: int) -> None:
+        """There is always room, but for `fail`."""
+        if isinstance(self.fail, StorageFull):
+            raise self.fail
 
     def writer(self) -> MemoryWriter:
         """A new writer, kept in `writers`."""
