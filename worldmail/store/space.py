@@ -26,16 +26,16 @@ class Space:
     Args:
         directory: a directory on it.
         minimum_free: octets that new mail leaves free.
-        inline_limit: octets up to which a message goes into the database.
-        spare: octets that the database can take without growing.
         seconds: a clock that only grows.
+        inline_limit: octets up to which a message goes into the database.
+        spare: octets that the database can take without growing; none unless given.
     """
 
     directory: str
     minimum_free: int
-    inline_limit: int
-    spare: Callable[[], int]
     seconds: Callable[[], float]
+    inline_limit: int = 0
+    spare: Callable[[], int] = int
     _free: int = field(default=0, init=False)
     _within: int = field(default=0, init=False)
     _until: float = field(default=float("-inf"), init=False)
