@@ -1,25 +1,38 @@
-"""What a SIGHUP changes, and what waits for the next start."""
+"""What a SIGHUP changes, and what waits for the next start.
+
+Everything new is made first, and taken up only once all of it could be made. Sessions that are open go on as they
+began; those that begin later are made by the new settings: each listener keeps its ports and its counters, and
+takes over how the new one of its name makes dialogues.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import attrs
 from attrs import frozen
+from twisted.application.service import IServiceCollection
 
-from worldmail.config.settings import Settings
+from worldmail.app.assembly import Assembly, make_limits
+from worldmail.config.listeners import listeners
+from worldmail.config.settings import GENERAL_SECTIONS, Settings
+from worldmail.interfaces.protocol import IProtocol
+from worldmail.plugin import find
+from worldmail.policy.chain import policy_chain
+from worldmail.transport.listen import Listener
 
 LIVE = frozenset(
     {
         "tls",
+        "policy",
         "log.level",
         "limits.exempt",
         "limits.connections",
         "limits.connections_per_address",
         "limits.tls_per_minute",
         "limits.commands_per_minute",
-        "server.shutdown_timeout",
+        "auth.plaintext_without_tls",
     }
 )
 """What of the general sections is taken up without a restart: sections, or single settings."""
@@ -27,28 +40,74 @@ LIVE = frozenset(
 
 @frozen(kw_only=True)
 class Difference:
-    """One setting that is not what it was: its section and name."""
+    """One setting that is not what it was: its section and name, and whether the running server takes it up."""
 
     section: str
     name: str
+    live: bool
 
     def __str__(self) -> str:
         return f"{self.section}.{self.name}"
 
-    @property
-    def live(self) -> bool:
-        """True if the running server takes it up."""
-        return self.section in LIVE or str(self) in LIVE
+
+def take_up(assembly: Assembly, new: Settings) -> Assembly:
+    """Make the running server go by these settings, as far as it can; what it consists of then.
+
+    Raises: `ConfigurationError`; then nothing was changed.
+    """
+    world = attrs.evolve(assembly.world, settings=new, policy=_policy(assembly, new))
+    renewed = {
+        plugin.name: plugin.service(world, new.protocols[plugin.name])
+        for plugin in find(IProtocol)
+        if plugin.name in assembly.protocols and any(_listeners_of(assembly.protocols[plugin.name]))
+    }
+    assembly.tls.reload(new.tls)
+    assembly.limits.reconfigure(make_limits(new))
+    for name, service in renewed.items():
+        _renew(assembly.protocols[name], service)
+    return attrs.evolve(assembly, world=world)
 
 
-def differences(old: Settings, new: Settings) -> Iterator[Difference]:
-    """Every setting that differs, in the order of the file."""
+def differences(old: Settings, new: Settings, protocols: Mapping[str, Any]) -> Iterator[Difference]:
+    """Every setting that differs, in the order of the file. `protocols` are the running services."""
     before, after = old.sections(), new.sections()
-    for section in after:
-        for name in _names(after[section]):
-            if section not in before or getattr(before[section], name) != getattr(after[section], name):
-                yield Difference(section=section, name=name)
+    for section in (name for name in after if name in before):
+        for attribute in attrs.fields(type(after[section])):
+            one, other = getattr(before[section], attribute.name), getattr(after[section], attribute.name)
+            if one != other:
+                live = _is_live(section, attribute.name, one, other, protocols)
+                yield Difference(section=section, name=attribute.name, live=live)
 
 
-def _names(section: Any) -> Iterator[str]:
-    return (attribute.name for attribute in attrs.fields(type(section)))
+def _is_live(section: str, name: str, old: Any, new: Any, protocols: Mapping[str, Any]) -> bool:
+    if section in GENERAL_SECTIONS:
+        return section in LIVE or f"{section}.{name}" in LIVE
+    same_places = [place for _, place in listeners(old)] == [place for _, place in listeners(new)]
+    return same_places and any(_listeners_of(protocols.get(section)))
+
+
+def _policy(assembly: Assembly, new: Settings) -> Any:
+    old = assembly.world.settings
+    if old.policy == new.policy:
+        return assembly.world.policy  # with what it has counted
+    parts = assembly.store
+    foundations = attrs.evolve(
+        parts.foundations, settings=new, directory=assembly.world.directory, mailboxes=parts.mailboxes
+    )
+    return policy_chain(foundations)
+
+
+def _renew(running: Any, new: Any) -> None:
+    """Let each listener make dialogues as the new one of its name does."""
+    made = {listener.name: listener for listener in _listeners_of(new)}
+    for listener in _listeners_of(running):
+        if listener.name in made:
+            listener.factory.make_dialogue = made[listener.name].factory.make_dialogue
+
+
+def _listeners_of(service: Any) -> Iterator[Any]:
+    if isinstance(service, Listener):
+        yield service
+    elif IServiceCollection.providedBy(service):
+        for child in service:
+            yield from _listeners_of(child)

@@ -15,12 +15,12 @@ from twisted.internet.defer import Deferred
 from twisted.logger import globalLogPublisher
 
 from worldmail.app import privileges
-from worldmail.app.assembly import Assembly, build, make_limits, read_configuration, server_key
+from worldmail.app.assembly import Assembly, build, read_configuration, server_key
 from worldmail.app.first import furnish_default_site
 from worldmail.app.journal import Journal, lost_line
 from worldmail.app.observer import JournalObserver
 from worldmail.app.preload import preload
-from worldmail.app.reload import differences
+from worldmail.app.reload import differences, take_up
 from worldmail.app.sink import STANDARD_ERROR, Sink, standard_error_is_nowhere
 from worldmail.config.settings import Settings
 from worldmail.errors import WorldMailError
@@ -42,6 +42,10 @@ class RunningServer:
     _observer: JournalObserver
     _log_file: str | None
     _hangup: Any = field(default=None)
+    _begun_with: Settings = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._begun_with = self.settings
 
     @classmethod
     def build(cls, settings: Settings, observer: JournalObserver, log_file: str | None) -> RunningServer:
@@ -128,16 +132,15 @@ class RunningServer:
         self.journal.reopen()
         try:
             new = read_configuration(file)
-            self.assembly.tls.reload(new.tls)
+            assembly = take_up(self.assembly, new)
         except (WorldMailError, OSError) as error:
             self.journal.record("reload_refused", level="error", text=f"the old configuration goes on: {error}")
             return
-        changed = list(differences(self.settings, new))
-        self.assembly.limits.reconfigure(make_limits(new))
+        changed = [str(one) for one in differences(self.settings, new, assembly.protocols) if one.live]
+        waiting = [str(one) for one in differences(self._begun_with, new, assembly.protocols) if not one.live]
+        self.settings, self.assembly = new, assembly
         self.journal.set_level(new.log.level)
-        waiting = [str(one) for one in changed if not one.live]
-        self.settings = new
-        self.journal.record("server_reloaded", changed=[str(one) for one in changed if one.live])
+        self.journal.record("server_reloaded", changed=changed)
         if waiting:
             text = f"these settings changed and take effect at the next start: {', '.join(waiting)}"
             self.journal.record("restart_needed", level="warn", text=text, settings=waiting)

@@ -1,0 +1,111 @@
+"""SIGHUP: what changes, what does not, and that nobody is disconnected."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import poplib
+import signal
+import smtplib
+import socket
+import ssl
+
+import pytest
+
+from tests.app.conftest import POP3, records, until, wait_for
+from worldmail.testing.process import ServerProcess
+from worldmail.transport.certificates import self_signed
+
+SMTP, POP3S = 25, 995
+
+
+@pytest.fixture
+def running(server: ServerProcess) -> ServerProcess:
+    server.start()
+    return server
+
+
+def hang_up(server: ServerProcess, event: str, count: int = 1) -> dict[str, object]:
+    """Send SIGHUP and wait for this record."""
+    os.kill(server.pid, signal.SIGHUP)
+    return wait_for(server, event, count)
+
+
+def certificate_of(server: ServerProcess) -> str:
+    """The digest of what POP3S shows."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with (
+        socket.create_connection(("127.0.0.1", server.port(POP3S)), 20) as plain,
+        context.wrap_socket(plain) as connection,
+    ):
+        shown = connection.getpeercert(binary_form=True)
+        assert shown is not None
+        return hashlib.sha256(shown).hexdigest()
+
+
+def write_certificate(server: ServerProcess) -> None:
+    """Another certificate in the place of the first."""
+    certificate, key = self_signed(["example.test"])
+    (server.directory / "tls" / "key.pem").write_bytes(key)
+    (server.directory / "tls" / "certificate.pem").write_bytes(certificate)
+
+
+def test_a_new_certificate_is_shown_and_old_sessions_go_on(running: ServerProcess) -> None:
+    before = certificate_of(running)
+    client = poplib.POP3("127.0.0.1", running.port(POP3), timeout=20)
+    write_certificate(running)
+    hang_up(running, "server_reloaded")
+    assert certificate_of(running) != before
+    assert client.capa()
+    client.quit()
+
+
+def test_a_certificate_that_does_not_fit_is_reported_and_the_old_one_stays(running: ServerProcess) -> None:
+    before = certificate_of(running)
+    (running.directory / "tls" / "key.pem").write_bytes(self_signed(["example.test"])[1])
+    told = hang_up(running, "reload_refused")
+    assert told["level"] == "error" and "key.pem" in str(told["text"])
+    assert certificate_of(running) == before
+
+
+def test_a_wrong_configuration_is_reported_by_line_and_the_old_one_goes_on(running: ServerProcess) -> None:
+    right = running.config.read_text()
+    running.config.write_text(right + "\n[nonsense]\n")
+    told = hang_up(running, "reload_refused")
+    assert f"{running.config}:{right.count(chr(10)) + 2}: [nonsense]" in str(told["text"])
+    with smtplib.SMTP("127.0.0.1", running.port(SMTP), timeout=20) as client:
+        assert client.noop()[0] == 250
+
+
+def test_new_sessions_go_by_the_new_settings_of_their_protocol(running: ServerProcess) -> None:
+    old = smtplib.SMTP("127.0.0.1", running.port(SMTP), timeout=20)
+    running.configure({"smtp": {"message_size": "1MB"}})
+    told = hang_up(running, "server_reloaded")
+    assert told["changed"] == ["smtp.message_size"]
+    with smtplib.SMTP("127.0.0.1", running.port(SMTP), timeout=20) as new:
+        new.ehlo()
+        assert new.esmtp_features["size"] == "1000000"
+    old.ehlo()
+    assert old.esmtp_features["size"] == "25000000"
+    old.quit()
+    assert not [one for one in records(running) if one["event"] == "restart_needed"]
+
+
+def test_what_needs_a_restart_is_said_until_it_came(running: ServerProcess) -> None:
+    running.configure({"store": {"inline_limit": "1KiB"}})
+    told = hang_up(running, "restart_needed")
+    assert told["settings"] == ["store.inline_limit"]
+    hang_up(running, "restart_needed", count=2)
+
+
+def test_the_log_goes_on_in_a_new_file_after_it_was_rotated(server: ServerProcess) -> None:
+    log = server.directory / "mail.log"
+    server.configure({"log": {"file": str(log)}})
+    server.start()
+    until(lambda: log.exists() and "server_started" in log.read_text())
+    log.rename(log.with_name("mail.log.1"))
+    os.kill(server.pid, signal.SIGHUP)
+    until(lambda: log.exists() and "server_reloaded" in log.read_text())
+    assert "server_started" not in log.read_text()
+    assert log.stat().st_mode & 0o777 == 0o600
