@@ -84,7 +84,7 @@ def serve(variant: str) -> None:
     from twisted.internet.stdio import StandardIO
     from twisted.protocols.basic import LineReceiver
 
-    from worldmail.testing.fakes import Meeting
+    from worldmail.testing.meeting import Meeting
     from worldmail.testing.world import MemoryJournal
 
     installed: Any = reactor

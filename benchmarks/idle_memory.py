@@ -51,7 +51,8 @@ def main() -> None:
     from twisted.internet.defer import Deferred
     from twisted.internet.threads import deferToThread
 
-    from worldmail.testing.fakes import Meeting, make_tls
+    from worldmail.testing.fakes import make_tls
+    from worldmail.testing.meeting import Meeting
     from worldmail.testing.world import MemoryJournal
 
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 2000

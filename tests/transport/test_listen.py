@@ -16,7 +16,7 @@ from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
 from worldmail.errors import ConfigurationError
-from worldmail.testing.fakes import Meeting
+from worldmail.testing.meeting import Meeting
 from worldmail.transport.listen import Listener
 
 reactor: Any = installed
@@ -97,6 +97,26 @@ class ListenerTests(TestCase):
             await listener.stopService()
             with pytest.raises(ConnectionRefusedError):
                 socket.create_connection(address, timeout=5)
+
+        return self.run_async(test())
+
+    def test_a_connection_that_cannot_be_set_up_is_closed_and_the_next_one_is_served(self) -> Any:
+        async def test() -> None:
+            listener = self.listener(("127.0.0.1", 0))
+            make, self.meeting.factory.make_dialogue = self.meeting.factory.make_dialogue, lambda: 1 // 0
+            listener.startService()
+
+            def talk() -> bytes:
+                try:
+                    with socket.create_connection(listener.addresses[0], timeout=20) as client:
+                        return client.recv(100)
+                except ConnectionResetError:
+                    return b""
+
+            assert await deferToThread(talk) == b""
+            assert len(self.flushLoggedErrors(ZeroDivisionError)) == 1
+            self.meeting.factory.make_dialogue = make
+            assert await deferToThread(talk) == b"hello\r\n"
 
         return self.run_async(test())
 

@@ -1,10 +1,9 @@
-"""A small dialogue for tests and measurements of transports, and listeners to meet it on."""
+"""A small dialogue for tests and measurements of transports, and certificates for it."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 from attrs import define, field
 from twisted.internet.defer import Deferred
@@ -12,10 +11,7 @@ from zope.interface import implementer
 
 from worldmail.config.sections import CertificateSettings, TlsSettings
 from worldmail.interfaces.protocol import IDialogue, Peer
-from worldmail.testing.world import MemoryJournal
 from worldmail.transport.certificates import self_signed
-from worldmail.transport.driver import DialogueFactory
-from worldmail.transport.listen import Listener
 from worldmail.transport.tls import Tls
 from worldmail.wire.effects import Close, Effects, StartTls, Stream
 from worldmail.wire.faults import Fault
@@ -144,46 +140,6 @@ _SPECIAL: dict[bytes, Callable[[PlainDialogue, bytes], Awaitable[Effects]]] = {
     b"FAIL": _fail,
     b"TLS": _tls,
 }
-
-
-@define(kw_only=True)
-class Meeting:
-    """A listener on the loopback whose connections are `PlainDialogue`s (or others), all kept to be looked at."""
-
-    reactor: Any
-    journal: MemoryJournal = field(factory=MemoryJournal)
-    tls: Tls | None = None
-    implicit_tls: bool = False
-    limits: Any = None
-    handshake_timeout: float = 30.0
-    make: Callable[[], Any] = PlainDialogue
-    host: str = "127.0.0.1"
-    dialogues: list[Any] = field(factory=list)
-    factory: DialogueFactory = field(init=False)
-    listener: Listener = field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self.factory = DialogueFactory(
-            self._make,
-            name="test",
-            reactor=self.reactor,
-            journal=self.journal,
-            tls=self.tls,
-            implicit_tls=self.implicit_tls,
-            limits=self.limits,
-            handshake_timeout=self.handshake_timeout,
-        )
-        self.listener = Listener(self.factory, [(self.host, 0)], reactor=self.reactor, grace=2.0)
-
-    def _make(self) -> Any:
-        made = self.make()
-        self.dialogues.append(made)
-        return made
-
-    def start(self) -> tuple[str, int]:
-        """Listen; where."""
-        self.listener.startService()
-        return self.listener.addresses[0]
 
 
 def make_tls(directory: Path, *names: str) -> Tls:

@@ -26,7 +26,7 @@ from worldmail.interfaces.protocol import IDialogue, Peer
 from worldmail.transport.ends import make_peer, no_binding
 from worldmail.transport.factory import ConnectionFactory
 from worldmail.transport.facts import channel_binding, tls_facts
-from worldmail.transport.outgoing import NEVER, OUTPUT_LIMIT, Outgoing, why
+from worldmail.transport.outgoing import NEVER, OUTPUT_LIMIT, TURN_SECONDS, Outgoing, why
 from worldmail.transport.steps import Steps
 from worldmail.wire.effects import Close, Effects, StartTls, Stream
 
@@ -34,8 +34,7 @@ INPUT_LIMIT = 64 * 1024
 """Octets that may lie unread in a busy dialogue before the connection is read no more (plus one read of 64 KiB)."""
 
 TURN_EVENTS = 50
-TURN_SECONDS = 0.01
-"""What one connection may do in one go, while others wait."""
+"""Events of one connection in one go, while others wait."""
 
 RATE_WINDOW = 30.0
 """Seconds over which a dialogue's `minimum_rate` is measured."""
@@ -179,7 +178,7 @@ class DialogueProtocol(Outgoing):
                 await self._reader()
             elif events >= TURN_EVENTS or time.monotonic() > until:
                 self._spend(events)
-                await self._let_others_in()
+                await self.let_others_in()
                 events, until = 0, time.monotonic() + TURN_SECONDS
         self._spend(events)
 
@@ -187,7 +186,7 @@ class DialogueProtocol(Outgoing):
         """Do what the dialogue asks for, in its order."""
         for effect in effects:
             if isinstance(effect, Stream):
-                await self._stream(effect)
+                await self.stream(effect)
             elif self._over:
                 continue
             elif isinstance(effect, bytes):
@@ -202,33 +201,10 @@ class DialogueProtocol(Outgoing):
         if self._queued > OUTPUT_LIMIT:
             self.flush()
 
-    async def _stream(self, stream: Stream) -> None:
-        """Send chunk after chunk, as fast as the peer takes them and others are not kept waiting."""
-        chunks, until = stream.chunks, time.monotonic() + TURN_SECONDS
-        try:
-            while not self._over:
-                self.send(await anext(chunks))
-                if self._full:
-                    await self._reader()
-                elif time.monotonic() > until:
-                    await self._let_others_in()
-                    until = time.monotonic() + TURN_SECONDS
-        except StopAsyncIteration:
-            pass
-        finally:
-            close = getattr(chunks, "aclose", None)
-            if close is not None:
-                await close()
-
     async def _reader(self) -> None:
         """Wait until the peer has read. Its own time begins anew after that."""
         self._acted = True
         await self.room()
-
-    async def _let_others_in(self) -> None:
-        """Go on in the reactor's next round."""
-        self.factory.reactor.callLater(0, self.go_on)
-        await self.pause()
 
     def _spend(self, events: int) -> None:
         """Take events from the address's allowance."""

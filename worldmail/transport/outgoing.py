@@ -12,11 +12,17 @@ from twisted.internet.protocol import Protocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from worldmail.transport.factory import ConnectionFactory
+from worldmail.wire.effects import Stream
+
 OUTPUT_LIMIT = 64 * 1024
 """Octets joined before they are written though the turn goes on."""
 
 SLOWEST_READER = 20
 """Octets a second that a peer must take while output waits for it."""
+
+TURN_SECONDS = 0.01
+"""How long one connection may be at work in one go, while others wait."""
 
 LINGER_SECONDS = 3.0
 """How long a closed connection waits for the peer to close too, when it may not have read the last words."""
@@ -32,6 +38,7 @@ class Outgoing(Protocol):
         deadline: monotonic seconds; the sweep calls `look` when they have passed.
     """
 
+    factory: ConnectionFactory
     transport: Any
     _output: list[bytes]  # what is joined for the next write
     deadline = NEVER
@@ -63,6 +70,24 @@ class Outgoing(Protocol):
             self._octets_out += len(data)
             self.transport.write(data)
 
+    async def stream(self, stream: Stream) -> None:
+        """Send chunk after chunk, as fast as the peer takes them and others are not kept waiting."""
+        chunks, until = stream.chunks, time.monotonic() + TURN_SECONDS
+        try:
+            while not self._over:
+                self.send(await anext(chunks))
+                if self._full:
+                    await self.room()
+                elif time.monotonic() > until:
+                    await self.let_others_in()
+                    until = time.monotonic() + TURN_SECONDS
+        except StopAsyncIteration:
+            pass
+        finally:
+            close = getattr(chunks, "aclose", None)
+            if close is not None:
+                await close()
+
     # -- what Twisted calls (IPushProducer) -----------------------------------
 
     def pauseProducing(self) -> None:
@@ -85,6 +110,11 @@ class Outgoing(Protocol):
             now = time.monotonic()
             self.watch_reader(now)
             await self.pause()
+
+    async def let_others_in(self) -> None:
+        """Go on in the reactor's next round."""
+        self.factory.reactor.callLater(0, self.go_on)
+        await self.pause()
 
     def pause(self) -> Deferred[None]:
         """What fires at the next `go_on`."""

@@ -20,6 +20,7 @@ from typing import Any
 from twisted.internet import main, tcp
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.address import IPv6Address
+from twisted.internet.protocol import Protocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -151,13 +152,19 @@ class EagerPort(tcp.Port):
 
     def _take(self, connection: socket.socket, address: tuple[Any, ...]) -> None:
         factory: Any = self.factory
+        transport = None
         try:
             protocol = factory.buildProtocol(None)
             self.sessionno += 1
-            protocol.makeConnection(EagerServer(connection, protocol, address, self, self.sessionno, self.reactor))
+            transport = EagerServer(connection, protocol, address, self, self.sessionno, self.reactor)
+            protocol.makeConnection(transport)
         except Exception:  # noqa: BLE001  a fault in one connection must not end the listening
             self._log.failure("a connection could not be set up")
-            connection.close()
+            if transport is None:
+                connection.close()
+            else:
+                transport.protocol = Protocol()  # nobody is to be told
+                _SERVER.abortConnection(transport)
 
     def _rest(self, error: OSError) -> None:
         """Leave the rest in the backlog for a while."""
