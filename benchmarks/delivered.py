@@ -6,6 +6,7 @@ WorldMail the last reply, for the peer an empty queue. The mailboxes are counted
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -52,32 +53,25 @@ def rate(side: Side, send: Callable[[int, bool], int], reuse: bool) -> float:
 
 def send_to_many(port: int, reuse: bool, sessions: int = SESSIONS) -> int:
     """One message to each of the many mailboxes, so many at a time."""
-    _source(port, reuse, "-N", "-s", str(sessions), "-m", str(_MANY), "-t", f"box@{DOMAIN}").wait()
+    to_each = ("-N", "-s", str(sessions), "-m", str(_MANY), "-t", f"box@{DOMAIN}")
+    subprocess.run(_command(port, reuse, *to_each), check=True)
     return _MANY
 
 
-def send_to_few(port: int, reuse: bool, each: int = 20) -> int:
+def send_to_few(port: int, reuse: bool, each: int = 50) -> int:
     """So many messages to each of the few: 20 chains of one session, each chain through mailboxes of its own."""
-    chains = [iter(range(chain + 1, _FEW + 1, SESSIONS)) for chain in range(SESSIONS)]
-    live = {chain: process for chain in chains if (process := _next(chain, port, reuse, each))}
-    while live:
-        for chain, process in list(live.items()):
-            if process.poll() is not None:
-                del live[chain]
-                if (following := _next(chain, port, reuse, each)) is not None:
-                    live[chain] = following
-        time.sleep(0.001)
+    chains = []
+    for chain in range(SESSIONS):
+        numbers = range(chain + 1, _FEW + 1, SESSIONS)
+        links = (_command(port, reuse, "-s", "1", "-m", str(each), "-t", mailbox_address(n)) for n in numbers)
+        chains.append(subprocess.Popen(("sh", "-ec", "; ".join(map(shlex.join, links)))))
+    failures = [chain.wait() for chain in chains]
+    if any(failures):
+        raise AssertionError("smtp-source failed")
     return _FEW * each
 
 
-def _next(chain: Iterator[int], port: int, reuse: bool, each: int) -> subprocess.Popen[bytes] | None:
-    number = next(chain, None)
-    if number is None:
-        return None
-    return _source(port, reuse, "-s", "1", "-m", str(each), "-t", mailbox_address(number))
-
-
-def _source(port: int, reuse: bool, *options: str) -> subprocess.Popen[bytes]:
+def _command(port: int, reuse: bool, *options: str) -> tuple[str, ...]:
     keep = ("-d",) if reuse else ()
     fixed = ("-l", str(OCTETS), "-f", f"sender@{DOMAIN}", "-M", "client.test")
-    return subprocess.Popen(("smtp-source", *keep, *fixed, *options, f"127.0.0.1:{port}"))
+    return ("smtp-source", *keep, *fixed, *options, f"127.0.0.1:{port}")

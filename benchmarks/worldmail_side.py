@@ -69,8 +69,7 @@ class WorldMail:
         copy_account(self._database(), self.mailboxes)
 
     def _database(self) -> Path:
-        (found,) = self.directory.glob("worldmail/**/*.sqlite*")
-        return found
+        return self.server.directory / "worldmail.sqlite"
 
     def _query(self, sql: str) -> list[tuple[Any, ...]]:
         connection = apsw.Connection(str(self._database()), flags=apsw.SQLITE_OPEN_READONLY)
