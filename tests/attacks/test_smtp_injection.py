@@ -52,7 +52,9 @@ STRANGE = [
 ]
 
 
-@pytest.mark.parametrize("behind", [b"MAIL FROM:<evil@else.test>\r\n", b"E", b"\r\n", b"\x16\x03\x01", b"RSET\r\nQUIT\r\n"])
+@pytest.mark.parametrize(
+    "behind", [b"MAIL FROM:<evil@else.test>\r\n", b"E", b"\r\n", b"\x16\x03\x01", b"RSET\r\nQUIT\r\n"]
+)
 def test_bytes_behind_starttls_are_never_run(behind: bytes) -> None:
     scene = SmtpScene()
     talk = scene.play_segments([b"EHLO a\r\nSTARTTLS\r\n" + behind, b"EHLO b\r\n"])
@@ -109,7 +111,9 @@ def test_no_argument_becomes_a_header_field(template: bytes, strange: bytes) -> 
     rest = b"EHLO a\r\nMAIL FROM:<a@a.test>\r\n" if b"MAIL" not in template else b"MAIL FROM:<a@a.test>\r\n"
     if template.startswith((b"EHLO a%s", b"HELO", b"EHLO [")):
         rest = b"MAIL FROM:<a@a.test>\r\n"
-    text = template.replace(b"%s", strange) + rest + b"RCPT TO:<bob@example.test>\r\nDATA\r\nSubject: x\r\n\r\ny\r\n.\r\n"
+    text = (
+        template.replace(b"%s", strange) + rest + b"RCPT TO:<bob@example.test>\r\nDATA\r\nSubject: x\r\n\r\ny\r\n.\r\n"
+    )
     talk = _tried(text, scene)
     _check_kept(scene)
     _check_replies(talk)
@@ -209,7 +213,11 @@ def test_the_relay_matrix(who: str, sender: bytes) -> None:
     replies = dict(zip((*FOREIGN, *LOCAL), codes[-len(FOREIGN) - len(LOCAL) :], strict=True))
     signed_in = begin is LOGIN
     for foreign in FOREIGN:
-        wanted = ("250 2.1.5",) if signed_in and foreign == b"<bob>" else ("550 5.7.1", "550 5.1.1", "501 5.1.3", "501 5.5.4")
+        wanted = (
+            ("250 2.1.5",)
+            if signed_in and foreign == b"<bob>"
+            else ("550 5.7.1", "550 5.1.1", "501 5.1.3", "501 5.5.4")
+        )
         assert replies[foreign] in wanted, (foreign, replies[foreign])
     for local in LOCAL:
         assert replies[local] == "250 2.1.5"
@@ -254,7 +262,9 @@ wires = st.lists(st.one_of(st.sampled_from(WORDS), st.binary(max_size=20)), max_
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(wires, st.sampled_from(["smtp", "submission"]), st.booleans())
-def test_any_conversation_is_the_same_however_it_is_split_and_never_breaks(wire: bytes, listener: str, tls: bool) -> None:
+def test_any_conversation_is_the_same_however_it_is_split_and_never_breaks(
+    wire: bytes, listener: str, tls: bool
+) -> None:
     scene = SmtpScene(listener=listener, tls=tls)
     talk = scene.play(wire)
     assert scene.world.journal.failures == []
@@ -262,7 +272,10 @@ def test_any_conversation_is_the_same_however_it_is_split_and_never_breaks(wire:
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.binary(max_size=2000), st.sampled_from([b"", b"EHLO a\r\n", envelope() + b"DATA\r\n", envelope() + b"BDAT 500\r\n"]))
+@given(
+    st.binary(max_size=2000),
+    st.sampled_from([b"", b"EHLO a\r\n", envelope() + b"DATA\r\n", envelope() + b"BDAT 500\r\n"]),
+)
 def test_random_octets_in_any_state_break_nothing(octets: bytes, before: bytes) -> None:
     scene = SmtpScene()
     scene.play(before + octets, ways=("whole", "line by line"))

@@ -57,7 +57,7 @@ def test_a_header_of_any_octets_can_be_looked_at(raw: bytes) -> None:
         (b"bob@a.test", ["bob@a.test"]),
         (b"Bob <bob@a.test>", ["bob@a.test"]),
         (b'"Bob, the <Great>" <bob@a.test>, eve@b.test', ["bob@a.test", "eve@b.test"]),
-        (b"Bob (a (nested) comment, with \\) and \") <bob@a.test>", ["bob@a.test"]),
+        (b'Bob (a (nested) comment, with \\) and ") <bob@a.test>', ["bob@a.test"]),
         (b'"a b"@a.test', ['"a b"@a.test']),
         (b"bob @ a.test", ["bob@a.test"]),
         (b"<@x.test,@y.test:bob@a.test>", ["bob@a.test"]),
@@ -119,7 +119,9 @@ def test_received_can_be_read_back() -> None:
         helo="[IPv6:2001:db8::1]",
         tls=TlsFacts(version="TLSv1.3", cipher="X", bits=256),
     )
-    raw = received_field(origin, host="mx.test", acceptance="id1", at=0, recipient=Address.parse("bob@a.test"), account="x(y)")
+    raw = received_field(
+        origin, host="mx.test", acceptance="id1", at=0, recipient=Address.parse("bob@a.test"), account="x(y)"
+    )
     assert raw == (
         b"Received: from [IPv6:2001:db8::1] ([IPv6:2001:db8::1])\r\n"
         b"\t(using TLSv1.3 with cipher X (256 bits))\r\n"

@@ -16,7 +16,7 @@ from worldmail.mail.header import Header
 
 UNKNOWN = "unknown-8bit"
 SAMPLE = 1 << 16
-"""How many octets at most a guess is made from."""
+"""How many octets a guess is made from at most, and in how many a signature is looked for."""
 
 _LABELS = (b"mime-version", b"content-type", b"content-transfer-encoding")
 _SIGNATURES = (b"dkim-signature", b"arc-message-signature", b"domainkey-signature")
@@ -50,19 +50,20 @@ class CharsetSense:
     A body of ASCII alone costs one look a chunk.
     """
 
-    __slots__ = ("_decoder", "_edge", "_sample", "_signed", "_utf8", "eight_bit")
+    __slots__ = ("_decoder", "_edge", "_sample", "_signed", "_unsearched", "_utf8", "eight_bit")
 
     def __init__(self) -> None:
         self.eight_bit = False
         self._utf8 = True
         self._signed = False
+        self._unsearched = SAMPLE
         self._edge = b""
         self._sample = b""
         self._decoder = codecs.getincrementaldecoder("utf-8")()
 
     def feed(self, octets: bytes) -> None:
         """The next octets of the body, cut anywhere."""
-        if not self._signed:
+        if self._unsearched > 0:
             self._look_for_signature(octets)
         if not self.eight_bit:
             if octets.isascii():
@@ -77,7 +78,10 @@ class CharsetSense:
         text = self._edge + octets if self._edge else octets
         if any(mark in text for mark in _INLINE_SIGNATURES):
             self._signed = True
-        self._edge = text[-_EDGE:]
+            self._unsearched = 0
+        else:
+            self._edge = text[-_EDGE:]
+            self._unsearched -= len(octets)
 
     def charset(self) -> str | None:
         """The charset to declare; None if there is nothing to declare (ASCII, or signed)."""

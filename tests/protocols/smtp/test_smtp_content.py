@@ -119,6 +119,25 @@ def test_what_is_ascii_labelled_or_signed_is_left_alone(message: bytes) -> None:
     assert kept(SmtpScene(), message) == message + b"\r\n"
 
 
+@pytest.mark.parametrize("octets", [100, 40_000, 200_000])
+@pytest.mark.parametrize("place", ["start", "end", "none"])
+def test_long_text_is_labelled_wherever_its_first_8_bit_octet_stands(octets: int, place: str) -> None:
+    body = b"\r\n".join([b"x" * 70] * (octets // 72))
+    body = {"start": "ü\r\n".encode() + body, "end": body + "\r\nü".encode(), "none": body}[place]
+    text = envelope() + b"DATA\r\nSubject: x\r\n\r\n" + body + b"\r\n.\r\n"
+    scene = SmtpScene()
+    for step in (len(text), 10_000, 777):
+        talk = scene.play_segments([text[at : at + step] for at in range(0, len(text), step)])
+        assert talk.codes[-1] == "250 2.0.0"
+        (content,) = scene.contents()
+        head, _, rest = content.partition(b"\r\n\r\n")
+        assert rest == body + b"\r\n"
+        labels = b"MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n"
+        assert head.count(labels) == (0 if place == "none" else 1)
+        assert head.count(b"Received: ") == 1
+        assert head.endswith(b"Subject: x")
+
+
 def test_labelling_can_be_switched_off() -> None:
     message = "Subject: x\r\n\r\nü".encode()
     assert kept(SmtpScene(settings={"label_8bit": False}), message) == message + b"\r\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from zope.interface.verify import verifyObject
 
-from worldmail.errors import OverQuota, StorageFull, TemporaryFailure
+from worldmail.errors import NoSuchRecipient, OverQuota, StorageFull, TemporaryFailure
 from worldmail.interfaces.protocol import IDialogue
 from worldmail.mail.envelope import Body, Notify, Return
 from worldmail.testing.smtp import SmtpScene, envelope, with_body
@@ -306,12 +306,17 @@ def test_a_recipients_own_limit_holds_for_the_whole_message() -> None:
 
 @pytest.mark.parametrize(
     ("error", "code"),
-    [(TemporaryFailure(), "451 4.3.0"), (StorageFull(), "452 4.3.1"), (OverQuota(), "452 4.2.2")],
+    [(TemporaryFailure(), "451 4.3.0"), (NoSuchRecipient(), "550 5.1.1"), (OverQuota(), "452 4.2.2")],
 )
 def test_what_the_store_cannot_do_is_the_reply_and_the_session_goes_on(error: Exception, code: str) -> None:
     scene = SmtpScene(prepare=lambda world: setattr(world.acceptance, "fail", error))
     talk = scene.play(with_body(b"x") + b"MAIL FROM:<>\r\n")
     assert talk.codes[-2:] == [code, "250 2.1.0"]
+
+
+def test_a_full_disk_is_told_at_MAIL() -> None:
+    scene = SmtpScene(prepare=lambda world: setattr(world.acceptance, "fail", StorageFull()))
+    assert scene.play(b"EHLO a\r\nMAIL FROM:<> SIZE=100\r\nNOOP\r\n").codes[-2:] == ["452 4.3.1", "250 2.0.0"]
 
 
 def test_a_writer_that_fails_to_finish_is_the_reply() -> None:
@@ -346,6 +351,7 @@ def test_a_refusal_is_recorded_with_its_stage() -> None:
     scene.play(envelope(b"<a@a.test>", b"<nobody@example.test>"))
     (record,) = scene.world.journal.named("refused")
     assert (record["stage"], record["code"], record["enhanced"]) == ("RCPT", 550, "5.1.1")
+    assert record["argument"] == "TO:<nobody@example.test>"
 
 
 def test_too_many_errors_end_the_session() -> None:
@@ -405,7 +411,8 @@ def test_vrfy_and_expn_tell_where_the_site_says_so() -> None:
         prepare=lambda world: world.add_alias("team@example.test", "bob@example.test", "alice@example.test"),
     )
     talk = scene.play(
-        b"EHLO a\r\nVRFY <bob@example.test>\r\nVRFY nobody@example.test\r\nVRFY x@else.test\r\nEXPN team@example.test\r\nVRFY\r\n"
+        b"EHLO a\r\nVRFY <bob@example.test>\r\nVRFY nobody@example.test\r\nVRFY x@else.test\r\n"
+        b"EXPN team@example.test\r\nVRFY\r\n"
     )
     assert talk.replies[2:5] == [
         ["250 2.1.5 <bob@example.test>"],

@@ -24,6 +24,9 @@ from worldmail.mail.received import received_field
 from worldmail.mail.submission import missing_fields, qualified_header
 from worldmail.protocols.smtp.settings import SmtpSettings
 
+HOLD = 32 * 1024
+"""Octets of a message without MIME labels that are held until it is known whether it needs some."""
+
 _MAXIMUM_MESSAGE_ID = 998
 
 
@@ -60,6 +63,8 @@ class Intake:
         "_finishing",
         "_head",
         "_header",
+        "_held",
+        "_held_size",
         "_message_id",
         "_received",
         "_sense",
@@ -79,6 +84,8 @@ class Intake:
         self._header = b""
         self._top = b""  # what goes in front of everything, where it is not written yet
         self._sense: CharsetSense | None = None
+        self._held: list[bytes] | None = None
+        self._held_size = 0
         self._message_id: str | None = None
         self._received = int(consignment.world.clock.now())
         self._finishing = False
@@ -96,6 +103,9 @@ class Intake:
             return
         if self._sense is not None:
             self._sense.feed(octets)
+            if self._held is not None:
+                self._hold(self._held, octets)
+                return
         self._writer.write(octets)
 
     def behind(self) -> bool:
@@ -147,12 +157,31 @@ class Intake:
         """Forget it all; what is being accepted at this moment is left to go through."""
         if not self._finishing:
             self.aborted = True
+            self._held = None
             self._writer.abort()
 
     def _in_front(self) -> bytes:
         """What could not be written before the whole body was seen."""
+        if self._held is not None:
+            self._writer.write(b"".join(self._held))
         charset = self._sense.charset() if self._sense is not None else None
         return self._top + label_fields(charset) if charset is not None else self._top
+
+    def _hold(self, held: list[bytes], octets: bytes) -> None:
+        """Keep the start of a body whose label is not known yet: what goes in front of little costs little.
+
+        Of a longer body, ASCII so far, most is ASCII to its end: it is written as it comes, and
+        labels that are needed all the same come in front of our own field.
+        """
+        held.append(octets)
+        self._held_size += len(octets)
+        if self._held_size > HOLD:
+            assert self._sense is not None
+            if not self._sense.eight_bit:
+                held.insert(0, self._top)
+                self._top = b""
+            self._held = None
+            self._writer.write(b"".join(held))
 
     def _collect(self, head: bytearray, octets: bytes) -> None:
         """Look for the empty line that ends the header."""
@@ -201,7 +230,8 @@ class Intake:
             self._top = top
             self._sense = CharsetSense()
             self._sense.feed(rest)
-            self._writer.write(raw + rest)
+            self._held = []
+            self._hold(self._held, raw + rest)
         else:
             self._writer.write(b"".join((top, raw, rest)))
 

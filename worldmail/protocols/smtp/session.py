@@ -35,6 +35,8 @@ from worldmail.wire.effects import Close, Effects
 from worldmail.wire.faults import Fault
 
 _IDLE = frozenset((b"NOOP", b"RSET", b"VRFY", b"EXPN", b"HELP", b"EHLO", b"HELO"))
+_LOGGED_WORDS = frozenset((b"MAIL", b"RCPT"))
+_LOGGED = 320  # octets of an argument
 _WITHOUT_CODES = frozenset((b"EHLO", b"HELO"))
 _RECORDED = frozenset((b"MAIL", b"RCPT", b"DATA", b"BDAT", b"STARTTLS"))
 
@@ -55,6 +57,7 @@ class Session:
     """
 
     __slots__ = (
+        "_argument",
         "_asker",
         "_command",
         "_opened",
@@ -79,6 +82,7 @@ class Session:
     account: Account | None
     transaction: Transaction | None
     respond: Callable[[bytes], Awaitable[Effects]] | None
+    _argument: bytes
     _asker: Asker | None
     _tally: Tally
     _transfer: Transfer | None
@@ -242,6 +246,7 @@ class Session:
         if self.state is State.SASL:
             return await self._take_response(line)
         word, _, argument = line.partition(b" ")
+        self._argument = argument
         entrance = self.entrance
         self._command = command = entrance.commands.get(word.upper())
         if len(line) > entrance.settings.command_line - 2 and word.upper() != b"AUTH":
@@ -332,6 +337,7 @@ class Session:
             enhanced=refusal.reply_enhanced,
             reason=refusal.reason or refusal.reply_text,
             sender=None if transaction is None else str(transaction.sender or "<>"),
+            argument=self._argument[:_LOGGED].decode("utf-8", "backslashreplace") if word in _LOGGED_WORDS else None,
         )
 
     def _end_text(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from worldmail.protocols.smtp.grammar import parse_client_name
 from worldmail.protocols.smtp.replies import reply
 from worldmail.protocols.smtp.session import Session
@@ -18,7 +20,13 @@ async def ehlo(session: Session, helo: str) -> Effects:
     for row in entrance.rows:
         if row.capability is not None:
             lines.extend(row.capability(session))
-    return (reply(250, "", *lines),)
+    return (_listed(tuple(lines)),)
+
+
+@lru_cache(maxsize=64)
+def _listed(lines: tuple[str, ...]) -> bytes:
+    """The reply; there are only so many lists."""
+    return reply(250, "", *lines)
 
 
 async def helo(session: Session, name: str) -> Effects:

@@ -26,6 +26,7 @@ async def run(session: Session, arguments: MailArguments) -> Effects:
     size_limit = session.size_limit
     if arguments.size is not None and arguments.size > size_limit:
         raise MessageTooLarge  # RFC 1870 §6.1
+    entrance.world.acceptance.check_room(arguments.size or 0)
     sender = _qualified(session, arguments.sender)
     waiting = entrance.world.policy.ask(SenderRequest(asker=session.asker, sender=sender, size=arguments.size))
     if waiting is not None:
