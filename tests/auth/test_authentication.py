@@ -7,12 +7,14 @@ import hashlib
 import hmac
 
 from attrs import evolve
+from twisted.cred.credentials import IUsernameHashedPassword
 from twisted.cred.error import UnauthorizedLogin
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred
 from twisted.trial import unittest
 
+from worldmail.auth.credential_maker import secret_purpose
 from worldmail.auth.credentials import PasswordLogin
+from worldmail.auth.invented import NOBODY
 from worldmail.config.settings import Settings
 from worldmail.errors import AuthenticationFailed, Refusal, TemporaryFailure
 from worldmail.interfaces.auth import IAccountAvatar, SignedIn
@@ -343,6 +345,13 @@ class MechanismsTests(LoginCase):
 
 
 class PortalTests(LoginCase):
+    async def test_the_secret_that_stands_in_for_none_lets_nobody_in(self):
+        await self.site.add("bare@example.test", "secret")
+        checker = self.authentication.portal.checkers[IUsernameHashedPassword]
+        checker._dummy = self.site.key.seal(secret_purpose(NOBODY), b"known")
+        for login in ("bare@example.test", "nobody@example.test"):
+            assert type(await self.error(self.cram(login, "known"))) is AuthenticationFailed
+
     async def test_the_portal_gives_the_account_as_avatar(self):
         account = await self.site.directory.account(BOB)
         login = PasswordLogin(username=b"bob", password=b"secret", account=account)
@@ -352,29 +361,6 @@ class PortalTests(LoginCase):
         login = PasswordLogin(username=b"bob", password=b"wrong", account=account)
         with self.assertRaises(UnauthorizedLogin):
             await self.authentication.portal.login(login, None, IAccountAvatar)
-
-    async def test_a_hash_with_other_parameters_is_made_anew_once_the_password_is_known(self):
-        stronger = Settings(auth=evolve(CHEAP, argon2_time=2, scram_iterations=5000))
-        other = AccountSite.make(reactor, database=self.site.database, settings=stronger)
-        self.addCleanup(other.stop)
-        made = []
-        make = other.passwords.make
-        other.passwords.make = lambda password: made.append(Deferred.fromCoroutine(wrapped(make(password)))) or made[-1]
-
-        async def wrapped(awaitable):
-            return await awaitable
-
-        account = await other.authentication.password("bob", "secret", context())
-        await made[0]
-        ((hashed, generation),) = await other.database.read(
-            lambda cursor: cursor.all("SELECT password, generation FROM account")
-        )
-        assert ",t=2," in hashed and generation == account.generation
-        iterations = await other.database.read(lambda cursor: cursor.all("SELECT DISTINCT iterations FROM scram_key"))
-        assert iterations == [(5000,)]
-        await other.authentication.password("bob", "secret", context(service="smtp"))
-        assert len(made) == 1
-        assert (await self.scram("bob", "secret")).account.address == BOB
 
     async def test_a_database_that_is_away_is_a_temporary_failure_and_no_guess(self):
         self.site.database.error = TemporaryFailure()

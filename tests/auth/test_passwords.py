@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from attrs import evolve
 from twisted.internet import reactor
+from twisted.internet.defer import Deferred
 from twisted.trial import unittest
 
 from worldmail.auth.passwords import Passwords
+from worldmail.config.settings import Settings
 from worldmail.errors import AuthenticationDelayed
-from worldmail.testing.accounts import CHEAP
+from worldmail.testing.accounts import CHEAP, AccountSite, context
 
 
 class PoolTests(unittest.TestCase):
@@ -32,3 +34,31 @@ class PoolTests(unittest.TestCase):
             assert await passwords.verify(kept, "x", preferred=True) is False
             assert passwords.outdated(kept)
         assert not passwords.outdated(passwords.dummy)
+
+
+class RehashTests(unittest.TestCase):
+    async def test_a_hash_with_other_parameters_is_made_anew_once_the_password_is_known(self):
+        site = AccountSite.make(reactor)
+        self.addCleanup(site.stop)
+        await site.admin.add_domain("example.test")
+        await site.add("bob@example.test", "secret")
+        stronger = Settings(auth=evolve(CHEAP, argon2_time=2, scram_iterations=5000))
+        other = AccountSite.make(reactor, database=site.database, settings=stronger)
+        self.addCleanup(other.stop)
+        made = []
+        make = other.passwords.make
+        other.passwords.make = lambda password: made.append(Deferred.fromCoroutine(wrapped(make(password)))) or made[-1]
+
+        async def wrapped(awaitable):
+            return await awaitable
+
+        account = await other.authentication.password("bob", "secret", context())
+        await made[0]
+        ((hashed, generation),) = await other.database.read(
+            lambda cursor: cursor.all("SELECT password, generation FROM account")
+        )
+        assert ",t=2," in hashed and generation == account.generation
+        iterations = await other.database.read(lambda cursor: cursor.all("SELECT DISTINCT iterations FROM scram_key"))
+        assert iterations == [(5000,)]
+        await other.authentication.password("bob", "secret", context(service="smtp"))
+        assert len(made) == 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+
 from attrs import frozen
 
 from worldmail.auth.credential_maker import secret_purpose
@@ -33,5 +35,5 @@ class Invented:
         )
 
     def sealed_secret(self) -> bytes:
-        """A sealed secret that belongs to nobody."""
-        return self._key.seal(secret_purpose(NOBODY), b"x" * 24)
+        """A sealed secret that belongs to nobody and that nobody knows."""
+        return self._key.seal(secret_purpose(NOBODY), secrets.token_bytes(24))
