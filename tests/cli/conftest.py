@@ -1,0 +1,90 @@
+"""The command as people run it: a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attrs import frozen
+
+from worldmail.testing.process import CLI, ROOT, ServerProcess
+
+
+@frozen
+class Answer:
+    """How a command ended."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """What it said with --json."""
+        return json.loads(self.out)
+
+
+@frozen
+class Commands:
+    """Runs commands on one site."""
+
+    config: Path | None
+
+    def __call__(self, *words: str, stdin: str = "", **variables: str) -> Answer:
+        """`worldmail [--config ...] WORDS`."""
+        options = () if self.config is None else ("--config", str(self.config))
+        done = subprocess.run(
+            (*CLI, *options, *words),
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
+                **variables,
+            },
+        )
+        return Answer(done.returncode, done.stdout, done.stderr)
+
+    def ok(self, *words: str, stdin: str = "") -> Answer:
+        """The same, which must succeed."""
+        answer = self(*words, stdin=stdin)
+        assert answer.status == 0, answer
+        return answer
+
+    def refused(self, *words: str, stdin: str = "") -> str:
+        """The same, which must fail with status 1 and one line; the line."""
+        answer = self(*words, stdin=stdin)
+        assert (answer.status, answer.out) == (1, ""), answer
+        (line,) = answer.err.splitlines()
+        return line
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> ServerProcess:
+    """A site to copy: making one takes most of a second."""
+    made = ServerProcess(directory=tmp_path_factory.mktemp("template") / "data")
+    made.initialise()
+    return made
+
+
+@pytest.fixture
+def site(template: ServerProcess, tmp_path: Path) -> Iterator[ServerProcess]:
+    """A site that was initialised; its server is not running."""
+    made = ServerProcess(directory=tmp_path / "data", port_base=template.port_base)
+    shutil.copytree(template.directory, made.directory)
+    yield made
+    made.kill()
+
+
+@pytest.fixture
+def worldmail(site: ServerProcess) -> Commands:
+    """Commands on that site."""
+    return Commands(site.config)

@@ -1,0 +1,193 @@
+"""Every noun, with the server stopped and running, for people and for machines."""
+
+from __future__ import annotations
+
+import os
+import poplib
+import pty
+import smtplib
+import ssl
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Commands
+from worldmail.testing.process import CLI, ROOT, ServerProcess
+
+SECRET = "marker secret 1"
+
+
+def login(site: ServerProcess, user: str, password: str) -> bool:
+    """Can this account sign in by POP3?"""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    client = poplib.POP3_SSL("127.0.0.1", site.port(995), timeout=30, context=context)
+    try:
+        client.user(user)
+        client.pass_(password)
+    except poplib.error_proto:
+        return False
+    finally:
+        client.close()
+    return True
+
+
+def test_domains_come_and_go(worldmail: Commands) -> None:
+    assert worldmail.ok("domain", "add", "Zwei.test").out == "added zwei.test\n"
+    assert worldmail.ok("domain", "add", "drei.test", "--alias-of", "zwei.test", "--json").json == {
+        "name": "drei.test",
+        "kind": "local",
+        "alias_of": "zwei.test",
+    }
+    assert [line.split() for line in worldmail.ok("domain", "list").out.splitlines()] == [
+        ["NAME", "KIND", "ALIAS", "OF"],
+        ["drei.test", "local", "zwei.test"],
+        ["example.test", "local", "-"],
+        ["zwei.test", "local", "-"],
+    ]
+    assert "zwei.test" in worldmail.refused("domain", "add", "zwei.test")
+    worldmail.ok("domain", "remove", "drei.test")
+    assert worldmail.refused("domain", "remove", "drei.test").startswith("worldmail: ")
+    assert "example.test" in worldmail.refused("domain", "remove", "example.test")  # it holds an account
+
+
+def test_accounts_come_and_go_while_the_server_runs(site: ServerProcess, worldmail: Commands) -> None:
+    site.start()
+    worldmail.ok("user", "add", "ann@example.test", "--password-stdin", "--name", "Ann", stdin=SECRET + "\n")
+    assert login(site, "ann@example.test", SECRET)
+    made = worldmail.ok("user", "passwd", "ann@example.test", "--generate", "--json").json
+    assert login(site, "ann@example.test", made["password"])
+    assert not login(site, "ann@example.test", SECRET)
+    worldmail.ok("user", "remove", "ann@example.test")
+    assert not login(site, "ann@example.test", made["password"])
+    site.stop()
+    assert SECRET not in site.log.read_text() and made["password"] not in site.log.read_text()
+
+
+def test_accounts_are_listed_and_shown(worldmail: Commands) -> None:
+    worldmail.ok("user", "add", "ann@example.test", "--password-stdin", "--name", "Ann Ü", stdin=SECRET)
+    rows = worldmail.ok("user", "list", "--json").json
+    assert [row["address"] for row in rows] == ["ann@example.test", "postmaster@example.test"]
+    shown = worldmail.ok("user", "show", "ann@example.test", "--json").json
+    assert shown["name"] == "Ann Ü" and set(shown["mailboxes"]) == {"INBOX", "Sent", "Drafts", "Trash", "Junk"}
+    assert "0 messages, 0 octets" in worldmail.ok("user", "show", "ann@example.test").out
+    assert worldmail.ok("user", "list", "example.test").out.count("\n") == 3
+    assert "nobody@example.test" in worldmail.refused("user", "show", "nobody@example.test")
+
+
+def test_keys_of_an_account_are_listed_set_and_checked(worldmail: Commands) -> None:
+    keys = {row["key"] for row in worldmail.ok("user", "set", "--json").json}
+    assert {"quota", "max-message", "legacy-auth", "imap-create"} <= keys
+    shown = worldmail.ok("user", "set", "postmaster@example.test", "quota=10MiB", "imap-create=off", "--json").json
+    assert shown["quota"] == 10 * 2**20 and shown["imap-create"] == "off"
+    assert "quota takes" in worldmail.refused("user", "set", "postmaster@example.test", "quota=lots")
+    assert "key=value" in worldmail.refused("user", "set", "postmaster@example.test", "quota")
+    assert "legacy-auth" in worldmail.refused("user", "set", "postmaster@example.test", "no-such-key=1")
+
+
+def test_a_legacy_secret_is_shown_once_or_taken_from_standard_input(worldmail: Commands) -> None:
+    postmaster = "postmaster@example.test"
+    shown = worldmail.ok("user", "set", postmaster, "legacy-auth=on", "--json").json
+    assert shown["legacy_auth"] and len(shown["legacy_secret"]) >= 12
+    assert shown["legacy_secret"] not in worldmail.ok("user", "show", postmaster).out
+    given = worldmail.ok("user", "set", postmaster, "legacy-auth=on", "--secret-stdin", stdin="a-secret-of-mine\n")
+    assert "a-secret-of-mine" not in given.out
+    assert worldmail.ok("user", "set", postmaster, "legacy-auth=off", "--json").json["legacy_auth"] is False
+
+
+def test_aliases_come_and_go(worldmail: Commands) -> None:
+    worldmail.ok("alias", "add", "info@example.test", "postmaster@example.test", "away@elsewhere.test")
+    worldmail.ok("alias", "add", "*@example.test", "postmaster@example.test")
+    rows = worldmail.ok("alias", "list", "--json").json
+    assert {row["address"]: row["targets"] for row in rows} == {
+        "*@example.test": ["postmaster@example.test"],
+        "info@example.test": ["away@elsewhere.test", "postmaster@example.test"],
+    }
+    worldmail.ok("alias", "remove", "info@example.test")
+    assert worldmail.ok("alias", "list").out.count("\n") == 2
+    worldmail.refused("alias", "remove", "info@example.test")
+
+
+def test_a_message_is_traced_by_address_message_id_and_acceptance(site: ServerProcess, worldmail: Commands) -> None:
+    site.start()
+    with smtplib.SMTP("127.0.0.1", site.port(25), timeout=30) as client:
+        text = "Message-ID: <one@two.test>\r\nSubject: x\r\n\r\ncontent that no trace may show\r\n"
+        client.sendmail("from@elsewhere.test", ["postmaster@example.test"], text)
+    rows = worldmail.ok("trace", "postmaster@example.test", "--json").json
+    assert [row["event"] for row in rows] == ["accepted"]
+    for key in ("<one@two.test>", rows[0]["acceptance"], "from@elsewhere.test"):
+        assert worldmail.ok("trace", key, "--json").json == rows
+    table = worldmail.ok("trace", "<one@two.test>").out
+    assert rows[0]["acceptance"] in table and "content that" not in table
+    assert worldmail.refused("trace", "nothing").endswith("nothing is known of nothing")
+
+
+def test_the_configuration_may_come_from_the_environment(site: ServerProcess) -> None:
+    answer = Commands(None)("domain", "list", WORLDMAIL_CONFIG=str(site.config))
+    assert answer.status == 0 and "example.test" in answer.out
+
+
+def test_without_a_configuration_it_is_a_usage_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("WORLDMAIL_CONFIG", raising=False)
+    answer = Commands(None)("domain", "list")
+    assert answer.status == 2 and "name the configuration" in answer.err and "Traceback" not in answer.err
+
+
+def test_a_failure_in_JSON_is_an_object(worldmail: Commands) -> None:
+    answer = worldmail("domain", "remove", "no.test", "--json")
+    assert answer.status == 1 and answer.err.startswith('{"error": ')
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("user", "add", "no-domain", "--generate"), "has no domain"),
+        (("user", "add", "a b@example.test", "--generate"), "is not an address"),
+        (("user", "add", "ann@elsewhere.test", "--generate"), "elsewhere.test"),
+        (("user", "add", "postmaster@example.test", "--generate"), "postmaster@example.test"),
+        (("user", "add", "ann@example.test", "--password-stdin"), "no password on standard input"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_line(worldmail: Commands, words: tuple[str, ...], said: str) -> None:
+    assert said in worldmail.refused(*words)
+
+
+def test_a_password_is_asked_for_on_a_terminal_and_not_shown(site: ServerProcess) -> None:
+    primary, secondary = pty.openpty()
+    process = subprocess.Popen(
+        (*CLI, "--config", str(site.config), "user", "add", "ann@example.test"),
+        stdin=secondary,
+        stdout=secondary,
+        stderr=secondary,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        start_new_session=True,
+    )
+    os.close(secondary)
+    shown = b""
+    for _ in range(2):
+        while not shown.endswith(b": "):
+            shown += os.read(primary, 1024)
+        os.write(primary, SECRET.encode() + b"\n")
+        shown += os.read(primary, 1)
+    try:
+        while data := os.read(primary, 1024):
+            shown += data
+    except OSError:
+        pass  # the terminal's end
+    assert process.wait(30) == 0
+    os.close(primary)
+    assert b"added ann@example.test" in shown and SECRET.encode() not in shown
+
+
+def test_a_command_without_a_terminal_says_how_to_give_a_password(worldmail: Commands) -> None:
+    answer = worldmail("user", "add", "ann@example.test")
+    assert answer.status == 2 and "--password-stdin" in answer.err
+
+
+def test_help_needs_no_configuration() -> None:
+    answer = Commands(None)("--help")
+    assert answer.status == 0
+    for noun in ("alias", "check", "domain", "init", "tap", "trace", "user"):
+        assert noun in answer.out
