@@ -306,6 +306,20 @@ class TestMoved(DatabaseCase):
         assert await self.database.read(stored) == ["a", "d"]
         assert await self.database.scan(stored) == ["a", "d"]
 
+    async def test_a_database_put_in_its_place_is_taken_up_whole(self) -> None:
+        await self.database.write(put("a"))
+        await self.database.scan(stored)
+        copy = apsw.Connection(self.path)
+        copy.execute("VACUUM INTO ?", (f"{self.path}.backup",))
+        copy.close()
+        await self.settle(*(self.database.write(put(name)) for name in ("b", "c")))
+        os.replace(f"{self.path}.backup", self.path)
+        await self.pause(0.25)
+        assert await self.database.write(put("d")) == "d"
+        assert await self.database.read(stored) == ["a", "d"]
+        assert await self.database.scan(stored) == ["a", "d"]
+        assert await self.database.read(lambda cursor: cursor.all("PRAGMA integrity_check")) == [("ok",)]
+
 
 class TestPermissions(DatabaseCase):
     def test_the_data_is_for_its_owner_alone(self) -> None:

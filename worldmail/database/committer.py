@@ -41,20 +41,20 @@ class Committer:
         if self.connection is not None:
             if not self.moved():
                 return self.connection
-            self.close()
+            self.retire()
         identity = self.file.identity()
         if identity is None:
             raise DatabaseMoved(f"{self.file.path} is gone")
         connection = self.file.open_writer()
         if self._suspect:
             self._settle(connection)
-        self.connection, self._identity = connection, identity
+        self._identity, self.connection = identity, connection  # in this order: other threads ask `moved`
         self.stopwatch = Stopwatch(connection)
         return connection
 
     def moved(self) -> bool:
-        """True if the path does not lead to the open file any more."""
-        return self.file.identity() != self._identity
+        """True if a file is open, and the path does not lead to it any more."""
+        return self.connection is not None and self.file.identity() != self._identity
 
     def close(self) -> None:
         """Give the handle up; the next group opens another."""
@@ -64,6 +64,18 @@ class Committer:
                 connection.close(True)
             except apsw.Error as error:
                 _log.error("database: closing {path}: {error}", path=self.file.path, error=str(error))
+
+    def retire(self) -> None:
+        """Give up a handle whose file was moved or replaced; first empty the log into that file.
+
+        SQLite finds the log by its name: left as it is, it would be taken for that of the file in the old one's place.
+        """
+        try:
+            if self.connection is not None:
+                self.connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        except apsw.Error as error:
+            _log.error("database: the log of a file that was moved stays: {error}", error=str(error))
+        self.close()
 
     def distrust(self) -> None:
         """Something is wrong with the handle: the next group opens another, and settles the WAL first."""

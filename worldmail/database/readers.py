@@ -6,7 +6,8 @@ outlives it: the next unit sees every commit before it.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from math import inf
 from time import monotonic
 from typing import Any, TypeVar
@@ -75,11 +76,20 @@ class Readers:
         threads: how many scans run at once.
         waiting_limit: scans that may run or wait; one more fails at once.
         busy_timeout: seconds a scan waits for a lock.
+        closed: True while no connection may be opened, because the writer still has a file that was moved.
     """
 
     def __init__(
-        self, file: DatabaseFile, reactor: Any, *, threads: int, waiting_limit: int, busy_timeout: float
+        self,
+        file: DatabaseFile,
+        reactor: Any,
+        *,
+        threads: int,
+        waiting_limit: int,
+        busy_timeout: float,
+        closed: Callable[[], bool],
     ) -> None:
+        self._closed = closed
         self._file = file
         self._waiting_limit = waiting_limit
         self._busy_timeout = busy_timeout
@@ -106,9 +116,17 @@ class Readers:
 
     def follow(self) -> None:
         """Let go of connections whose file was moved or replaced; cheap, to be called now and then."""
-        if self._mine is not None and self._mine.identity != self._file.identity():
+        identity = self._file.identity()
+        if self._mine is not None and self._mine.identity != identity:
             self._mine.close()
             self._mine = None
+        for _ in range(len(self._spare)):
+            with suppress(IndexError):  # a thread may have taken it meanwhile
+                reading = self._spare.pop(0)
+                if reading.identity == identity:
+                    self._spare.append(reading)
+                else:
+                    reading.close()
 
     def now(self, unit: Unit[T]) -> T:
         """Run `unit` on this thread. Raises its error, `Overrun`, the engine's."""
@@ -116,13 +134,18 @@ class Readers:
         if reading is None:
             if not self._serving:
                 raise TemporaryFailure(reason="the database is closed")
-            reading = self._mine = Reading.open(self._file, 0.0)
+            reading = self._mine = self._open(0.0)
         try:
             return reading.run(unit, monotonic() + PATIENCE)
         except DISTRUSTED:
             self._mine = None
             reading.close()
             raise
+
+    def _open(self, busy_timeout: float) -> Reading:
+        if self._closed():
+            raise DatabaseMoved(f"{self._file.path} was moved")
+        return Reading.open(self._file, busy_timeout)
 
     def read(self, unit: Unit[T]) -> Awaitable[T]:
         """At once; on a thread after all if it must wait for a lock, or takes too long."""
@@ -159,7 +182,7 @@ class Readers:
                 reading.close()
                 reading = None
             if reading is None:
-                reading = Reading.open(self._file, self._busy_timeout)
+                reading = self._open(self._busy_timeout)
             result = reading.run(unit, inf)
         except DISTRUSTED as error:
             if reading is not None:

@@ -58,7 +58,12 @@ class SqliteDatabase:
         self._limits = {"group_limit": group_limit, "waiting_limit": waiting_limit}
         self._committer = Committer(file=file, busy_timeout=busy_timeout)
         self._readers = Readers(
-            file, reactor, threads=scan_threads, waiting_limit=waiting_limit, busy_timeout=busy_timeout
+            file,
+            reactor,
+            threads=scan_threads,
+            waiting_limit=waiting_limit,
+            busy_timeout=busy_timeout,
+            closed=self._committer.moved,
         )
         self._writer: Writer | None = None
         self._calls: list[LoopingCall] = []
@@ -79,7 +84,9 @@ class SqliteDatabase:
             self._readers.stop()
             self._committer.close()
             raise
-        self._writer = Writer(self._committer, self._reactor, self.changes.committed, **self._limits)
+        self._writer = Writer(
+            self._committer, self._reactor, self.changes.committed, self._readers.follow, **self._limits
+        )
         self._repeat(POLL, self._poll)
         self._repeat(PRUNE, self._prune)
 
@@ -137,6 +144,8 @@ class SqliteDatabase:
 
     def _poll(self) -> None:
         self._readers.follow()
+        if self._writer is not None:
+            self._writer.follow()
         self.changes.poll()
 
     def _prune(self) -> Deferred[None]:

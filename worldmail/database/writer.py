@@ -36,6 +36,7 @@ class Writer:
         committer: holds the connection.
         reactor: `callLater`, `callFromThread`.
         committed: told the notices of each group, before its units are settled.
+        let_go: called when the file was moved: readers let go of it before the writer does.
         group_limit: units in one transaction.
         waiting_limit: units that may wait; one more fails at once.
     """
@@ -45,6 +46,7 @@ class Writer:
         committer: Committer,
         reactor: Any,
         committed: Callable[[list[NumberedNotice]], None],
+        let_go: Callable[[], None],
         *,
         group_limit: int,
         waiting_limit: int,
@@ -52,6 +54,7 @@ class Writer:
         self._committer = committer
         self._reactor = reactor
         self._committed = committed
+        self._readers_let_go = let_go
         self._group_limit = group_limit
         self._waiting_limit = waiting_limit
         self._waiting: deque[Job] = deque()
@@ -82,6 +85,17 @@ class Writer:
         self._rest()
         return done.addCallback(lambda _: self._worker.stop())
 
+    def follow(self) -> None:
+        """Let go of a connection whose file was moved or replaced; cheap, to be called now and then."""
+        if not self._away and self._committer.moved():
+            self._readers_let_go()
+            self._away = True
+            self._worker.do(self._retire, self._back)
+
+    def _retire(self) -> list[Group]:
+        self._committer.retire()
+        return []
+
     def _turn(self) -> None:
         """Put a group together and send it on its way."""
         self._turn_is_due = False
@@ -110,7 +124,10 @@ class Writer:
         """The statements of a group, now, on this thread; None if that cannot be: the thread runs it all then."""
         committer = self._committer
         connection, stopwatch = committer.connection, committer.stopwatch
-        if connection is None or stopwatch is None or committer.moved():
+        if connection is None or stopwatch is None:
+            return None
+        if committer.moved():
+            self._readers_let_go()
             return None
         started = monotonic()
         try:
