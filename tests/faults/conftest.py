@@ -7,6 +7,6 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[1] / "crash"), str(Path(__file__).parents[2])]
 
-from oracle.fixtures import make_server, prepared, seed  # noqa: E402 - found through the path above
+from oracle.fixtures import disk, make_server, prepared, seed  # noqa: E402 - found through the path above
 
-__all__ = ["make_server", "prepared", "seed"]
+__all__ = ["disk", "make_server", "prepared", "seed"]

@@ -22,9 +22,16 @@ def server(make_server: MakeServer) -> ServerProcess:
     return made
 
 
+def locked(server: ServerProcess) -> apsw.Connection:
+    """Another process's transaction: ROLLBACK ends it."""
+    connection = apsw.Connection(str(find_database(server.directory)))
+    connection.set_busy_timeout(5000)
+    connection.execute("BEGIN IMMEDIATE")
+    return connection
+
+
 def test_a_lock_that_stays_is_a_temporary_failure(server: ServerProcess) -> None:
-    other = apsw.Connection(str(find_database(server.directory)))
-    other.execute("BEGIN IMMEDIATE")
+    other = locked(server)
     assert send(server, "locked") == 451
     other.execute("ROLLBACK")
     other.close()
@@ -35,8 +42,7 @@ def test_a_lock_that_stays_is_a_temporary_failure(server: ServerProcess) -> None
 def test_mail_is_read_while_another_process_writes(server: ServerProcess) -> None:
     assert send(server, "there") == 250
     assert subjects(server) == ["there"]
-    other = apsw.Connection(str(find_database(server.directory)))
-    other.execute("BEGIN IMMEDIATE")
+    other = locked(server)
     assert subjects(server) == ["there"]
     other.execute("ROLLBACK")
     other.close()

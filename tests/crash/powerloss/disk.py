@@ -43,6 +43,14 @@ class PowerLossDisk:
         """Everything until now is durable."""
         self._command("settle")
 
+    def refuse(self, error: str) -> None:
+        """Everything that would change the disk fails with this error: "EROFS", "EIO", "ENOSPC"."""
+        self._command(f"refuse {error}")
+
+    def allow(self) -> None:
+        """It works again."""
+        self._command("allow")
+
     def cut(self, mode: str, seed: int) -> str:
         """Power off; a line about what was lost. Whoever uses the disk must be killed before `mount`."""
         return self._command(f"cut {mode} {seed}")

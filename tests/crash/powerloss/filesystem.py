@@ -5,6 +5,8 @@ Usage: python filesystem.py BACKING MOUNTPOINT
 Reads commands from stdin, a line each, and answers each with a line on stdout:
 
     settle            everything until now is durable
+    refuse ERROR      from now on every operation that changes something fails with it (EROFS, EIO, ENOSPC)
+    allow             no more
     cut MODE SEED     from now on every operation fails with EIO; what was not durable is undone in BACKING; ends
 """
 
@@ -46,6 +48,19 @@ def powered(operation: Callable[P, R]) -> Callable[P, R]:
     return run
 
 
+def changing(operation: Callable[P, R]) -> Callable[P, R]:
+    """`powered`, and refused while changes are."""
+
+    @powered
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        disk: Any = args[0]
+        if disk.refusal is not None:
+            raise fuse.FuseOSError(disk.refusal)
+        return operation(*args, **kwargs)
+
+    return run
+
+
 class Disk(fuse.Operations):
     """Paths are those of the mount; `undo` hears of every change before it is made."""
 
@@ -56,6 +71,7 @@ class Disk(fuse.Operations):
         self.undo = Undo(backing, attic)
         self.turn = threading.RLock()
         self.dead = False
+        self.refusal: int | None = None
 
     def real(self, path: str) -> Path:
         return self.backing / path.lstrip("/")
@@ -82,6 +98,8 @@ class Disk(fuse.Operations):
 
     @powered
     def open(self, path: str, flags: int) -> int:
+        if self.refusal == errno.EROFS and flags & (os.O_WRONLY | os.O_RDWR):
+            raise fuse.FuseOSError(errno.EROFS)
         if flags & os.O_TRUNC:
             self.truncate(path, 0)
         return os.open(self.real(path), flags & ~(os.O_APPEND | os.O_TRUNC))
@@ -111,12 +129,12 @@ class Disk(fuse.Operations):
 
     # --- octets ---
 
-    @powered
+    @changing
     def write(self, path: str, data: bytes, offset: int, fh: int) -> int:
         self.undo.writing(fh, offset, data)
         return os.pwrite(fh, data, offset)
 
-    @powered
+    @changing
     def truncate(self, path: str, length: int, fh: int | None = None) -> int:
         descriptor = os.open(self.real(path), os.O_RDWR)
         try:
@@ -126,7 +144,7 @@ class Disk(fuse.Operations):
             os.close(descriptor)
         return 0
 
-    @powered
+    @changing
     def fsync(self, path: str, datasync: int, fh: int) -> int:
         self.undo.file_synced(fh)
         return 0
@@ -136,18 +154,18 @@ class Disk(fuse.Operations):
 
     # --- names ---
 
-    @powered
+    @changing
     def create(self, path: str, mode: int, fi: Any = None) -> int:
         self.undo.naming(self.real(path))
         return os.open(self.real(path), os.O_RDWR | os.O_CREAT, mode)
 
-    @powered
+    @changing
     def unlink(self, path: str) -> int:
         self.undo.naming(self.real(path))
         self.real(path).unlink()
         return 0
 
-    @powered
+    @changing
     def rename(self, old: str, new: str, flags: int = 0) -> int:
         if self.real(old).is_dir():
             raise fuse.FuseOSError(errno.EXDEV)
@@ -156,25 +174,25 @@ class Disk(fuse.Operations):
         self.real(old).rename(self.real(new))
         return 0
 
-    @powered
+    @changing
     def link(self, target: str, source: str) -> int:
         self.undo.naming(self.real(target))
         os.link(self.real(source), self.real(target))
         return 0
 
-    @powered
+    @changing
     def mkdir(self, path: str, mode: int) -> int:
         self.undo.naming(self.real(path))
         self.real(path).mkdir(mode)
         return 0
 
-    @powered
+    @changing
     def rmdir(self, path: str) -> int:
         self.undo.naming(self.real(path))
         self.real(path).rmdir()
         return 0
 
-    @powered
+    @changing
     def fsyncdir(self, path: str, datasync: int, fh: int) -> int:
         self.undo.directory_synced(self.real(path))
         return 0
@@ -205,6 +223,12 @@ def obey(disk: Disk) -> None:
             with disk.turn:
                 disk.undo.settle()
             print("settled", flush=True)
+        elif command == "refuse":
+            disk.refusal = getattr(errno, rest[0])
+            print("refused", flush=True)
+        elif command == "allow":
+            disk.refusal = None
+            print("allowed", flush=True)
         elif command == "cut":
             print(disk.cut(*rest), flush=True)
             os._exit(0)
