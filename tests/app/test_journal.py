@@ -223,7 +223,7 @@ def test_a_full_disk_loses_lines_and_says_how_many(log_file: Path, monkeypatch: 
     sink.put(b'{"event":"after"}\n')
     sink.close()
     records = [json.loads(line) for line in log_file.read_bytes().splitlines()]
-    assert [(record["event"], record.get("records")) for record in records] == [("log_lost", 2), ("after", None)]
+    assert [(record["event"], record.get("records")) for record in records] == [("log.lost", 2), ("after", None)]
 
 
 def test_a_line_cut_off_by_a_full_disk_does_not_spoil_the_next(log_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

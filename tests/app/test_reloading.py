@@ -55,7 +55,7 @@ def test_a_new_certificate_is_shown_and_old_sessions_go_on(running: ServerProces
     before = certificate_of(running)
     client = poplib.POP3("127.0.0.1", running.port(POP3), timeout=20)
     write_certificate(running)
-    hang_up(running, "server_reloaded")
+    hang_up(running, "server.reloaded")
     assert certificate_of(running) != before
     assert client.capa()
     client.quit()
@@ -64,7 +64,7 @@ def test_a_new_certificate_is_shown_and_old_sessions_go_on(running: ServerProces
 def test_a_certificate_that_does_not_fit_is_reported_and_the_old_one_stays(running: ServerProcess) -> None:
     before = certificate_of(running)
     (running.directory / "tls" / "key.pem").write_bytes(self_signed(["example.test"])[1])
-    told = hang_up(running, "reload_refused")
+    told = hang_up(running, "server.reload-refused")
     assert told["level"] == "error" and "key.pem" in str(told["text"])
     assert certificate_of(running) == before
 
@@ -72,7 +72,7 @@ def test_a_certificate_that_does_not_fit_is_reported_and_the_old_one_stays(runni
 def test_a_wrong_configuration_is_reported_by_line_and_the_old_one_goes_on(running: ServerProcess) -> None:
     right = running.config.read_text()
     running.config.write_text(right + "\n[nonsense]\n")
-    told = hang_up(running, "reload_refused")
+    told = hang_up(running, "server.reload-refused")
     assert f"{running.config}:{right.count(chr(10)) + 2}: [nonsense]" in str(told["text"])
     with smtplib.SMTP("127.0.0.1", running.port(SMTP), timeout=20) as client:
         assert client.noop()[0] == 250
@@ -81,7 +81,7 @@ def test_a_wrong_configuration_is_reported_by_line_and_the_old_one_goes_on(runni
 def test_new_sessions_go_by_the_new_settings_of_their_protocol(running: ServerProcess) -> None:
     old = smtplib.SMTP("127.0.0.1", running.port(SMTP), timeout=20)
     running.configure({"smtp": {"message_size": "1MB"}})
-    told = hang_up(running, "server_reloaded")
+    told = hang_up(running, "server.reloaded")
     assert told["changed"] == ["smtp.message_size"]
     with smtplib.SMTP("127.0.0.1", running.port(SMTP), timeout=20) as new:
         new.ehlo()
@@ -89,23 +89,23 @@ def test_new_sessions_go_by_the_new_settings_of_their_protocol(running: ServerPr
     old.ehlo()
     assert old.esmtp_features["size"] == "25000000"
     old.quit()
-    assert not [one for one in records(running) if one["event"] == "restart_needed"]
+    assert not [one for one in records(running) if one["event"] == "server.restart-needed"]
 
 
 def test_what_needs_a_restart_is_said_until_it_came(running: ServerProcess) -> None:
     running.configure({"store": {"inline_limit": "1KiB"}})
-    told = hang_up(running, "restart_needed")
+    told = hang_up(running, "server.restart-needed")
     assert told["settings"] == ["store.inline_limit"]
-    hang_up(running, "restart_needed", count=2)
+    hang_up(running, "server.restart-needed", count=2)
 
 
 def test_the_log_goes_on_in_a_new_file_after_it_was_rotated(server: ServerProcess) -> None:
     log = server.directory / "mail.log"
     server.configure({"log": {"file": str(log)}})
     server.start()
-    until(lambda: log.exists() and "server_started" in log.read_text())
+    until(lambda: log.exists() and "server.started" in log.read_text())
     log.rename(log.with_name("mail.log.1"))
     os.kill(server.pid, signal.SIGHUP)
-    until(lambda: log.exists() and "server_reloaded" in log.read_text())
-    assert "server_started" not in log.read_text()
+    until(lambda: log.exists() and "server.reloaded" in log.read_text())
+    assert "server.started" not in log.read_text()
     assert log.stat().st_mode & 0o777 == 0o600

@@ -73,7 +73,7 @@ def test_a_stopping_server_tells_its_sessions(server: ServerProcess) -> None:
         assert smtp.recv(4096).startswith(b"421 ")
         assert pop3.recv(4096).startswith(b"-ERR [SYS/TEMP] ")
         assert (smtp.recv(1), pop3.recv(1)) == (b"", b"")
-    assert records(server)[-1]["event"] == "server_stopped"
+    assert records(server)[-1]["event"] == "server.stopped"
 
 
 def test_a_session_that_does_not_end_is_cut_off_in_time(server: ServerProcess) -> None:
@@ -151,7 +151,7 @@ class TestWithoutConfiguration:
     def test_it_makes_a_site_says_so_serves_and_uses_it_again(self, place: Path) -> None:
         server = self.run_in(place)
         try:
-            told = wait_for(server, "site_password")
+            told = wait_for(server, "site.password")
             assert told["file"] == str(place / "worldmail-data" / "initial-password")
             address, password = Path(told["file"]).read_text().split()
             assert address == "postmaster@localhost" and password not in server.log.read_text()
@@ -160,9 +160,9 @@ class TestWithoutConfiguration:
             server.stop()
         server = self.run_in(place)
         try:
-            wait_for(server, "server_started", count=2)
+            wait_for(server, "server.started", count=2)
             assert bodies(server, address, password) == [b"kept"]
-            assert len([one for one in records(server) if one["event"] == "site_made"]) == 1
+            assert len([one for one in records(server) if one["event"] == "site.made"]) == 1
         finally:
             server.stop()
 
@@ -172,7 +172,7 @@ class TestWithoutConfiguration:
         server = ServerProcess(directory=place / "worldmail-data", port_base=2000, output=place / "log")
         start_by(server, "--uid", "65534", "--gid", "65534", "worldmail")
         try:
-            wait_for(server, "site_password")
+            wait_for(server, "site.password")
             owners = {path.stat().st_uid for path in [server.directory, *server.directory.rglob("*")]}
             assert owners == {65534}
         finally:
@@ -182,7 +182,7 @@ class TestWithoutConfiguration:
 def test_a_tac_file_serves(server: ServerProcess) -> None:
     server.environment = {"WORLDMAIL_CONFIG": str(server.config)}
     start_by(server, "-y", str(ROOT / "etc" / "worldmail.tac"))
-    wait_for(server, "server_started")
+    wait_for(server, "server.started")
     deliver(server, "postmaster@example.test", "by tac")
 
 
@@ -192,17 +192,17 @@ def test_a_tap_file_holds_a_path_and_serves_twice(server: ServerProcess, place: 
     assert tap.stat().st_size < 2000 and str(server.config).encode() in tap.read_bytes()
     for count in (1, 2):
         start_by(server, "--no_save", "-f", str(tap))
-        wait_for(server, "server_started", count)
+        wait_for(server, "server.started", count)
         deliver(server, "postmaster@example.test", f"round {count}")
         server.stop()
-        wait_for(server, "server_stopped", count)
+        wait_for(server, "server.stopped", count)
 
 
 def test_a_service_that_served_still_pickles(server: ServerProcess, place: Path) -> None:
     tap = place / "worldmail.tap"
     server.command("tap", "-o", str(tap))
     start_by(server, "--rundir", str(place), "-f", str(tap))  # without --no_save, twistd pickles it at the end
-    wait_for(server, "server_started")
+    wait_for(server, "server.started")
     server.stop()
     saved = until(lambda: list(place.glob("*-shutdown.tap")))
     assert type(pickle.loads(saved[0].read_bytes())).__name__ == "MultiService" or saved[0].stat().st_size < 2000
@@ -215,7 +215,7 @@ def test_a_daemon_logs_into_its_data_directory(server: ServerProcess, place: Pat
     pid = int(until(lambda: pidfile.exists() and pidfile.read_text()))
     try:
         log = server.directory / "worldmail.log"
-        until(lambda: log.exists() and "server_started" in log.read_text())
+        until(lambda: log.exists() and "server.started" in log.read_text())
         assert log.stat().st_mode & 0o777 == 0o600
         assert not (place / "twistd.log").exists()
     finally:
@@ -226,7 +226,7 @@ def test_a_daemon_logs_into_its_data_directory(server: ServerProcess, place: Pat
 def test_twistds_own_logfile_option_is_honoured(server: ServerProcess, place: Path) -> None:
     log = place / "elsewhere.log"
     start_by(server, "--logfile", str(log), "worldmail", "--config", str(server.config))
-    until(lambda: log.exists() and '"server_started"' in log.read_text())
+    until(lambda: log.exists() and '"server.started"' in log.read_text())
     assert server.tail() == ""
 
 
@@ -257,7 +257,7 @@ class TestGivingUpRoot:
         owners = {path.stat().st_uid for path in [server.directory, *server.directory.rglob("*")]}
         assert owners == {65534}
         deliver(server, "postmaster@example.test", "to nobody")
-        assert not [one for one in records(server) if one["event"] == "running_as_root"]
+        assert not [one for one in records(server) if one["event"] == "server.running-as-root"]
 
     def test_run_as_drops_everything_and_owns_all_data(self, server: ServerProcess) -> None:
         server.configure({"server": {"run_as": "65534:65534"}})
@@ -284,22 +284,22 @@ class TestGivingUpRoot:
         server.configure({"server": {"run_as": "65534:65534"}})
         server.start()
         os.kill(server.pid, signal.SIGHUP)
-        wait_for(server, "server_reloaded")
+        wait_for(server, "server.reloaded")
 
     def test_twistds_uid_drops_too(self, server: ServerProcess) -> None:
         for path in [server.directory, *server.directory.rglob("*")]:
             os.chown(path, 65534, 65534)
         start_by(server, "--uid", "65534", "--gid", "65534", "worldmail", "--config", str(server.config))
-        wait_for(server, "server_started")
+        wait_for(server, "server.started")
         self.check_nobody(server)
 
     def test_twistds_gid_alone_stays_root_and_is_said_loudly(self, server: ServerProcess) -> None:
         start_by(server, "--gid", "65534", "worldmail", "--config", str(server.config))
-        assert wait_for(server, "running_as_root")["level"] == "warn"
+        assert wait_for(server, "server.running-as-root")["level"] == "warn"
 
     def test_root_with_nobody_to_become_is_said_loudly_and_by_check(self, server: ServerProcess) -> None:
         server.start()
-        told = wait_for(server, "running_as_root")
+        told = wait_for(server, "server.running-as-root")
         assert told["level"] == "warn" and "RUNNING AS ROOT" in told["text"]
         assert "RUNNING AS ROOT" in server.command("check")
 

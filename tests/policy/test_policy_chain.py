@@ -144,7 +144,7 @@ def test_a_check_that_breaks_decides_nothing(way: Callable[[Exception], Any]) ->
     chain = PolicyChain([Check("broken", way(ZeroDivisionError()))], journal)
     with pytest.raises(TemporaryFailure):
         ask(chain, sender("a@a.test"))
-    assert [name for name, _ in journal.failures] == ["policy_check_failed"]
+    assert [name for name, _ in journal.failures] == ["policy.check-failed"]
 
 
 def foundations(world: MemoryWorld, **policy: Any) -> Foundations:

@@ -126,7 +126,7 @@ class DriverTests(Meets):
             await self.until(lambda: meeting.dialogues[0].endings)
             assert meeting.dialogues[0].endings == ["internal error"]
             assert [(event, str(error)) for event, error in meeting.journal.failures] == [
-                ("dialogue_failed", "as asked")
+                ("dialogue.failed", "as asked")
             ]
             await self.client(lambda: self.greeted().close())
 

@@ -46,10 +46,10 @@ async def furnish_default_site(admin: IDirectoryAdmin, directory: Path, journal:
         return
     password = await site.add_first_domain(admin, DOMAIN)
     address = f"postmaster@{DOMAIN}"
-    journal.record("site_made", level="warn", directory=str(directory), domain=DOMAIN, account=address)
+    journal.record("site.made", level="warn", directory=str(directory), domain=DOMAIN, account=address)
     terminal = sys.__stderr__
     if terminal is not None and terminal.isatty():
         print(f"{address} has the password {password} (shown this once)", file=terminal, flush=True)
     else:
         file = site.keep_password(directory, address, password)
-        journal.record("site_password", level="warn", account=address, file=str(file))
+        journal.record("site.password", level="warn", account=address, file=str(file))

@@ -191,7 +191,7 @@ class Journal:
 def lost_line(lines: int) -> bytes:
     """The record of a gap in the log."""
     stamp = Stamps().render(time.time())
-    return json_line(stamp, "log_lost", {"level": "error", "records": lines}).encode("ascii")
+    return json_line(stamp, "log.lost", {"level": "error", "records": lines}).encode("ascii")
 
 
 def _clip(text: str | None) -> str:

@@ -82,7 +82,7 @@ class RunningServer:
             privileges.become(privileges.identity(self.settings.server.run_as))
         privileges.harden()
         if privileges.is_root():
-            self.journal.record("running_as_root", level="warn", text=privileges.ROOT_WARNING)
+            self.journal.record("server.running-as-root", level="warn", text=privileges.ROOT_WARNING)
 
     def open(self, default: bool) -> None:
         """Open log and database, as the user who serves. `default` tells that no configuration was named."""
@@ -91,9 +91,9 @@ class RunningServer:
         self.assembly.store.database.start()
         if default:
             data = str(self.settings.data)
-            self.journal.record("no_configuration", level="warn", text=f"no configuration was named, serving {data}")
+            self.journal.record("server.no-configuration", level="warn", text=f"no configuration was named, serving {data}")
         self.journal.record(
-            "server_started",
+            "server.started",
             user=os.geteuid(),
             pid=os.getpid(),
             files=files,
@@ -119,7 +119,7 @@ class RunningServer:
             await _within(self._reactor, timeout, service.stopService())
         await _within(self._reactor, timeout, Deferred.fromCoroutine(self.assembly.authentication.stop()))
         await _within(self._reactor, timeout + GRACE, self.assembly.store.database.stop())
-        self.journal.record("server_stopped", pid=os.getpid())
+        self.journal.record("server.stopped", pid=os.getpid())
         self._close_log()
 
     def abandon(self) -> None:
@@ -134,16 +134,16 @@ class RunningServer:
             new = read_configuration(file)
             assembly = take_up(self.assembly, new)
         except (WorldMailError, OSError) as error:
-            self.journal.record("reload_refused", level="error", text=f"the old configuration goes on: {error}")
+            self.journal.record("server.reload-refused", level="error", text=f"the old configuration goes on: {error}")
             return
         changed = [str(one) for one in differences(self.settings, new, assembly.protocols) if one.live]
         waiting = [str(one) for one in differences(self._begun_with, new, assembly.protocols) if not one.live]
         self.settings, self.assembly = new, assembly
         self.journal.set_level(new.log.level)
-        self.journal.record("server_reloaded", changed=changed)
+        self.journal.record("server.reloaded", changed=changed)
         if waiting:
             text = f"these settings changed and take effect at the next start: {', '.join(waiting)}"
-            self.journal.record("restart_needed", level="warn", text=text, settings=waiting)
+            self.journal.record("server.restart-needed", level="warn", text=text, settings=waiting)
 
     async def _first_work(self, default: bool) -> None:
         await self.assembly.store.check_key()
@@ -151,7 +151,7 @@ class RunningServer:
             await furnish_default_site(self.assembly.store.admin, self.settings.data, self.journal)
 
     def _fatal(self, failure: Any) -> None:
-        self.journal.failure("server_fault", failure.value)
+        self.journal.failure("server.fault", failure.value)
         self._reactor.stop()
 
     def _sink(self) -> Sink:

@@ -65,7 +65,7 @@ class PolicyChain:
     def _told(self, check: IPolicyCheck, error: Exception) -> Refusal:
         """What the peer is told of what a check raised."""
         if not isinstance(error, Refusal):
-            self._journal.failure("policy_check_failed", error, check=check.name)
+            self._journal.failure("policy.check-failed", error, check=check.name)
             return TemporaryFailure(reason=f"{check.name}: failed")
         error.reason = f"{check.name}: {error.reason or error.reply_text}"
         return error

@@ -216,7 +216,7 @@ class DialogueProtocol(Outgoing):
     def _turn_over(self, error: Exception | None) -> None:
         self._busy = False
         if error is not None:
-            self.factory.journal.failure("dialogue_failed", error, session=self.peer.session)
+            self.factory.journal.failure("dialogue.failed", error, session=self.peer.session)
         if self._gone:
             self._finish()
         elif error is not None:
@@ -304,7 +304,7 @@ class DialogueProtocol(Outgoing):
         try:
             self._output += [effect for effect in words() if isinstance(effect, bytes)]
         except Exception as error:  # noqa: BLE001  a dialogue's fault is logged, and must not spread
-            self.factory.journal.failure("dialogue_failed", error, session=self.peer.session)
+            self.factory.journal.failure("dialogue.failed", error, session=self.peer.session)
         self._shut(reason)
 
     def _finish(self) -> None:
@@ -313,7 +313,7 @@ class DialogueProtocol(Outgoing):
         try:
             self.dialogue.closed(self._reason)
         except Exception as error:  # noqa: BLE001  a dialogue's fault is logged, and must not spread
-            factory.journal.failure("dialogue_failed", error, session=peer.session)
+            factory.journal.failure("dialogue.failed", error, session=peer.session)
         factory.journal.record(
             "connection",
             session=peer.session,

@@ -336,7 +336,7 @@ def test_a_fault_of_ours_ends_the_session_with_421_and_is_logged() -> None:
     assert talk.codes[-1] == "421 4.3.0"
     assert talk.closed == "internal error"
     assert b"private" not in talk.conversation.output
-    assert [name for name, _ in scene.world.journal.failures] == ["smtp_failed"]
+    assert [name for name, _ in scene.world.journal.failures] == ["smtp.failed"]
 
 
 def test_a_lost_connection_forgets_the_content() -> None:

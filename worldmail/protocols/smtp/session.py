@@ -320,7 +320,7 @@ class Session:
 
     def _fail(self, error: Exception) -> Effects:
         """A fault of ours: say so, and do not go on in a state that nobody thought of."""
-        self.entrance.world.journal.failure("smtp_failed", error, session=self.peer.session)
+        self.entrance.world.journal.failure("smtp.failed", error, session=self.peer.session)
         self.abandon()
         return (reply(421, "4.3.0", f"{self.entrance.host} Internal error, try again later"), Close("internal error"))
 
