@@ -99,6 +99,11 @@ class AddressTests(GuessingCase):
         self.clock.advance(DAY)
         assert await self.guess(ELSEWHERE) is AuthenticationFailed
 
+    async def test_a_clock_set_back_leaves_no_lock_behind(self):
+        await self.guesses_let_through(12, client=ELSEWHERE)
+        self.clock.advance(-60 * MINUTE)
+        assert await self.guess(ELSEWHERE) is AuthenticationFailed
+
     async def test_never_more_than_ten_in_any_minute(self):
         self.clock.time -= self.clock.time % MINUTE  # a minute begins
         self.clock.advance(55)

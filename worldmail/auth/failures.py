@@ -46,11 +46,14 @@ class LoginFailures:
             self._add(key, Counter({minute: 1}))
 
     def tally(self, cursor: Cursor, key: Key, minute: int) -> Tally:
-        """Within a unit: the failures of a key up to this minute."""
+        """Within a unit: the failures of a key up to this minute.
+
+        What lies in the future, once the clock was set back, is of the day but not of this minute.
+        """
         row = cursor.one(
-            "SELECT COALESCE(SUM(CASE WHEN minute >= ? THEN failures ELSE 0 END), 0), COALESCE(SUM(failures), 0)"
+            "SELECT COALESCE(SUM(CASE WHEN minute BETWEEN ? AND ? THEN failures ELSE 0 END), 0), COALESCE(SUM(failures), 0)"
             " FROM login_failure WHERE scope = ? AND key = ? AND minute > ?",
-            (minute - 1, *key, minute - MINUTES_OF_DAY),
+            (minute - 1, minute + 1, *key, minute - MINUTES_OF_DAY),
         )
         lately, day = (0, 0) if row is None else (int(row[0]), int(row[1]))
         for counters in (self._unwritten, self._writing):

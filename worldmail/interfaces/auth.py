@@ -69,7 +69,10 @@ class ICredentialMaker(Interface):
     """Makes of a password or secret what may be kept of it."""
 
     def from_password(password: str) -> Awaitable[PasswordCredentials]:
-        """Hash a new password, off the reactor. Raises `BadValue` if it can be no password, `TemporaryFailure`."""
+        """Hash a new password, off the reactor.
+
+        Raises: `BadValue` if it can be no password, `AuthenticationDelayed` if too much is waiting to be hashed.
+        """
 
     def legacy_secret(account_id: int, secret: str | None = None) -> tuple[str, bytes]:
         """The secret for CRAM-MD5 and APOP (a new random one if None), and the same sealed for this account.
