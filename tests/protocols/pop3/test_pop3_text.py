@@ -171,6 +171,23 @@ def test_eight_bit_bodies_are_no_reason_for_a_surrogate() -> None:
     assert sent([b"\r\n\xfc\r\n"], utf8=False) == b"\r\n\xfc\r\n"
 
 
+def test_binary_content_goes_out_in_base64_in_any_mode_and_any_size() -> None:
+    header = b"Subject: x\r\nMIME-Version: 1.0\r\nContent-Type: image/x\r\nContent-Transfer-Encoding: binary\r\n\r\n"
+    for times in (1, 2000):
+        octets = bytes(range(256)) * times
+        for utf8 in (True, False):
+            message = email.message_from_bytes(sent([header, octets], utf8=utf8))
+            assert message["content-transfer-encoding"] == "base64" and message.get_payload(decode=True) == octets
+
+
+def test_what_is_known_to_be_sent_is_told_exactly() -> None:
+    header = b"Content-Type: image/x\r\nContent-Transfer-Encoding: binary\r\n\r\n"
+    for chunks in ([header, b"\n" * 100], [b"A: b\r\n\r\nend"], [b"A: b\n\nx\n"]):
+        output = settle(_all(Source(chunks)))
+        first, _, rest = output.partition(b"\r\n")
+        assert first == b"+OK %d octets" % (len(rest) - 3)
+
+
 # --- surrogates -------------------------------------------------------------------------
 
 

@@ -1,8 +1,8 @@
 """A message's text on its way to a POP3 client.
 
-What the store gives may hold bare CR and LF (binary content, RFC 3030); a multi-line response consists of
-lines that end in CRLF (RFC 1939 §3), so they are made such here. Where the header holds octets outside
-ASCII and the client is not in UTF-8 mode, a surrogate goes out (RFC 6856 §2.1).
+What the store gives may be binary (RFC 3030), which POP3 cannot carry (RFC 6856 §2.1): parts that say so go out
+in base64, and should any other CR or LF stand alone, it becomes a CRLF, as a multi-line response consists of lines
+(RFC 1939 §3). Where the header holds octets outside ASCII and the client is not in UTF-8 mode, a surrogate goes out.
 
 A small text is one effect of plain bytes. A large one is a stream; memory stays flat.
 """
@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator
 
 from attrs import define, field
 
+from worldmail.mail.transfer_encoding import BinaryInBase64, says_binary
 from worldmail.protocols.pop3.replies import Utf8Needed
 from worldmail.protocols.pop3.surrogate import surrogate_header
 from worldmail.wire.dots import END_OF_TEXT, DotWriter
@@ -23,6 +24,8 @@ from worldmail.wire.effects import Effects, Stream
 IN_ONE_PIECE = 65536
 
 _LINE_END = re.compile(rb"\r\n|\r|\n")
+_ODD_BLANK = re.compile(rb"(?:\r\n|\r(?!\n)|\n){2}")
+_PIECE = 65536  # done in one go
 
 
 @define
@@ -89,6 +92,44 @@ class TopCutter:
         return start
 
 
+@define
+class Way:
+    """All that happens to a text between the store and the wire."""
+
+    _cutter: TopCutter | None
+    _coder: BinaryInBase64 | None
+    _ends: LineEnds = field(factory=LineEnds, init=False)
+    _dots: DotWriter = field(factory=DotWriter, init=False)
+    octets: int = field(default=0, init=False)  # that went through, before stuffing
+
+    @property
+    def finished(self) -> bool:
+        """True if nothing more will pass."""
+        return self._cutter is not None and self._cutter.finished
+
+    def feed(self, octets: bytes) -> bytes:
+        """The next octets."""
+        return self._lines(octets if self._coder is None else self._coder.feed(octets))
+
+    def finish(self) -> bytes:
+        """The end of the text, and of the multi-line response."""
+        last = b"" if self.finished or self._coder is None else self._lines(self._coder.finish())
+        if not self.finished:
+            last += self._pass(self._ends.finish())
+        final = self._dots.finish()
+        self.octets += len(final)
+        return last + final + END_OF_TEXT
+
+    def _lines(self, octets: bytes) -> bytes:
+        return self._pass(self._ends.feed(octets))
+
+    def _pass(self, text: bytes) -> bytes:
+        if self._cutter is not None:
+            text = b"" if self._cutter.finished else self._cutter.feed(text)
+        self.octets += len(text)
+        return self._dots.feed(text)
+
+
 async def text_effects(
     chunks: AsyncIterator[bytes], *, octets: int, utf8: bool, surrogates: bool, lines: int | None = None
 ) -> Effects:
@@ -103,73 +144,65 @@ async def text_effects(
 
     Raises: `Utf8Needed`; whatever reading the first chunks raises.
     """
-    ends, dots = LineEnds(), DotWriter()
-    start, whole = await _start(chunks, ends)
-    if not utf8:
-        ascii_start = _in_ascii(start, whole, surrogates)
-        octets += len(ascii_start) - len(start)
-        start = ascii_start
-    if lines is None:
-        cutter = None
-        reply = b"+OK %d octets\r\n" % octets
-    else:
-        cutter = TopCutter(lines)
-        reply = b"+OK\r\n"
-        start = cutter.feed(start)
-        if cutter.finished and not whole:
-            await _close(chunks)
-            whole = True
-    stuffed = dots.feed(start)
-    if whole:
-        return (reply + stuffed + dots.finish() + END_OF_TEXT,)
-    return (reply + stuffed, Stream(_rest(chunks, ends, cutter, dots)))
+    start, whole = await _start(chunks)
+    header, rest, complete = _header_of(start, whole)
+    if not (utf8 or header.isascii()):
+        if not surrogates or not complete:
+            raise Utf8Needed
+        octets -= len(header)
+        header = surrogate_header(header)
+        octets += len(header)
+    coder = BinaryInBase64() if says_binary(header) else None
+    way = Way(None if lines is None else TopCutter(lines), coder)
+    text = way.feed(header)
+    if whole or way.finished:
+        text += way.feed(rest) + way.finish()
+        await _close(chunks)
+        return (_reply(lines, way.octets) + text,)
+    return (_reply(lines, None if coder else octets) + text, Stream(_rest(rest, chunks, way)))
 
 
-async def _start(chunks: AsyncIterator[bytes], ends: LineEnds) -> tuple[bytes, bool]:
+def _reply(lines: int | None, octets: int | None) -> bytes:
+    """The first line; what RETR sends is counted where that is known beforehand."""
+    return b"+OK\r\n" if lines is not None or octets is None else b"+OK %d octets\r\n" % octets
+
+
+async def _start(chunks: AsyncIterator[bytes]) -> tuple[bytes, bool]:
     """The first octets, and whether they are all. More than `IN_ONE_PIECE` only by what one chunk has."""
     pieces: list[bytes] = []
     size = 0
     async for chunk in chunks:
-        pieces.append(ends.feed(chunk))
+        pieces.append(chunk)
         size += len(chunk)
         if size > IN_ONE_PIECE:
             return b"".join(pieces), False
-    pieces.append(ends.finish())
     return b"".join(pieces), True
 
 
-def _in_ascii(start: bytes, whole: bool, surrogates: bool) -> bytes:
-    """The same with a header in ASCII. Raises `Utf8Needed` if that is not wanted, or the header is too long for it."""
-    end = len(start)
+def _header_of(start: bytes, whole: bool) -> tuple[bytes, bytes, bool]:
+    """The header with the empty line behind it, what follows, and whether the header is complete."""
     if start.startswith(b"\r\n"):
-        return start
-    if (blank := start.find(b"\r\n\r\n")) >= 0:
-        end = blank + 4
-    header = start[:end]
-    if header.isascii():
-        return start
-    if not surrogates or (blank < 0 and not whole):
-        raise Utf8Needed
-    return surrogate_header(header) + start[end:]
+        return b"", start, True
+    blank = start.find(b"\r\n\r\n")
+    if blank >= 0:
+        return start[: blank + 4], start[blank + 4 :], True
+    odd = _ODD_BLANK.search(start)  # content that came as binary may have other line ends
+    if odd is None:
+        return start, b"", whole
+    return _LINE_END.sub(b"\r\n", start[: odd.end()]), start[odd.end() :], True
 
 
-async def _rest(
-    chunks: AsyncIterator[bytes], ends: LineEnds, cutter: TopCutter | None, dots: DotWriter
-) -> AsyncIterator[bytes]:
-    """What follows the start, and the end of the multi-line response."""
+async def _rest(start: bytes, chunks: AsyncIterator[bytes], way: Way) -> AsyncIterator[bytes]:
+    """What follows the header, piece by piece, and the end of the multi-line response."""
     try:
-        async for chunk in chunks:
-            text = ends.feed(chunk)
-            if cutter is not None:
-                text = cutter.feed(text)
-            if text:
-                yield dots.feed(text)
-            if cutter is not None and cutter.finished:
-                break
-        else:
-            # A held-back CR is a line's end; if the cutter still lets things pass, this passes too.
-            yield dots.feed(ends.finish())
-        yield dots.finish() + END_OF_TEXT
+        chunk: bytes | None = start
+        while chunk is not None:
+            for at in range(0, len(chunk), _PIECE):
+                text = way.feed(chunk[at : at + _PIECE])
+                if text:
+                    yield text
+            chunk = None if way.finished else await anext(chunks, None)
+        yield way.finish()
     finally:
         await _close(chunks)
 
