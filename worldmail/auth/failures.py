@@ -51,7 +51,8 @@ class LoginFailures:
         What lies in the future, once the clock was set back, is of the day but not of this minute.
         """
         row = cursor.one(
-            "SELECT COALESCE(SUM(CASE WHEN minute BETWEEN ? AND ? THEN failures ELSE 0 END), 0), COALESCE(SUM(failures), 0)"
+            "SELECT COALESCE(SUM(CASE WHEN minute BETWEEN ? AND ? THEN failures ELSE 0 END), 0),"
+            " COALESCE(SUM(failures), 0)"
             " FROM login_failure WHERE scope = ? AND key = ? AND minute > ?",
             (minute - 1, minute + 1, *key, minute - MINUTES_OF_DAY),
         )
