@@ -1,0 +1,8 @@
+"""The targets are found beside their test."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).parent)]
