@@ -173,6 +173,11 @@ def test_a_line_for_people_is_one_line_without_controls(fields: dict[str, str]) 
     assert line.endswith("\n") and line[:-1].isprintable()
 
 
+def test_a_list_for_people_has_commas() -> None:
+    line = text_line("2030-01-01T00:00:00.000Z", "event", {"a": ["x", "y z"]})
+    assert line == '00:00:00.000 event a=x,"y z"\n'
+
+
 def test_a_traceback_for_people_stands_indented_below() -> None:
     line = text_line("2030-01-01T00:00:00.000Z", "event", {"a": "x y", "traceback": "one\n\x1b[1mtwo"})
     assert line == '00:00:00.000 event a="x y"\n    one\n    \\u001b[1mtwo\n'

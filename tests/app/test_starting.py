@@ -63,6 +63,29 @@ def test_mail_that_was_accepted_is_there_after_two_restarts(server: ServerProces
     assert PASSWORD not in server.log.read_text()
 
 
+def test_at_its_most_talkative_the_log_shows_no_secret_and_no_content(server: ServerProcess) -> None:
+    server.configure({"log": {"level": "debug"}})
+    server.add_user("ann@example.test", "MARKERright")
+    server.start()
+    with smtplib.SMTP("127.0.0.1", server.port(587), timeout=20) as client:
+        client.starttls(context=unverified())
+        for password in ("MARKERwrong", "MARKERright"):
+            try:
+                client.login("ann@example.test", password)
+            except smtplib.SMTPAuthenticationError as error:
+                assert password == "MARKERwrong", error
+        client.sendmail("ann@example.test", ["ann@example.test"], "Subject: MARKERsubject\r\n\r\nMARKERcontent\r\n")
+    assert bodies(server, "ann@example.test", "MARKERright") == [b"MARKERcontent"]
+    with pytest.raises(poplib.error_proto):
+        bodies(server, "ann@example.test", "MARKERwrong")
+    server.stop()
+    events = {record["event"] for record in records(server)}
+    assert {"login", "login.refused", "accepted", "connection", "pop3.fetched"} <= events
+    assert "MARKER" not in server.log.read_text()
+    everything = b"".join(path.read_bytes() for path in server.directory.rglob("*") if path.is_file())
+    assert b"MARKERright" not in everything and b"MARKERwrong" not in everything
+
+
 def test_a_stopping_server_tells_its_sessions(server: ServerProcess) -> None:
     server.start()
     smtp = socket.create_connection(("127.0.0.1", server.port(SMTP)), 20)

@@ -78,6 +78,8 @@ def _plain(text: str) -> str:
 
 
 def _value(value: object) -> str:
+    if isinstance(value, list | tuple):
+        return ",".join(_value(item) for item in value)
     text = value if isinstance(value, str) else _encode(value)
     if text and text.isprintable() and not set(text) & {" ", '"', "="}:
         return text

@@ -91,7 +91,9 @@ class RunningServer:
         self.assembly.store.database.start()
         if default:
             data = str(self.settings.data)
-            self.journal.record("server.no-configuration", level="warn", text=f"no configuration was named, serving {data}")
+            self.journal.record(
+                "server.no-configuration", level="warn", text=f"no configuration was named, serving {data}"
+            )
         self.journal.record(
             "server.started",
             user=os.geteuid(),
