@@ -196,6 +196,8 @@ class MemoryWorld:
     def make(cls, *, hostname: str = "mail.example.test", settings: Any = None, reactor: Any = None) -> MemoryWorld:
         """A world with the domain example.test and no account."""
         mailboxes = MemoryMailboxes()
+        # No protocol touches the database, its changes or the directory's administration.
+        absent: dict[str, Any] = dict.fromkeys(("limits", "database", "changes", "directory_admin"))
         parts: dict[str, Any] = {
             "clock": ManualClock(),
             "journal": MemoryJournal(),
@@ -211,11 +213,8 @@ class MemoryWorld:
             hostname=hostname,
             settings=Settings() if settings is None else settings,
             reactor=reactor,
-            limits=None,
-            database=None,  # type: ignore[arg-type]  # no protocol may touch these
-            changes=None,  # type: ignore[arg-type]
-            directory_admin=None,  # type: ignore[arg-type]
             **parts,
+            **absent,
         )
         return cls(world=world, **parts)
 

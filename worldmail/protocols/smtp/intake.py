@@ -13,7 +13,7 @@ from collections.abc import Awaitable
 
 from attrs import evolve, frozen
 
-from worldmail.errors import MessageTooLarge, TemporaryFailure
+from worldmail.errors import MessageTooLarge, OverQuota, TemporaryFailure
 from worldmail.interfaces.policy import Asker, MessageRequest
 from worldmail.interfaces.store import Acceptance
 from worldmail.interfaces.world import World
@@ -149,6 +149,10 @@ class Intake:
                     message_id=self._message_id,
                 )
             )
+        except OverQuota as error:
+            if consignment.world.settings.policy.over_quota == "permanent":
+                raise OverQuota(code=552, enhanced="5.2.2", reason=error.reason) from None
+            raise
         finally:
             self._finishing = False
         self._record()

@@ -25,6 +25,7 @@ from worldmail.interfaces.policy import Asker
 from worldmail.interfaces.protocol import IDialogue, Peer
 from worldmail.protocols.smtp.entrance import Entrance
 from worldmail.protocols.smtp.parser import Event, Parser, Text
+from worldmail.protocols.smtp.records import RECORDED, record_refusal
 from worldmail.protocols.smtp.replies import reply
 from worldmail.protocols.smtp.states import GREETED_STATES, OUT_OF_ORDER, State
 from worldmail.protocols.smtp.tally import Tally
@@ -35,10 +36,7 @@ from worldmail.wire.effects import Close, Effects
 from worldmail.wire.faults import Fault
 
 _IDLE = frozenset((b"NOOP", b"RSET", b"VRFY", b"EXPN", b"HELP", b"EHLO", b"HELO"))
-_LOGGED_WORDS = frozenset((b"MAIL", b"RCPT"))
-_LOGGED = 320  # octets of an argument
 _WITHOUT_CODES = frozenset((b"EHLO", b"HELO"))
-_RECORDED = frozenset((b"MAIL", b"RCPT", b"DATA", b"BDAT", b"STARTTLS"))
 
 
 @implementer(IDialogue)
@@ -224,15 +222,12 @@ class Session:
         if self.state in GREETED_STATES:
             self.state = State.READY
 
-    def receive_data(self, transfer: Transfer) -> None:
-        """What comes next is the text of DATA."""
-        self._parser.expect_data(self.entrance.settings.text_line)
-        self._transfer = transfer
-        self.state = State.TEXT
-
-    def receive_chunk(self, transfer: Transfer, size: int) -> None:
-        """What comes next is a chunk, wanted or not."""
-        self._parser.expect_chunk(size)
+    def receive_text(self, transfer: Transfer) -> None:
+        """What comes next is the text of DATA, or a chunk, wanted or not."""
+        if transfer.chunk is None:
+            self._parser.expect_data(self.entrance.settings.text_line)
+        else:
+            self._parser.expect_chunk(transfer.chunk.size)
         self._transfer = transfer
         self.state = State.TEXT
 
@@ -309,7 +304,8 @@ class Session:
         """The reply that a refusal is, and what follows from there having been so many."""
         code, command = refusal.reply_code, self._command
         word = b"" if command is None else command.word
-        self._record(refusal, word)
+        if word in RECORDED:
+            record_refusal(self, refusal, word, self._argument)
         answer = reply(code, "" if word in _WITHOUT_CODES else refusal.reply_enhanced, refusal.reply_text)
         if code == 421:
             self.abandon()
@@ -323,22 +319,6 @@ class Session:
         self.entrance.world.journal.failure("smtp.failed", error, session=self.peer.session)
         self.abandon()
         return (reply(421, "4.3.0", f"{self.entrance.host} Internal error, try again later"), Close("internal error"))
-
-    def _record(self, refusal: Refusal, word: bytes) -> None:
-        if word not in _RECORDED:
-            return
-        transaction = self.transaction
-        self.entrance.world.journal.record(
-            "refused",
-            session=self.peer.session,
-            client=self.peer.host,
-            stage=word.decode(),
-            code=refusal.reply_code,
-            enhanced=refusal.reply_enhanced,
-            reason=refusal.reason or refusal.reply_text,
-            sender=None if transaction is None else str(transaction.sender or "<>"),
-            argument=self._argument[:_LOGGED].decode("utf-8", "backslashreplace") if word in _LOGGED_WORDS else None,
-        )
 
     def _end_text(self) -> None:
         if self.state is State.TEXT:

@@ -45,7 +45,7 @@ async def run(session: Session, chunk: Chunk | Refusal) -> Effects:
                 transaction.inspector = ChunkInspector(session.entrance.settings.text_line)
         transfer.intake = transaction.intake
         transfer.inspector = transaction.inspector
-    session.receive_chunk(transfer, chunk.size)
+    session.receive_text(transfer)
     return ()
 
 
