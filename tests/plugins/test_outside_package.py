@@ -71,9 +71,7 @@ def quote(port: int) -> bytes:
         return said
 
 
-def test_an_installed_package_is_a_service_with_a_section(
-    environment: Environment, server: ServerProcess
-) -> None:
+def test_an_installed_package_is_a_service_with_a_section(environment: Environment, server: ServerProcess) -> None:
     configuration = server.config.read_text()
     assert "[qotd]" in configuration
     assert f'listen = ["127.0.0.1:{server.port(QOTD_PORT)}"]' in configuration
