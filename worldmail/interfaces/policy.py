@@ -37,7 +37,8 @@ class SenderRequest:
 class RecipientRequest:
     """May mail from this sender go to this recipient?
 
-    `count` is how many were accepted before, `size` what the client declared of the message (RFC 1870), None if nothing.
+    `count` is how many were accepted before, `size` what the client declared of the message (RFC 1870),
+    None if nothing.
     """
 
     asker: Asker
