@@ -75,7 +75,7 @@ async def quit_after(client: Pop3, ledger: Ledger, account: str, marked: list[st
 
 
 async def read_one(client: Pop3, ledger: Ledger, account: str, number: int, uid: str) -> None:
-    """RETR into the ledger. A listed message that cannot be read is a breach, but not where the server is about to end."""
+    """RETR into the ledger. A listed message that cannot be read is a breach, but not where the server soon ends."""
     try:
         octets = await client.lines(f"RETR {number}")
     except Refused as refused:
