@@ -11,6 +11,9 @@ from worldmail.wire.faults import Fault
 
 __all__ = ["Fault", "LineBuffer"]
 
+SHOWN = 16
+"""Octets of a faulty line that are kept, to tell what it was meant to be."""
+
 _WRONG = ((b"\r", Fault.BARE_CR), (b"\n", Fault.BARE_LF), (b"\0", Fault.NUL))
 
 
@@ -23,9 +26,12 @@ class LineBuffer:
     Args:
         limit: the longest line allowed, in octets, its CRLF included. May be changed
             at any time (`buffer.limit = ...`); it counts for lines not yet taken.
+
+    Attributes:
+        rejected: how the last faulty line began, at most `SHOWN` octets of it.
     """
 
-    __slots__ = ("_data", "_pieces", "_scan", "_skipping", "_start", "_waiting", "limit")
+    __slots__ = ("_data", "_pieces", "_scan", "_skipping", "_start", "_waiting", "limit", "rejected")
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -35,6 +41,7 @@ class LineBuffer:
         self._pieces: list[bytes] = []  # what came after _data, not joined yet
         self._waiting = 0  # octets in _pieces
         self._skipping = False  # inside a faulty line that was reported already
+        self.rejected = b""
 
     @property
     def buffered(self) -> int:
@@ -126,6 +133,7 @@ class LineBuffer:
 
     def _reject(self, fault: Fault | None) -> Fault | None:
         """Report the line at the front, and drop the rest of it."""
+        self.rejected = self._data[self._start : self._start + SHOWN]
         self._skipping = True
         self._skip()
         return fault

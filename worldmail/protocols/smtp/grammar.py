@@ -37,7 +37,8 @@ _CHUNK = re.compile(rb"([0-9]{1,18})( +[Ll][Aa][Ss][Tt])? *")
 
 # auth-command = "AUTH" SP sasl-mech [SP initial-response] *(CRLF [base64]) [CRLF cancel-response]     RFC 4954 §8
 # sasl-mech    = 1*20mech-char                                               RFC 4422 §3.1
-_AUTH = re.compile(rb"([A-Za-z0-9_-]{1,20})(?: +([A-Za-z0-9+/=]+))? *")
+# Whether the response is base64 is for the exchange to say: its 501 is another one.
+_AUTH = re.compile(rb"([A-Za-z0-9_-]{1,20})(?: +([!-~]+))? *")
 
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 

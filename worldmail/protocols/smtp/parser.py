@@ -68,6 +68,11 @@ class Parser:
         """Octets that no event has been made of."""
         return self._lines.buffered
 
+    @property
+    def rejected(self) -> bytes:
+        """How the last faulty line began; the command word can be seen in it."""
+        return self._lines.rejected
+
     def clear(self) -> None:
         """Forget what is buffered."""
         self._lines.clear()

@@ -15,6 +15,7 @@ All sessions of a listener share the rest (`Entrance`).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 
 from zope.interface import implementer
@@ -36,6 +37,8 @@ from worldmail.wire.effects import Close, Effects
 from worldmail.wire.faults import Fault
 
 _IDLE = frozenset((b"NOOP", b"RSET", b"VRFY", b"EXPN", b"HELP", b"EHLO", b"HELO"))
+# BDAT that cannot be read, and a browser that was led here (RFC 3030 §4; the body of a POST is lines that end in CRLF).
+_UNFOLLOWABLE = re.compile(rb"[ \t]*BDAT(?![A-Z0-9])|[A-Z]+ \S+ HTTP/[0-9]", re.IGNORECASE)
 _WITHOUT_CODES = frozenset((b"EHLO", b"HELO"))
 
 
@@ -240,14 +243,14 @@ class Session:
     async def _take_line(self, line: bytes) -> Effects:
         if self.state is State.SASL:
             return await self._take_response(line)
-        word, _, argument = line.partition(b" ")
+        word, _, argument = line.rstrip(b" \t").partition(b" ")  # trailing white space is let pass, RFC 5321 §4.1.1
         self._argument = argument
         entrance = self.entrance
         self._command = command = entrance.commands.get(word.upper())
         if len(line) > entrance.settings.command_line - 2 and word.upper() != b"AUTH":
-            raise Refusal("Line too long", code=500, enhanced="5.5.2")
+            return self._refuse_line(Refusal("Line too long", code=500, enhanced="5.5.2"), line)
         if command is None:
-            raise Refusal("Command not recognized", code=500, enhanced="5.5.1")
+            return self._refuse_line(Refusal("Command not recognized", code=500, enhanced="5.5.1"), line)
         if self.state not in command.states:
             raise Refusal(OUT_OF_ORDER[self.state], code=503, enhanced="5.5.1")
         if command.word in _IDLE:
@@ -263,17 +266,24 @@ class Session:
 
     def _take_fault(self, fault: Fault) -> Effects:
         """A faulty line (RFC 5321 §2.3.8, §4.5.3.1.4). Bare CR or LF is how smuggling looks: that peer is done."""
-        in_exchange, self._command = self.state is State.SASL, None
-        if in_exchange:
+        start, self._command = self._parser.rejected, None
+        of_auth = self.state is State.SASL or start[:5].upper() == b"AUTH "
+        if self.state is State.SASL:
             self.state, self.respond = State.READY, None
-            if fault is Fault.TOO_LONG:
-                raise Refusal("Authentication exchange line is too long", code=500, enhanced="5.5.6")
         if fault is Fault.TOO_LONG:
-            raise Refusal("Line too long", code=500, enhanced="5.5.2")
+            if of_auth:
+                raise Refusal("Authentication exchange line is too long", code=500, enhanced="5.5.6")  # RFC 4954 §4
+            return self._refuse_line(Refusal("Line too long", code=500, enhanced="5.5.2"), start)
         refusal = Refusal(f"A command has a {fault.value}", code=500, enhanced="5.5.2")
         if fault is Fault.NUL:
-            raise refusal
+            return self._refuse_line(refusal, start)
         return self.refuse_for_good(refusal, fault.value)
+
+    def _refuse_line(self, refusal: Refusal, line: bytes) -> Effects:
+        """A line that is no command. Of some nobody can tell what follows: octets of a message, of another protocol."""
+        if _UNFOLLOWABLE.match(line) is not None:
+            return self.refuse_for_good(refusal, "no telling where commands begin again")
+        raise refusal
 
     async def _take_text(self, text: Text) -> Effects:
         transfer = self._transfer

@@ -7,7 +7,7 @@ from worldmail.interfaces.directory import Elsewhere, LocalAccount
 from worldmail.protocols.smtp.grammar import Lookup, parse_lookup
 from worldmail.protocols.smtp.replies import reply
 from worldmail.protocols.smtp.session import Session
-from worldmail.protocols.smtp.states import GREETED_STATES
+from worldmail.protocols.smtp.states import COMMAND_STATES
 from worldmail.protocols.smtp.verbs.vrfy import allowed, looked_for, shown
 from worldmail.wire.commands import Command
 from worldmail.wire.effects import Effects
@@ -33,7 +33,7 @@ async def run(session: Session, lookup: Lookup) -> Effects:
 
 EXPN = Command(
     word=b"EXPN",
-    states=GREETED_STATES,
+    states=COMMAND_STATES,
     parse=parse_lookup,
     run=run,
     capability=lambda session: ("EXPN",) if allowed(session, session.entrance.settings.expn) else (),

@@ -8,7 +8,7 @@ from worldmail.mail.address import Address
 from worldmail.protocols.smtp.grammar import Lookup, needs_smtputf8, parse_lookup
 from worldmail.protocols.smtp.replies import reply
 from worldmail.protocols.smtp.session import Session
-from worldmail.protocols.smtp.states import GREETED_STATES
+from worldmail.protocols.smtp.states import COMMAND_STATES
 from worldmail.wire.commands import Command
 from worldmail.wire.effects import Effects
 
@@ -51,7 +51,7 @@ def shown(address: Address, lookup: Lookup) -> str:
 
 VRFY = Command(
     word=b"VRFY",
-    states=GREETED_STATES,
+    states=COMMAND_STATES,
     parse=parse_lookup,
     run=run,
     capability=lambda session: ("VRFY",) if allowed(session, session.entrance.settings.vrfy) else (),
