@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from worldmail.database.cursor import Overrun
 from worldmail.database.group import NumberedNotice
 from worldmail.interfaces.database import Cursor, IChanges, Notice, Row
 
@@ -64,14 +65,16 @@ class Changes:
             return
         if notices[0][0] > self._last + 1:
             self.poll()
-        self._tell(notice for notice in notices if notice[0] > self._last)
-        self._last = max(self._last, notices[-1][0])
+        self._tell([notice for notice in notices if notice[0] > self._last])
+        if notices[0][0] <= self._last + 1:
+            self._last = max(self._last, notices[-1][0])
+        # Else the poll could not read what others did before: the next one tells that, and these a second time.
 
     def poll(self) -> None:
         """Tell what others committed. A database that cannot be read now is read at the next poll."""
         try:
             rows = self._read(self._unseen)
-        except Exception:  # noqa: BLE001 - whatever is wrong, the next poll reads the same rows
+        except (Overrun, Exception):  # noqa: BLE001 - whatever is wrong, the next poll reads the same rows
             return
         last = rows[0][0]
         if last == self._last:

@@ -112,7 +112,10 @@ def _keep(connection: apsw.Connection, alone: bool) -> None:
     if not connection.in_transaction:
         raise TransactionLost(apsw.AbortError("the transaction was rolled back"))
     if not alone:
-        connection.execute("RELEASE unit")
+        try:
+            connection.execute("RELEASE unit")
+        except apsw.Error as error:
+            raise TransactionLost(error) from error
 
 
 def _undo(connection: apsw.Connection, alone: bool, error: BaseException) -> None:

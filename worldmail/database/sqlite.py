@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import apsw
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from zope.interface import implementer
 
 from worldmail.database.changes import Changes
 from worldmail.database.committer import Committer
+from worldmail.database.cursor import Overrun
 from worldmail.database.file import DatabaseFile
 from worldmail.database.migrate import known_migrations, migrate, schema_of
 from worldmail.database.readers import Readers
 from worldmail.database.settled import Failed
 from worldmail.database.writer import Writer
-from worldmail.errors import ConfigurationError, TemporaryFailure
+from worldmail.errors import ConfigurationError, Refusal, TemporaryFailure
 from worldmail.interfaces.database import Cursor, IDatabase, Unit
 
 T = TypeVar("T")
@@ -116,7 +117,7 @@ class SqliteDatabase:
     def spare(self) -> int:
         try:
             return self._readers.now(spare_octets)
-        except (apsw.Error, OSError, TemporaryFailure):
+        except (Overrun, apsw.Error, OSError, TemporaryFailure):
             return 0
 
     def _submit(self, unit: Unit[T], long: bool) -> Awaitable[T]:
@@ -136,10 +137,15 @@ class SqliteDatabase:
         except apsw.Error as error:
             raise ConfigurationError(f"{self._file.path} cannot be opened: {error}") from error
 
-    def _repeat(self, seconds: float, work: Any) -> None:
-        call = LoopingCall(work)
+    def _repeat(self, seconds: float, work: Callable[[], Any]) -> None:
+        """Do it every so often, for as long as the database is open: a fault ends one round, not the next ones."""
+
+        def round_() -> Deferred[Any]:
+            return maybeDeferred(work).addErrback(lambda failure: _log.failure("database housekeeping", failure))
+
+        call = LoopingCall(round_)
         call.clock = self._reactor
-        call.start(seconds, now=False).addErrback(lambda failure: _log.failure("database housekeeping", failure))
+        call.start(seconds, now=False)
         self._calls.append(call)
 
     def _poll(self) -> None:
@@ -155,7 +161,7 @@ class SqliteDatabase:
             try:
                 while await self.write(prune_changes) == PRUNED_AT_ONCE:
                     pass
-            except TemporaryFailure:
+            except Refusal:
                 pass
 
         return Deferred.fromCoroutine(prune())

@@ -7,13 +7,14 @@ thread while that group is committed; `Writer._away` says which. See `worldmail.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from math import inf
 from time import monotonic
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail
+from twisted.logger import Logger
 
 from worldmail.database.committer import Committer
 from worldmail.database.cursor import Overrun
@@ -21,6 +22,8 @@ from worldmail.database.group import Group, Job, NumberedNotice, TransactionLost
 from worldmail.database.worker import Worker
 from worldmail.errors import TemporaryFailure
 from worldmail.interfaces.database import Unit
+
+_log = Logger()
 
 SLICE = 0.010
 """Seconds of statements that the reactor runs before it commits what it has."""
@@ -108,13 +111,23 @@ class Writer:
             group = self._run(jobs)
         self._away = True
         if group is None:
-            self._worker.do(partial(self._committer.run, jobs), self._back)
+            self._worker.do(partial(self._sure, jobs, partial(self._committer.run, jobs)), self._back)
         else:
             self._waiting.extendleft(reversed(jobs[len(group.jobs) :]))
-            self._worker.do(partial(self._commit, group), self._back)
+            self._worker.do(partial(self._sure, group.jobs, partial(self._commit, group)), self._back)
 
     def _commit(self, group: Group) -> list[Group]:
         return [self._committer.commit(group)]
+
+    def _sure(self, jobs: Sequence[Job], work: Callable[[], list[Group]]) -> list[Group]:
+        """What `work` gives, in the thread. Whatever goes wrong, the thread lives on and each job hears of it."""
+        try:
+            return work()
+        except BaseException as error:  # noqa: BLE001 - each job gets it
+            self._committer.distrust()
+            for job in jobs:
+                job.fail(TemporaryFailure(reason=f"{type(error).__name__}: {error}"))
+            return [Group(jobs=jobs)]
 
     def _take(self) -> list[Job]:
         waiting = self._waiting
@@ -155,7 +168,10 @@ class Writer:
         if self._waiting:
             self._turn()
         for group in groups:
-            self._committed(group.notices)
+            try:
+                self._committed(group.notices)
+            except BaseException:  # noqa: BLE001 - they are committed, and their callers must hear of it
+                _log.failure("database: notices were not told")
         for group in groups:
             for job in group.jobs:
                 job.settle()
