@@ -18,6 +18,11 @@ _KEEP = (
     " ON CONFLICT (digest) DO UPDATE SET refs = content.refs + excluded.refs, orphaned = NULL RETURNING id, place"
 )
 _RELEASE = "UPDATE content SET orphaned = CASE WHEN refs = ? THEN ? ELSE orphaned END, refs = refs - ? WHERE id = ?"
+_RELEASE_ALL = (
+    "UPDATE content SET orphaned = CASE WHEN refs = gone.number THEN ? ELSE orphaned END, refs = refs - gone.number"
+    " FROM (SELECT content_id, count(*) AS number FROM message WHERE mailbox_id = ? GROUP BY content_id) AS gone"
+    " WHERE content.id = gone.content_id"
+)
 
 
 def keep_content(cursor: Cursor, staged: StagedContent, refs: int) -> tuple[int, str | None]:
@@ -34,6 +39,11 @@ def keep_content(cursor: Cursor, staged: StagedContent, refs: int) -> tuple[int,
 def release_content(cursor: Cursor, content_id: int, refs: int, now: int) -> None:
     """Refer to the content `refs` times less; without any it is an orphan, to be collected after a grace."""
     cursor.run(_RELEASE, (refs, now, refs, content_id))
+
+
+def release_mailbox(cursor: Cursor, mailbox_id: int, now: int) -> None:
+    """`release_content` for all that is in a mailbox, in one statement: it may hold very much."""
+    cursor.run(_RELEASE_ALL, (now, mailbox_id))
 
 
 async def read_content(database: IDatabase, contents: IContentStore, message: MessageRow) -> AsyncIterator[bytes]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from worldmail.interfaces.database import Cursor
-from worldmail.store.content import release_content
+from worldmail.store.content import release_mailbox
 
 FIRST_MAILBOXES: tuple[tuple[str, str | None], ...] = (
     ("INBOX", None),
@@ -43,10 +43,7 @@ def add_mailbox(cursor: Cursor, account_id: int, name: str, special_use: str | N
 
 def remove_mailbox(cursor: Cursor, mailbox_id: int, now: int) -> None:
     """Remove a mailbox with all that is in it; content that nothing else refers to becomes an orphan."""
-    for content_id, refs in cursor.all(
-        "SELECT content_id, count(*) FROM message WHERE mailbox_id = ? GROUP BY content_id", (mailbox_id,)
-    ):
-        release_content(cursor, content_id, refs, now)
+    release_mailbox(cursor, mailbox_id, now)
     cursor.run("DELETE FROM message WHERE mailbox_id = ?", (mailbox_id,))
     cursor.run("DELETE FROM expunged WHERE mailbox_id = ?", (mailbox_id,))
     cursor.run("DELETE FROM mailbox WHERE id = ?", (mailbox_id,))

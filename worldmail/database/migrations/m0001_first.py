@@ -6,12 +6,14 @@ STATEMENTS = (
     # Committed changes, for other sessions and other processes; pruned from below, the newest always stays.
     "CREATE TABLE change (number {id}, topic TEXT NOT NULL, key {int} NOT NULL)",
     # --- directory ---
-    "CREATE TABLE domain (id {id}, name TEXT NOT NULL UNIQUE, kind TEXT NOT NULL,"
+    # Ids of domains, accounts and mailboxes are never given out again: sessions and caches of any process hold them,
+    # and what was said of a removed account must not come to mean the next one.
+    "CREATE TABLE domain (id {lasting}, name TEXT NOT NULL UNIQUE, kind TEXT NOT NULL,"
     " alias_of {int} REFERENCES domain(id))",
     # address: local@domain, lower case, NFC, domain as A-labels. password: an argon2id hash.
     # legacy_secret: sealed under the server key, NULL where legacy logins are not allowed.
     # settings: a JSON object of the keys of `user set` that have no column.
-    "CREATE TABLE account (id {id}, domain_id {int} NOT NULL REFERENCES domain(id), address TEXT NOT NULL UNIQUE,"
+    "CREATE TABLE account (id {lasting}, domain_id {int} NOT NULL REFERENCES domain(id), address TEXT NOT NULL UNIQUE,"
     " name TEXT NOT NULL, enabled {int} NOT NULL, generation {int} NOT NULL, created {int} NOT NULL,"
     " password TEXT NOT NULL, legacy_secret {blob}, quota {int}, max_message {int}, settings TEXT NOT NULL)",
     "CREATE INDEX account_domain ON account (domain_id)",
@@ -31,7 +33,7 @@ STATEMENTS = (
     # --- store ---
     # The row "uidvalidity" keeps the last value given out: never reused, also not after a removal (RFC 9051 §2.3.1.1).
     "CREATE TABLE counter (name TEXT PRIMARY KEY, value {int} NOT NULL) {no_rowid}",
-    "CREATE TABLE mailbox (id {id}, account_id {int} NOT NULL REFERENCES account(id), name TEXT NOT NULL,"
+    "CREATE TABLE mailbox (id {lasting}, account_id {int} NOT NULL REFERENCES account(id), name TEXT NOT NULL,"
     " uidvalidity {int} NOT NULL, uidnext {int} NOT NULL, highestmodseq {int} NOT NULL, messages {int} NOT NULL,"
     " octets {int} NOT NULL, special_use TEXT, created {int} NOT NULL, UNIQUE (account_id, name))",
     # refs counts the message rows (and later the queue rows) that hold it; orphaned is when it fell to 0.
