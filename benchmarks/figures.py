@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import statistics
+import time
 from collections.abc import Callable, Sequence
 
 from attrs import field, frozen
@@ -62,17 +64,20 @@ def _spread(values: Sequence[float], unit: str) -> str:
 def interleaved(
     rounds: int, ours: Callable[[], float], theirs: Callable[[], float], tell: Callable[[str], None]
 ) -> tuple[list[float], list[float]]:
-    """Measure both in every round, and change who goes first."""
+    """Measure both in every round, and change who goes first; what one leaves behind is settled before the other."""
     our_figures: list[float] = []
     their_figures: list[float] = []
     for number in range(rounds):
         turns = [(ours, our_figures), (theirs, their_figures)]
         for measure, figures in turns if number % 2 == 0 else reversed(turns):
+            os.sync()
+            time.sleep(_SETTLE)
             figures.append(measure())
         tell(f"  round {number + 1}: {our_figures[-1]:.1f} against {their_figures[-1]:.1f}")
     return our_figures, their_figures
 
 
+_SETTLE = 1.0
 HEADINGS = ("what", "WorldMail: median (range)", "peer: median (range)", "ratio", "goal", "")
 
 
