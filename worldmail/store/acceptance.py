@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 from attrs import frozen
@@ -11,7 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from worldmail.errors import NoSuchRecipient, OverQuota
+from worldmail.errors import NoSuchRecipient, OverQuota, Refusal, StorageFull
 from worldmail.interfaces.database import Cursor, IDatabase
 from worldmail.interfaces.store import Acceptance, IAcceptance, IContentStore, IContentWriter, ITrace, StagedContent
 from worldmail.mail.address import Address
@@ -31,6 +32,7 @@ _ADD = (
     "INSERT INTO message (mailbox_id, uid, content_id, modseq, flags, size, received, saved, acceptance, prefix)"
     " VALUES (?, ?, ?, ?, 0, ?, ?, ?, ?, ?)"
 )
+_AT_PLACE = "SELECT 1 FROM content WHERE place = ?"
 
 _to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
@@ -72,12 +74,33 @@ class Acceptances:
         return ContentWriter(self._contents, self._inline_limit, self._space.check)
 
     async def accept(self, acceptance: Acceptance) -> None:
-        self._space.check(acceptance.content.size)
-        place = await self._database.write(_Unit.of(acceptance, self._trace, int(self._now())))
         staged = acceptance.content.place
-        if staged is not None and staged != place:
-            # The same octets were there before. If this removal fails, the collector does it.
-            Deferred.fromCoroutine(_remove(self._contents, staged)).addErrback(_log_failure)
+        try:
+            self._space.check(acceptance.content.size)
+        except StorageFull:
+            await self._discard_unused(staged)
+            raise
+        try:
+            place = await self._database.write(_Unit.of(acceptance, self._trace, int(self._now())))
+        except (OverQuota, NoSuchRecipient):
+            # The unit itself gave up. After any other failure nobody knows what is on the disk: the collector will.
+            await self._discard_unused(staged)
+            raise
+        if staged != place:  # the same octets were there before
+            self._discard(staged)
+
+    async def _discard_unused(self, place: str | None) -> None:
+        """Remove refused content at once: who sends much to a full mailbox must not fill the disk."""
+        if place is None:
+            return
+        with suppress(Refusal):
+            if await self._database.read(lambda cursor: cursor.one(_AT_PLACE, (place,))) is None:
+                self._discard(place)
+
+    def _discard(self, place: str | None) -> None:
+        """Remove content that nothing refers to. If that fails, the collector does it."""
+        if place is not None:
+            Deferred.fromCoroutine(_remove(self._contents, place)).addErrback(_log_failure)
 
 
 @frozen

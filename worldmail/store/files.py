@@ -138,7 +138,9 @@ class FilePlaceWriter:
 
     def _finish(self) -> str:
         try:
-            os.fsync(self._open())
+            handle = self._open()
+            os.utime(handle)  # a slow sender's last octets may be old: the sweep counts from now
+            os.fsync(handle)
             self._close()
             path = self._store.path(self._place)
             os.rename(self._temporary, path)

@@ -30,9 +30,11 @@ class MaildropLocks:
         if account_id in self._held:
             return None
         try:
-            fcntl.lockf(self._open(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, account_id, os.SEEK_SET)
-        except (BlockingIOError, PermissionError):
-            return None
+            handle = self._open()
+            try:
+                fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, account_id, os.SEEK_SET)
+            except (BlockingIOError, PermissionError):
+                return None
         except OSError as error:
             raise TemporaryFailure(reason=f"{self._path}: {error.strerror}") from error
         self._held.add(account_id)

@@ -15,6 +15,7 @@ from worldmail.store.acceptance import Acceptances
 from worldmail.store.collector import Collector
 from worldmail.store.mailboxes import Mailboxes
 from worldmail.store.maildrop import MaildropLocks
+from worldmail.store.patience import PatientTime
 from worldmail.store.space import Reserve, Space
 from worldmail.store.trace import Traces
 from worldmail.store.upkeep import Periodic, TraceFiling
@@ -105,6 +106,7 @@ def _upkeep(
 ) -> MultiService:
     """The background work, each piece with its interval."""
     filing = TraceFiling(database=database, kept=int(settings.trace_kept))
+    time = PatientTime(clock, settings.orphan_grace)
 
     async def restore() -> None:
         reserve.restore()
@@ -113,10 +115,10 @@ def _upkeep(
     reserving = Periodic(reactor, RESTORING, "restoring the reserve", restore, first=0)
     reserving.setServiceParent(service)  # type: ignore[no-untyped-call]  # Twisted's is untyped
     for interval, what, work in (
-        (settings.collect_interval, "collecting content", lambda: collector.collect(int(clock.now()))),
-        (SWEEPING, "sweeping content", lambda: collector.sweep(int(clock.now()))),
+        (settings.collect_interval, "collecting content", lambda: collector.collect(time.now())),
+        (SWEEPING, "sweeping content", lambda: collector.sweep(time.now())),
         (FILING, "filing the trace", filing.file),
-        (FORGETTING, "forgetting old traces", lambda: filing.forget(int(clock.now()))),
+        (FORGETTING, "forgetting old traces", lambda: filing.forget(time.now())),
     ):
         child = Periodic(reactor, interval, what, work, first=min(interval, SETTLED))
         child.setServiceParent(service)  # type: ignore[no-untyped-call]  # Twisted's is untyped

@@ -177,6 +177,8 @@ class _Spill:
             raise self._error
         place = await self._writer.finish()
         self._over = True
+        if self._error is not None:  # given up meanwhile: what was finished may have been removed
+            raise self._error
         return place
 
     def abort(self) -> None:
