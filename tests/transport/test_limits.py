@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ipaddress import ip_network
 
-from worldmail.transport.limits import PRUNE_AT, Limits, address_key
+from worldmail.transport.limits import LATELY, PRUNE_AT, Limits, address_key
 
 
 class Clock:
@@ -57,8 +57,38 @@ def test_handshakes_and_commands_are_counted_by_the_minute() -> None:
     assert limits.spend("192.0.2.1", 10)
 
 
+def test_an_address_that_signed_in_lately_may_go_on_making_TLS_sessions() -> None:
+    clock = Clock()
+    limits = Limits(handshakes=1, seconds=clock)
+    limits.sign_in(7, "192.0.2.1")
+    assert [limits.may_secure("192.0.2.1") for _ in range(3)] == [True, True, True]
+    limits.sign_out(7)
+    assert limits.may_secure("192.0.2.1")
+    assert [limits.may_secure("192.0.2.2") for _ in range(2)] == [True, False]
+    clock.now += LATELY
+    assert [limits.may_secure("192.0.2.1") for _ in range(2)] == [True, False]
+
+
+def test_sessions_of_one_account_are_capped_wherever_they_come_from() -> None:
+    limits = Limits(accounts=2)
+    assert [limits.sign_in(7, f"192.0.2.{number}") for number in range(3)] == [True, True, False]
+    assert limits.sign_in(8, "192.0.2.1")
+    limits.sign_out(7)
+    assert limits.sign_in(7, "192.0.2.9")
+    for account in (7, 7, 8):
+        limits.sign_out(account)
+    assert not limits._sessions
+
+
+def test_sessions_from_exempt_networks_are_not_refused_to_an_account() -> None:
+    limits = Limits(accounts=1, exempt=(ip_network("192.0.2.0/24"),))
+    assert [limits.sign_in(7, "192.0.2.1") for _ in range(3)] == [True, True, True]
+    assert not limits.sign_in(7, "198.51.100.1")
+
+
 def test_zero_is_no_limit() -> None:
-    limits = Limits(connections=0, total=0, handshakes=0, events=0)
+    limits = Limits(connections=0, total=0, handshakes=0, events=0, accounts=0)
+    assert all(limits.sign_in(7, "192.0.2.1") for _ in range(200))
     for _ in range(200):
         assert limits.admit("192.0.2.1") is None
         assert limits.may_secure("192.0.2.1")

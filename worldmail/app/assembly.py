@@ -127,6 +127,7 @@ def make_limits(settings: Settings) -> Limits:
         total=section.connections,
         handshakes=section.tls_per_minute,
         events=section.commands_per_minute,
+        accounts=section.connections_per_account,
         exempt=section.exempt,
     )
 

@@ -30,6 +30,7 @@ LIVE = frozenset(
         "limits.exempt",
         "limits.connections",
         "limits.connections_per_address",
+        "limits.connections_per_account",
         "limits.tls_per_minute",
         "limits.commands_per_minute",
         "auth.plaintext_without_tls",

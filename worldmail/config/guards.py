@@ -69,14 +69,20 @@ class LimitsSettings:
     )
     connections: int = setting(10_000, "Connections in all; further ones are told to try later.", minimum=1)
     connections_per_address: int = setting(50, "Connections from one address (IPv6: one /64).", minimum=1)
+    connections_per_account: int = setting(
+        50, "Sessions that one account may have at once, over all protocols and from all addresses.", minimum=1
+    )
     tls_per_minute: int = setting(
-        60,
-        """TLS handshakes a minute from one address (IPv6: one /64), before login; one that signed in lately is
-        not counted.""",
+        600,
+        """TLS handshakes a minute from one address (IPv6: one /64); one from which an account signed in within the
+        last hour is not counted.""",
         minimum=1,
     )
     commands_per_minute: int = setting(
-        6000, "Commands a minute from one address (IPv6: one /64); beyond it the session is ended.", minimum=60
+        100_000,
+        """Commands a minute from one address (IPv6: one /64); beyond it the session is ended. A relay with a backlog
+        sends some thousands.""",
+        minimum=60,
     )
 
 

@@ -30,6 +30,7 @@ from worldmail.interfaces.world import IClock, IJournal, ITls, World
 from worldmail.mail.address import Address
 from worldmail.testing.memory_auth import MemoryAuthentication
 from worldmail.testing.memory_store import MemoryAcceptance, MemoryMailboxes, MemoryTrace
+from worldmail.transport.limits import Limits
 from worldmail.wire.ready import Ready
 
 EPOCH = 1_900_000_000.0
@@ -197,7 +198,7 @@ class MemoryWorld:
         """A world with the domain example.test and no account."""
         mailboxes = MemoryMailboxes()
         # No protocol touches the database, its changes or the directory's administration.
-        absent: dict[str, Any] = dict.fromkeys(("limits", "database", "changes", "directory_admin"))
+        absent: dict[str, Any] = dict.fromkeys(("database", "changes", "directory_admin"))
         parts: dict[str, Any] = {
             "clock": ManualClock(),
             "journal": MemoryJournal(),
@@ -213,6 +214,7 @@ class MemoryWorld:
             hostname=hostname,
             settings=Settings() if settings is None else settings,
             reactor=reactor,
+            limits=Limits(),
             **parts,
             **absent,
         )

@@ -1,4 +1,4 @@
-"""How many connections and how much work one address, and all together, may cause.
+"""How many connections and how much work one address, one account, and all together, may cause.
 
 An address is an IPv4 address, or the /64 that an IPv6 address lies in: what one customer has.
 Counters live in this process, are bounded in number, and forget an address a minute after its last act.
@@ -14,6 +14,9 @@ from ipaddress import IPv4Network, IPv6Network
 from attrs import define, field
 
 MINUTE = 60.0
+LATELY = 3600.0
+"""Seconds after a login in which TLS sessions from its address are not counted against it."""
+
 PRUNE_AT = 10_000
 """Addresses remembered before those without connections are looked through."""
 
@@ -34,12 +37,13 @@ _MAPPED = b"\0" * 10 + b"\xff\xff"
 
 @define
 class Usage:
-    """What one address does: open connections, and this minute's acts."""
+    """What one address does: open connections, this minute's acts, and when an account last signed in from it."""
 
     connections: int = 0
     since: float = 0.0
     handshakes: int = 0
     events: int = 0
+    signed_in: float = 0.0
 
 
 @define(kw_only=True)
@@ -51,17 +55,20 @@ class Limits:
         total: open connections in all.
         handshakes: new TLS sessions of one address within a minute.
         events: commands (events of dialogues) of one address within a minute.
+        accounts: sessions that one account may have at once, over all protocols.
         exempt: networks to which only `total` applies.
     """
 
     connections: int = 50
     total: int = 10_000
-    handshakes: int = 60
+    handshakes: int = 600
     events: int = 0
+    accounts: int = 0
     exempt: tuple[IPv4Network | IPv6Network, ...] = ()
     seconds: Callable[[], float] = time.monotonic
     open: int = field(default=0, init=False)
     _usage: dict[bytes, Usage] = field(factory=dict, init=False)
+    _sessions: dict[int, int] = field(factory=dict, init=False)
     _masks: list[tuple[int, int, int]] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -70,7 +77,7 @@ class Limits:
     def reconfigure(self, other: Limits) -> None:
         """Take the figures of another; what is counted stays."""
         self.connections, self.total = other.connections, other.total
-        self.handshakes, self.events = other.handshakes, other.events
+        self.handshakes, self.events, self.accounts = other.handshakes, other.events, other.accounts
         self.exempt, self._masks = other.exempt, other._masks
 
     def is_exempt(self, host: str) -> bool:
@@ -98,12 +105,14 @@ class Limits:
         usage = self._usage.get(address_key(host))
         if usage is not None:
             usage.connections -= 1
-            if not usage.connections and not (usage.handshakes or usage.events):
+            if not (usage.connections or usage.handshakes or usage.events or usage.signed_in):
                 del self._usage[address_key(host)]
 
     def may_secure(self, host: str) -> bool:
         """Count a new TLS session; False if it is one too many."""
         usage = self._this_minute(host)
+        if usage.signed_in and self.seconds() - usage.signed_in < LATELY:
+            return True
         usage.handshakes += 1
         return not self.handshakes or usage.handshakes <= self.handshakes
 
@@ -114,6 +123,23 @@ class Limits:
         usage = self._this_minute(host)
         usage.events += events
         return usage.events <= self.events
+
+    def sign_in(self, account_id: int, host: str) -> bool:
+        """Count a session of this account; False (and not counted) if it is one too many. `sign_out` ends it."""
+        sessions = self._sessions.get(account_id, 0)
+        if self.accounts and sessions >= self.accounts and not self.is_exempt(host):
+            return False
+        self._sessions[account_id] = sessions + 1
+        self._of(host).signed_in = self.seconds()
+        return True
+
+    def sign_out(self, account_id: int) -> None:
+        """A session that `sign_in` counted is over."""
+        left = self._sessions.get(account_id, 0) - 1
+        if left > 0:
+            self._sessions[account_id] = left
+        else:
+            self._sessions.pop(account_id, None)
 
     def _of(self, host: str) -> Usage:
         key = address_key(host)
