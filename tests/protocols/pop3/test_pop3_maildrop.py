@@ -287,3 +287,55 @@ def test_the_time_until_login_is_bounded_as_a_whole_and_silence_after_it_by_ten_
     client.login()
     server.memory.clock.advance(45)
     assert client.session.timeout == 600
+
+
+def test_an_account_that_cannot_be_looked_at_now_is_looked_at_before_the_next_command(serve, monkeypatch) -> None:
+    server = serve(*MESSAGES)
+    client = server.connect().login()
+    directory = server.memory.directory
+
+    def away(address: object) -> None:
+        raise TemporaryFailure
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(directory), "account", lambda self, address: away(address))
+        server.changes.tell("account", server.bob.id)
+        assert client.say(b"STAT").startswith(b"-ERR [SYS/TEMP]")
+    directory.accounts.clear()
+    assert client.say(b"STAT").startswith(b"-ERR [SYS/TEMP] Your account was changed")
+
+
+@pytest.mark.parametrize("state", [{"enabled": False}, {"generation": 2}])
+def test_an_account_that_changed_after_it_was_verified_is_not_let_in(serve, state) -> None:
+    server = serve(*MESSAGES)
+    client = server.connect()
+    client.say(b"USER bob@example.test")
+    server.memory.directory.accounts["bob@example.test"] = evolve(server.bob, **state)
+    assert client.say(b"PASS secret").startswith(b"-ERR [SYS/TEMP] Your account was changed")
+    assert not server.changes.listeners
+    assert server.memory.mailboxes.lock_maildrop(server.bob.id) is not None
+
+
+def test_a_change_told_during_a_login_that_is_refused_leaves_the_connection_usable(serve) -> None:
+    server = serve(*MESSAGES)
+    client = server.connect()
+    client.session.account_changed(None)
+    assert client.say(b"CAPA").startswith(b"+OK")
+    client.login()
+
+
+def test_an_account_has_so_many_sessions_and_no_more(serve) -> None:
+    server = serve(*MESSAGES)
+    limits = server.world.limits
+    limits.accounts = 1
+    assert limits.sign_in(server.bob.id, "127.0.0.1")
+    client = server.connect()
+    client.say(b"USER bob@example.test")
+    assert client.say(b"PASS secret").startswith(b"-ERR [SYS/TEMP] Too many sessions")
+    limits.sign_out(server.bob.id)
+    client.login()
+    assert not limits.sign_in(server.bob.id, "127.0.0.1")
+    client.say(b"QUIT")
+    client.drop()
+    server.connect().login().drop()
+    assert limits.sign_in(server.bob.id, "127.0.0.1")

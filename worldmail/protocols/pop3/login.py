@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from worldmail.errors import MailboxInUse, Refusal, TemporaryFailure
+from worldmail.errors import MailboxInUse, Refusal, TemporaryFailure, TooManyRequests
 from worldmail.interfaces.directory import Account
 from worldmail.interfaces.store import IMaildropLock
 from worldmail.protocols.pop3.maildrop import INBOX, Maildrop
@@ -25,7 +25,11 @@ class NoMaildrop(Refusal):
 async def sign_in(session: Session, account: Account) -> Effects:
     """Lock the account's maildrop, open it and enter the TRANSACTION state (RFC 1939 §4).
 
-    Raises: `LoginTooSoon`, `MailboxInUse`, `TemporaryFailure`, `NoMaildrop`; the lock is given back then.
+    The account may have changed since its credentials were verified (SCRAM ends with one more line of the client):
+    it is looked at again, from under the watch over its changes.
+
+    Raises: `LoginTooSoon`, `MailboxInUse`, `TooManyRequests`, `TemporaryFailure`, `NoMaildrop`, `AccountChanged`;
+    everything is given back then.
     """
     world, delays = session.world, session.site.delays
     now = world.clock.seconds()
@@ -33,8 +37,17 @@ async def sign_in(session: Session, account: Account) -> Effects:
     lock = world.mailboxes.lock_maildrop(account.id)
     if lock is None:
         raise MailboxInUse
-    forget = world.changes.subscribe("account", session.account_changed, account.id)
+    if not world.limits.sign_in(account.id, session.peer.host):
+        lock.release()
+        raise TooManyRequests("Too many sessions of this account, please try again later")
+    cancel = world.changes.subscribe("account", session.account_changed, account.id)
+
+    def forget() -> None:
+        cancel()
+        world.limits.sign_out(account.id)
+
     try:
+        await session.check_account(account)
         maildrop = await _opened(session, account, lock)
     except BaseException:
         forget()

@@ -130,6 +130,17 @@ class Session:
         """The account was changed; whether that ends the session is found out before its next command."""
         self._revoked = True
 
+    async def check_account(self, known: Account) -> None:
+        """Raise `AccountChanged` if the account is gone or switched off, or has other credentials than at login."""
+        self._revoked = False
+        try:
+            account = await self.world.directory.account(known.address)
+            if account is None or not account.enabled or account.generation != known.generation:
+                raise AccountChanged
+        except BaseException:
+            self._revoked = True  # it has to be looked at again
+            raise
+
     # --- IDialogue ---
 
     minimum_rate = 0
@@ -168,8 +179,8 @@ class Session:
             if isinstance(event, Fault):
                 return self._misframed(event)
             assert isinstance(event, bytes)
-            if self._revoked:
-                await self._check_account()
+            if self._revoked and self.account is not None:
+                await self.check_account(self.account)
             if self.expecting is not None:
                 return await self._continue(event)
             return await self._command(event)
@@ -222,15 +233,6 @@ class Session:
         self.lines.limit = self.settings.command_line
         assert take is not None
         return await take(line)
-
-    async def _check_account(self) -> None:
-        """Raise `AccountChanged` if the account is gone or switched off, or has other credentials than at login."""
-        self._revoked = False
-        known = self.account
-        assert known is not None
-        account = await self.world.directory.account(known.address)
-        if account is None or not account.enabled or account.generation != known.generation:
-            raise AccountChanged
 
     def _misframed(self, fault: Fault) -> Effects:
         """A line that is none (RFC 1939 §3: all lines end in CRLF)."""
