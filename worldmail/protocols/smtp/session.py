@@ -28,6 +28,7 @@ from worldmail.protocols.smtp.entrance import Entrance
 from worldmail.protocols.smtp.parser import Event, Parser, Text
 from worldmail.protocols.smtp.records import RECORDED, record_refusal
 from worldmail.protocols.smtp.replies import reply
+from worldmail.protocols.smtp.signed_in import check_account, count_in, count_out
 from worldmail.protocols.smtp.states import GREETED_STATES, OUT_OF_ORDER, State
 from worldmail.protocols.smtp.tally import Tally
 from worldmail.protocols.smtp.transaction import Transaction
@@ -84,6 +85,7 @@ class Session:
     transaction: Transaction | None
     respond: Callable[[bytes], Awaitable[Effects]] | None
     _argument: bytes
+    _command: Command[Session] | None
     _asker: Asker | None
     _tally: Tally
     _transfer: Transfer | None
@@ -91,9 +93,8 @@ class Session:
     def __init__(self, entrance: Entrance) -> None:
         self.entrance = entrance
         self._parser = Parser(entrance.line_limit)
-        self._opened = 0.0
-        self.transactions = 0
-        self._command: Command[Session] | None = None
+        self._opened, self.transactions = 0.0, 0
+        self._command = self.account = None
         self._forget()
 
     # --- what the driver calls -------------------------------------------------------
@@ -172,8 +173,8 @@ class Session:
     def closed(self, reason: str) -> None:
         """See `IDialogue.closed`."""
         self.abandon()
+        self._forget()
         self.state = State.CLOSED
-        self.respond = None
 
     # --- what verbs call -------------------------------------------------------------
 
@@ -207,7 +208,8 @@ class Session:
         self._asker = None
 
     def sign_in(self, account: Account) -> None:
-        """The peer is this account's owner."""
+        """The peer is this account's owner. Raises `TooManyRequests`."""
+        count_in(self.entrance.world, account, self.peer.host)
         self.account = account
         self._asker = None
 
@@ -243,8 +245,11 @@ class Session:
     async def _take_line(self, line: bytes) -> Effects:
         if self.state is State.SASL:
             return await self._take_response(line)
-        word, _, argument = line.rstrip(b" \t").partition(b" ")  # trailing white space is let pass, RFC 5321 §4.1.1
-        self._argument = argument
+        if self.account is not None:
+            self._command = None
+            await check_account(self.entrance.world, self.account)
+        # White space at the end is let pass, RFC 5321 §4.1.1.
+        word, _, self._argument = line.rstrip(b" \t").partition(b" ")
         entrance = self.entrance
         self._command = command = entrance.commands.get(word.upper())
         if len(line) > entrance.settings.command_line - 2 and word.upper() != b"AUTH":
@@ -255,13 +260,11 @@ class Session:
             raise Refusal(OUT_OF_ORDER[self.state], code=503, enhanced="5.5.1")
         if command.word in _IDLE:
             self._tally.count_idle()
-        return await command.run(self, command.parse(argument))
+        return await command.run(self, command.parse(self._argument))
 
     async def _take_response(self, line: bytes) -> Effects:
-        respond = self.respond
+        respond, self.respond, self.state = self.respond, None, State.READY
         assert respond is not None
-        self.respond = None
-        self.state = State.READY
         return await respond(line)
 
     def _take_fault(self, fault: Fault) -> Effects:
@@ -336,8 +339,8 @@ class Session:
             self.abandon()
 
     def _forget(self) -> None:
+        count_out(self.entrance.world, self.account)
         self.state = State.NEW
         self.helo = ""
         self.esmtp = False
-        self.account = self.transaction = self.respond = None
-        self._transfer = self._asker = None
+        self.account = self.transaction = self.respond = self._transfer = self._asker = None
