@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import Any
 
 import apsw
@@ -121,3 +122,27 @@ class TestTheThread(TestCase):
             await self.write(lambda cursor: 1)
         patched.restore()
         assert await self.write(lambda cursor: 2) == 2
+
+
+class TestStopping(TestCase):
+    async def test_scans_that_wait_for_a_thread_do_not_hold_up_the_stop(self) -> None:
+        database = SqliteDatabase(DatabaseFile(path=os.path.abspath(f"{self.mktemp()}/store.sqlite")), reactor)
+        database.start()
+        begun: list[int] = []
+        ends: list[Any] = []
+
+        def unit(cursor: Cursor) -> None:
+            begun.append(1)
+            time.sleep(0.2)
+
+        for _ in range(20):
+            scanning = database.scan(unit)
+            assert isinstance(scanning, Deferred)
+            scanning.addBoth(ends.append)
+        while not begun:
+            await deferLater(reactor, 0.001)
+        await database.stop()
+        while len(ends) < 20:
+            await deferLater(reactor, 0.001)
+        assert len(begun) == 2, "those that ran already"
+        assert len([end for end in ends if end is not None and end.check(TemporaryFailure)]) == 18

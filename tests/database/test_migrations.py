@@ -164,3 +164,17 @@ def test_the_kept_database_has_the_schema_that_its_migrations_make(tmp_path: Pat
 def test_migrations_are_loaded_in_the_order_of_their_numbers() -> None:
     assert [step.number for step in load(known_migrations(), 0)] == sorted(known_migrations())
     assert load(known_migrations(), NEWEST) == []
+
+
+def test_a_new_database_is_on_disk_with_its_name_and_its_directorys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    monkeypatch.setattr(database_file, "sync_directory", synced.append)
+    file = DatabaseFile(path=str(tmp_path / "data" / "store.sqlite"))
+    file.prepare()
+    assert synced == [str(tmp_path / "data"), str(tmp_path)]
+    migrate(file.open_writer(), file.path)
+    synced.clear()
+    file.prepare()
+    assert synced == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 
 import apsw
 from attrs import field, frozen
@@ -33,6 +34,22 @@ _PRAGMAS = (
 )
 
 Identity = tuple[int, int]
+
+
+def sync_directory(directory: str) -> None:
+    """Put the names in a directory on disk."""
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _sync_names(directory: str) -> None:
+    """Put the name of a new database, and that of its directory, on disk: a sync of the file may leave them out."""
+    sync_directory(directory)
+    with suppress(OSError):  # the one above may be closed to us
+        sync_directory(os.path.dirname(directory))
 
 
 def require_engine(version: str | None = None) -> None:
@@ -70,6 +87,8 @@ class DatabaseFile:
             raise ConfigurationError(f"{self.path}: {error.strerror}") from error
         try:
             status = os.fstat(handle)
+            if status.st_size == 0:
+                _sync_names(os.path.dirname(os.path.abspath(self.path)))
             if stat.S_IMODE(status.st_mode) & 0o077 and status.st_uid == os.geteuid():
                 os.fchmod(handle, 0o600)
         finally:

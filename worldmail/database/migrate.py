@@ -21,7 +21,7 @@ from twisted.logger import Logger
 
 from worldmail.database import migrations
 from worldmail.database.dialect import SQLITE
-from worldmail.database.file import APPLICATION_ID
+from worldmail.database.file import APPLICATION_ID, sync_directory
 from worldmail.errors import ConfigurationError, SchemaTooNew
 
 _log = Logger()
@@ -123,9 +123,5 @@ def back_up(connection: apsw.Connection, target: str) -> None:
         raise
     finally:
         os.close(handle)
-    directory = os.open(os.path.dirname(target) or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    sync_directory(os.path.dirname(target) or ".")
     _log.info("database: backup in {target}", target=target)

@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
+from worldmail.errors import TemporaryFailure
+
 T = TypeVar("T")
 
 
@@ -44,6 +46,7 @@ class Threads:
     def __init__(self, reactor: Any, name: str, count: int) -> None:
         self._reactor = reactor
         self._executor = ThreadPoolExecutor(count, thread_name_prefix=name)
+        self._stopping = False
 
     def run(self, work: Callable[[], T]) -> Deferred[T]:
         """Run `work` in one of them; fires in the reactor with its result, or fails with its error."""
@@ -53,6 +56,8 @@ class Threads:
             settle: Callable[[Any], None]
             result: Any
             try:
+                if self._stopping:
+                    raise TemporaryFailure(reason="the server stops")
                 settle, result = done.callback, work()
             except BaseException:  # noqa: BLE001 - whatever it is, it is the result
                 settle, result = done.errback, Failure()  # type: ignore[no-untyped-call]  # Twisted's is untyped
@@ -62,5 +67,6 @@ class Threads:
         return done
 
     def stop(self) -> None:
-        """Take no more; waits for what runs."""
+        """Take no more; waits for what runs, and fails what waits for a thread."""
+        self._stopping = True
         self._executor.shutdown()
