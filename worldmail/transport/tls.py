@@ -94,7 +94,10 @@ def _make_options(settings: TlsSettings) -> CertificateOptions | None:
     names = Names()
     made = [_options_for(certificate, settings, names) for certificate in certificates]
     for certificate, options in zip(certificates, made, strict=True):
-        names.add(options.getContext(), certificate.names)
+        context = options.getContext()
+        # Twisted's own answer, where nothing is acceptable, ends the handshake; RFC 7301 §3.2 lets us say nothing.
+        context.set_alpn_select_callback(lambda connection, offered: SSL.NO_OVERLAPPING_PROTOCOLS)
+        names.add(context, certificate.names)
     return made[0] if made else None
 
 
