@@ -57,9 +57,12 @@ def _authors(raw: bytes, account: Account) -> list[Address]:
             raise NotPermitted("More than one From or Sender field")
         for value in values:
             try:
-                found += [address.qualified(account.address.domain) for address in addresses_of(value)]
+                addresses = addresses_of(value)
             except ValueError as error:
                 raise NotPermitted("The From or Sender field cannot be read", reason=str(error)) from None
+            if not addresses:
+                raise NotPermitted("The From or Sender field names nobody")  # RFC 5322 §3.6.2: at least one mailbox
+            found += [address.qualified(account.address.domain) for address in addresses]
     return found
 
 
