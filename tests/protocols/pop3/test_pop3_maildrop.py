@@ -339,3 +339,18 @@ def test_an_account_has_so_many_sessions_and_no_more(serve) -> None:
     client.drop()
     server.connect().login().drop()
     assert limits.sign_in(server.bob.id, "127.0.0.1")
+
+
+def test_a_session_that_the_server_ends_gives_the_maildrop_back_before_the_client_hangs_up(serve) -> None:
+    server = serve(*MESSAGES, errors=2)
+    ended = [server.connect().login()]
+    ended[-1].say(b"WHAT")
+    assert ended[-1].say(b"WHAT").startswith(b"-ERR")
+    ended.append(server.connect().login())
+    assert ended[-1].say(b"NOOP", b"\n").startswith(b"-ERR")
+    ended.append(server.connect().login())
+    server.memory.directory.accounts["bob@example.test"] = evolve(server.bob, generation=2)
+    server.changes.tell("account", server.bob.id)
+    ended[-1].say(b"NOOP")
+    assert all(client.closed for client in ended)
+    assert server.memory.mailboxes.lock_maildrop(server.bob.id) is not None

@@ -241,20 +241,25 @@ class Session:
             self.lines.limit = self.settings.command_line
         self.user = None
         if fault in FRAMING_FAULTS:
-            return (self._err("Lines end in CRLF"), Close(fault.value))
+            return self._end(self._err("Lines end in CRLF"), fault.value)
         return self._refuse(CommandRefused("The line is too long" if fault is Fault.TOO_LONG else "NUL in a command"))
 
     def _refuse(self, refusal: Refusal) -> Effects:
         """The negative reply, and the end of the connection if there were too many."""
         reply = self._err(refusal.reply_text, response_code(refusal))
         if isinstance(refusal, AccountChanged):
-            return (reply, Close("account changed"))
+            return self._end(reply, "account changed")
         self._errors += 1
         before_login = self.state is State.AUTHORIZATION
         most = self.settings.errors_before_login if before_login else self.settings.errors
         if most and self._errors >= most:
-            return (reply, Close("too many errors"))
+            return self._end(reply, "too many errors")
         return (reply,)
+
+    def _end(self, reply: bytes, reason: str) -> Effects:
+        """The last reply. The maildrop is given back now: the peer may be back before its connection is gone."""
+        self.leave()
+        return (reply, Close(reason))
 
     def _err(self, text: str, code: bytes | None = None) -> bytes:
         return err(translated(text, self.language), code)
