@@ -136,7 +136,7 @@ class SamenessTests(LoginCase):
         await self.admin.make_legacy_secret(Address.parse("off@example.test"), LEGACY_SECRET)
         await self.admin.set_account(Address.parse("off@example.test"), {"enabled": "off"})
         for login in ("bob", "off", "bare", "nobody"):  # the directory remembers them all
-            await self.site.directory.account(Address.parse(login))
+            await self.site.directory.account(Address.parse(f"{login}@example.test"))
 
     async def test_with_passwords(self):
         await self.furnish_people()
@@ -175,6 +175,18 @@ class SamenessTests(LoginCase):
             for login, password in (("bob", "wrong"), ("nobody", "secret"), ("off", "secret"))
         ]
         assert len(set(costs)) == 1, costs
+
+    async def test_an_invented_salt_is_the_same_under_every_name_that_an_account_would_have(self):
+        await self.admin.add_domain("other.test", alias_of="example.test")
+        for local in ("bob", "nobody"):
+            names = (local, f"{local}@example.test", f"{local.upper()}@other.test")
+            salts = {(await self.first_of(name)).split(",")[1] for name in names}
+            assert len(salts) == 1, local
+
+    async def first_of(self, login):
+        """The server-first-message of SCRAM for this login."""
+        exchange = self.authentication.begin("SCRAM-SHA-256", context("192.0.2.1"))
+        return (await exchange.respond(f"n,,n={login},r=abc".encode())).data.decode()
 
     async def test_an_invented_salt_stays_the_same_and_belongs_to_its_name(self):
         async def first(login, mechanism="SCRAM-SHA-256"):

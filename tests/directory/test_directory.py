@@ -225,6 +225,9 @@ class MemoryTests(unittest.TestCase):
                 inner.asked += 1
                 self.directory._changed(Notice(1, "account", 1))
 
+            async def own_form(inner, asked):
+                return None
+
         source = Changing()
         self.directory._sources = (source,)
         for ask in (self.directory.resolve, self.directory.account):
@@ -279,8 +282,21 @@ class Table:
     async def account(self, asked):
         return None
 
+    async def own_form(self, asked):
+        return None
+
 
 class SourcesTests(unittest.TestCase):
+    async def test_addresses_that_would_name_one_account_have_one_form(self):
+        site = await furnished(self)
+        await site.admin.add_domain("other.test", alias_of="example.test")
+        changes = site.database.memory.changes
+        directory = Directory((Table(domains=()), DatabaseSource(database=site.database)), changes)
+        for local in ("bob", "nobody"):
+            for written in (local, f"{local.upper()}@Example.Test", f"{local}@other.test"):
+                assert str(await directory.own_form(address(written))) == f"{local}@example.test"
+        assert str(await directory.own_form(address("x@far.example"))) == "x@far.example"
+
     async def test_a_later_source_adds_to_the_domain_of_an_earlier_one(self):
         site = await furnished(self)
         table = Table(domains=("example.test",), leads={"new@example.test": ("bob@example.test",)})

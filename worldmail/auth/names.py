@@ -18,7 +18,7 @@ class LoginName:
     Args:
         account: the account, switched off or not; None if there is none.
         counter: what stands for it in the counters, known or not: a keyed digest, for a password is now and then
-            typed where the name belongs.
+            typed where the name belongs. Alike for all names that an account has, or would have if there were one.
     """
 
     account: Account | None
@@ -48,8 +48,8 @@ class LoginNames:
             address = Address.parse(login[:_MAXIMUM_LOGIN])
         except ValueError:
             return None, login[:_MAXIMUM_LOGIN].casefold()
-        account = await self._directory.account(address)
-        return account, address.key if account is None else account.address.key
+        own = await self._directory.own_form(address)
+        return await self._directory.account(own), own.key
 
     def _counter(self, written: str) -> str:
         return self._key.mac("login-name", written.encode("utf-8", "surrogatepass")).hex()[:32]

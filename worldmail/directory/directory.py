@@ -79,6 +79,14 @@ class Directory:
         assert known is None or isinstance(known, Account)
         return Ready(known)
 
+    async def own_form(self, address: Address) -> Address:
+        """See `IDirectory.own_form`."""
+        for source in self._sources:
+            own = await source.own_form(address)
+            if own is not None:
+                return own
+        return address
+
     async def owns(self, account: Account, address: Address) -> bool:
         """See `IDirectory.owns`."""
         own, _ = address.split_subaddress(self._delimiters)

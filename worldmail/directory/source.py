@@ -59,6 +59,10 @@ class DatabaseSource:
         """See `IDirectorySource.account`."""
         return self._database.read(lambda cursor: find_account(cursor, address))
 
+    def own_form(self, address: Address) -> Awaitable[Address | None]:
+        """See `IDirectorySource.own_form`."""
+        return self._database.read(lambda cursor: _own_form(cursor, address))
+
 
 def database_source(foundations: Foundations) -> DatabaseSource:
     """The source, for the plugin door."""
@@ -70,9 +74,14 @@ def database_source(foundations: Foundations) -> DatabaseSource:
 
 def find_account(cursor: Cursor, address: Address) -> Account | None:
     """The account whose own address this is, other names of its domain followed."""
+    own = _own_form(cursor, address)
+    return None if own is None else account_by_key(cursor, own.key)
+
+
+def _own_form(cursor: Cursor, address: Address) -> Address | None:
     name = address.domain_key or first_domain(cursor)
     domain = None if name is None else domain_by_name(cursor, name)
-    return None if domain is None else account_by_key(cursor, f"{address.local_key}@{domain.name}")
+    return None if domain is None else Address(address.local_key, domain.name)
 
 
 def _lead(cursor: Cursor, address: Address, delimiters: str) -> tuple[Destination, ...] | None:

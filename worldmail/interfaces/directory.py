@@ -93,6 +93,12 @@ class IDirectorySource(Interface):
         An unqualified address stands in the first local domain.
         """
 
+    def own_form(address: Address) -> Awaitable[Address | None]:
+        """How the account of this address would be written, whether there is one or not; None if not known here.
+
+        Other names of a domain become the domain, an unqualified address stands in the first local domain.
+        """
+
 
 class IDirectory(Interface):
     """The directory that protocols ask. Answers are cached and follow the change feed."""
@@ -107,6 +113,13 @@ class IDirectory(Interface):
         """The account whose own address this is (domain aliases followed); no aliases, no subaddress.
 
         An unqualified address stands in the first local domain. The account may be switched off.
+        """
+
+    def own_form(address: Address) -> Awaitable[Address]:
+        """How the account of this address would be written, whether there is one or not.
+
+        Two addresses that would name one account have one form: what is told of accounts that do not exist can
+        thus be alike under every name (no other use).
         """
 
     def owns(account: Account, address: Address) -> Awaitable[bool]:

@@ -125,6 +125,10 @@ class MemoryDirectory:
         """See `IDirectory.account`."""
         return Ready(self.accounts.get(address.key))
 
+    def own_form(self, address: Address) -> Awaitable[Address]:
+        """See `IDirectory.own_form`; no domain has another name here."""
+        return Ready(address)
+
     def owns(self, account: Account, address: Address) -> Awaitable[bool]:
         """See `IDirectory.owns`."""
         found: list[Destination] = []
