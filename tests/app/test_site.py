@@ -13,7 +13,7 @@ from cryptography import x509
 
 from tests.app.conftest import needs_root
 from worldmail.app import checks, privileges, site
-from worldmail.app.assembly import protocol_classes, read_configuration, server_key
+from worldmail.app.ground import protocol_classes, read_configuration, server_key
 from worldmail.config.fields import Listen
 from worldmail.config.listeners import listeners
 from worldmail.config.settings import Settings

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from worldmail.app import site
-from worldmail.app.assembly import protocol_classes, server_key
+from worldmail.app.ground import protocol_classes, server_key
 from worldmail.app.privileges import hand_over, identity
 from worldmail.config.reader import parse_settings
 from worldmail.config.sample import render

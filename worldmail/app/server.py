@@ -15,8 +15,9 @@ from twisted.internet.defer import Deferred
 from twisted.logger import globalLogPublisher
 
 from worldmail.app import privileges
-from worldmail.app.assembly import Assembly, build, read_configuration, server_key
+from worldmail.app.assembly import Assembly, build
 from worldmail.app.first import furnish_default_site
+from worldmail.app.ground import read_configuration, server_key
 from worldmail.app.journal import Journal, lost_line
 from worldmail.app.observer import JournalObserver
 from worldmail.app.preload import preload

@@ -88,7 +88,7 @@ class WorldMailService(MultiService):
 
     def read_configuration(self) -> Settings | None:
         """The configuration; None if there is none yet and none was named. Raises `ConfigurationError`."""
-        from worldmail.app.assembly import read_configuration
+        from worldmail.app.ground import read_configuration
 
         if self._called["config"] is None and not self.config.exists():
             return None

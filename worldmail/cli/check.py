@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def check(ctx: click.Context, as_json: bool) -> None:
     """Read the whole configuration and say what is wrong, by line. The status is 1 if anything is wrong, 0 if
     there are warnings at most. Changes nothing."""
-    from worldmail.app.assembly import protocol_classes, read_configuration
+    from worldmail.app.ground import protocol_classes, read_configuration
     from worldmail.errors import ConfigurationError
 
     file = configuration(ctx)

@@ -26,7 +26,7 @@ from worldmail.errors import BadValue
 def init(directory: str, domain: str, hostname: str | None, listen: str | None, port_base: int, as_json: bool) -> None:
     """Make a new site in DIRECTORY: configuration, store, a self-signed certificate and postmaster@DOMAIN."""
     from worldmail.app import site
-    from worldmail.app.assembly import protocol_classes
+    from worldmail.app.ground import protocol_classes
     from worldmail.cli.running import run_with
     from worldmail.config.reader import parse_settings
     from worldmail.config.sample import render

@@ -55,17 +55,17 @@ class QuietJournal:
 
 def run(config: Path, job: Callable[[Parts], Awaitable[T]]) -> T:
     """The result of `job` on the store of this configuration. Raises what it raises."""
-    from worldmail.app.assembly import read_configuration
+    from worldmail.app.ground import read_configuration
 
     return run_with(read_configuration(config), job)
 
 
 def run_with(settings: Settings, job: Callable[[Parts], Awaitable[T]]) -> T:
     """As `run`, for settings that were read already."""
-    from twisted.internet import reactor
+    from worldmail.app.ground import build_store
+    from worldmail.cli.reactor import command_reactor
 
-    from worldmail.app.assembly import build_store
-
+    reactor = command_reactor()
     act_as_owner(settings.data)
     store = build_store(settings, reactor, QuietJournal())
     parts = Parts(settings=settings, admin=store.admin, mailboxes=store.mailboxes, trace=store.store.trace)

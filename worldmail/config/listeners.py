@@ -18,12 +18,12 @@ def listeners(value: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Listen]
     elif isinstance(value, tuple):
         for number, item in enumerate(value):
             yield from listeners(item, (*path, number))
+    elif attrs.has(type(value)):  # asked before Mapping, which takes long to answer for each new class
+        for attribute in attrs.fields(type(value)):
+            yield from listeners(getattr(value, attribute.name), (*path, attribute.name))
     elif isinstance(value, Mapping):
         for name, item in value.items():
             yield from listeners(item, (*path, name))
-    elif attrs.has(type(value)):
-        for attribute in attrs.fields(type(value)):
-            yield from listeners(getattr(value, attribute.name), (*path, attribute.name))
 
 
 def clashes(sections: Mapping[str, Any]) -> Iterator[tuple[KeyPath, KeyPath, Listen]]:

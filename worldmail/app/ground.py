@@ -1,0 +1,107 @@
+"""From settings to what keeps mail and accounts: all that a command needs, and the ground that a `World` stands on.
+
+A command is over in a moment, so nothing is imported here that only a server needs: no TLS, no way in, no policy.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+from worldmail.auth.credential_maker import CredentialMaker
+from worldmail.auth.passwords import Passwords
+from worldmail.auth.server_key import FILE_NAME, ServerKey, check_server_key, create_server_key, read_server_key
+from worldmail.config.reader import read_settings
+from worldmail.config.settings import Settings
+from worldmail.database import SqliteDatabase, open_database
+from worldmail.directory.admin import DirectoryAdmin
+from worldmail.errors import ConfigurationError
+from worldmail.interfaces.plugin import Foundations, IContentStorePlugin
+from worldmail.interfaces.protocol import IProtocol
+from worldmail.interfaces.world import IJournal
+from worldmail.plugin import find
+from worldmail.store import Mailboxes, Store, open_store
+from worldmail.transport.clock import ReactorClock
+
+
+def protocol_classes() -> dict[str, type[Any]]:
+    """The settings class of every installed protocol, by its name."""
+    return {plugin.name: plugin.settings() for plugin in find(IProtocol)}
+
+
+def read_configuration(file: Path) -> Settings:
+    """The configuration in this file, the sections of all installed protocols among it. Raises `ConfigurationError`."""
+    return read_settings(file, protocol_classes())
+
+
+@frozen(kw_only=True)
+class StoreParts:
+    """What keeps mail and accounts."""
+
+    foundations: Foundations
+    database: SqliteDatabase
+    store: Store
+    key: ServerKey
+    passwords: Passwords
+    admin: DirectoryAdmin
+
+    @property
+    def mailboxes(self) -> Mailboxes:
+        """The mailbox store."""
+        return self.store.mailboxes
+
+    async def check_key(self) -> None:
+        """Bind the database to its server key. Raises `ConfigurationError` if it has another."""
+        await self.database.write(lambda cursor: check_server_key(cursor, self.key))
+
+
+def build_store(settings: Settings, reactor: Any, journal: IJournal) -> StoreParts:
+    """The store of this configuration; `database.start` opens it."""
+    foundations = _foundations(settings, reactor, journal)
+    contents = chosen(IContentStorePlugin, settings.store.content, "[store] content").create(foundations)
+    database, clock = foundations.database, foundations.clock
+    assert isinstance(database, SqliteDatabase)
+    store = open_store(settings.store, str(settings.data), database, contents, clock, reactor)
+    key = server_key(settings)
+    passwords = Passwords(reactor, settings.auth)
+    admin = DirectoryAdmin(database, [store.mailboxes], CredentialMaker(passwords, key), clock.now)
+    return StoreParts(
+        foundations=foundations, database=database, store=store, key=key, passwords=passwords, admin=admin
+    )
+
+
+def server_key(settings: Settings) -> ServerKey:
+    """The key beside the store, made with a new store. Raises `ConfigurationError` if it was lost."""
+    path = settings.data / FILE_NAME
+    if not path.exists() and not (settings.data / settings.database.file).exists():
+        try:
+            settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return create_server_key(path)
+        except FileExistsError:
+            pass  # another process was faster
+        except OSError as error:
+            raise ConfigurationError(f"{path}: the server key cannot be made: {error.strerror}") from None
+    return read_server_key(path)
+
+
+def _foundations(settings: Settings, reactor: Any, journal: IJournal) -> Foundations:
+    database = open_database(settings.database, str(settings.data), reactor)
+    return Foundations(
+        settings=settings,
+        data=settings.data,
+        reactor=reactor,
+        clock=ReactorClock(reactor=reactor),
+        journal=journal,
+        database=database,
+        changes=database.changes,
+    )
+
+
+def chosen(interface: Any, name: str, where: str) -> Any:
+    """The installed plugin of this name, which stands in this setting. Raises `ConfigurationError` if there is none."""
+    plugins = {plugin.name: plugin for plugin in find(interface)}
+    if name not in plugins:
+        raise ConfigurationError(f"{where} names {name!r}, which is not installed; there are: {', '.join(plugins)}")
+    return plugins[name]
