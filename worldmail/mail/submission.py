@@ -1,7 +1,8 @@
 """What a submission server may complete in a message from one of its own users (RFC 6409 §8).
 
 Only the header is completed, never the body; a header that carries a signature is
-completed by what its signature cannot cover: fields that are missing.
+completed by what its signature cannot cover: fields that are missing. Blind copies are
+taken out, as many programs that submit leave to their server.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from worldmail.mail.dates import date_time
 from worldmail.mail.header import Header
 
 _ADDRESS_FIELDS = frozenset((b"from", b"sender", b"reply-to", b"to", b"cc", b"bcc"))
+_BLIND = (b"bcc", b"resent-bcc")
 _SIGNATURES = (b"dkim-signature", b"arc-message-signature", b"domainkey-signature")
 _FIELD = re.compile(rb"^([!-9;-~]+)([ \t]*:)([^\n]*\n(?:[ \t][^\n]*\n)*)", re.MULTILINE)
 
@@ -40,6 +42,16 @@ def missing_fields(header: Header, *, author: Address, host: str, unique: str, a
     if b"message-id" not in header:
         fields.append(f"Message-ID: <{unique}@{host}>\r\n")
     return "".join(fields).encode()
+
+
+def without_blind_copies(header: Header) -> Header:
+    """The header without Bcc and Resent-Bcc, whose names the other recipients must not see (RFC 5322 §3.6.3, §5).
+
+    As it is if it has none, or is signed.
+    """
+    if not any(name in header for name in _BLIND) or any(name in header for name in _SIGNATURES):
+        return header
+    return Header(header.without(_BLIND))
 
 
 def qualified_header(header: Header, domain: str) -> bytes:

@@ -175,6 +175,14 @@ def test_a_signed_submission_is_not_rewritten() -> None:
     assert b"From: bob\r\n" in found
 
 
+def test_blind_copies_are_not_shown_to_the_other_recipients() -> None:
+    found = submitted(
+        b"Date: now\r\nBcc: c@else.test,\r\n d@else.test\r\nMessage-ID: <1@x>\r\nResent-Bcc: e@else.test\r\n"
+        b"From: bob@example.test\r\n\r\nBcc: body"
+    )
+    assert found == b"Date: now\r\nMessage-ID: <1@x>\r\nFrom: bob@example.test\r\n\r\nBcc: body\r\n"
+
+
 def test_a_submitters_envelope_is_qualified() -> None:
     scene = SmtpScene(listener="submission", tls=True)
     text = LOGIN + b"MAIL FROM:<bob>\r\nRCPT TO:<alice>\r\nRCPT TO:<postmaster>\r\nDATA\r\n\r\n.\r\n"

@@ -21,7 +21,7 @@ from worldmail.mail.envelope import Body, Delivery, Envelope, Origin
 from worldmail.mail.header import Header, starts_with_field
 from worldmail.mail.labels import CharsetSense, label_fields, may_be_labelled
 from worldmail.mail.received import received_field
-from worldmail.mail.submission import missing_fields, qualified_header
+from worldmail.mail.submission import missing_fields, qualified_header, without_blind_copies
 from worldmail.protocols.smtp.settings import SmtpSettings
 
 HOLD = 32 * 1024
@@ -253,7 +253,7 @@ class Intake:
             unique=self.id,
             at=self._received,
         )
-        qualified = qualified_header(Header(raw), account.address.domain)
+        qualified = qualified_header(without_blind_copies(Header(raw)), account.address.domain)
         return Header(fields + qualified), qualified, fields
 
     def _record(self) -> None:
