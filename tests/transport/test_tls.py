@@ -71,28 +71,6 @@ class TlsTests(Meets):
 
         return self.run_async(test())
 
-    def test_a_client_that_offers_ALPN_is_served_without_it(self) -> Any:
-        async def test() -> None:
-            self.meet("mail.example.test", "other.example.test")
-
-            def talk(name: str | None) -> str | None:
-                connection = self.connect()
-                connection.recv(100)
-                connection.sendall(b"STARTTLS\r\n")
-                connection.recv(100)
-                context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-                context.check_hostname = False
-                context.verify_mode = ssl.CERT_NONE
-                context.set_alpn_protocols(["pop3", "h2"])
-                secured = context.wrap_socket(connection, server_hostname=name)
-                assert secured.recv(100) == b"secured\r\n"
-                return secured.selected_alpn_protocol()
-
-            for name in ("mail.example.test", "other.example.test", None):
-                assert await deferToThread(talk, name) is None
-
-        return self.run_async(test())
-
     def test_input_behind_STARTTLS_is_never_executed_wherever_it_is_cut(self) -> Any:
         async def test() -> None:
             meeting = self.meet()
