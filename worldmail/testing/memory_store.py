@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Awaitable, Collection, Sequence
+import json
+from collections.abc import AsyncIterator, Awaitable, Collection, Iterator, Sequence
+from contextlib import suppress
 
 from attrs import define, evolve, field
 from zope.interface import implementer
 
-from worldmail.errors import Refusal, StorageFull
+from worldmail.errors import NoSuchRecipient, OverQuota, Refusal, StorageFull, TemporaryFailure
 from worldmail.interfaces.database import Cursor
 from worldmail.interfaces.store import (
     Acceptance,
@@ -22,7 +24,12 @@ from worldmail.interfaces.store import (
     StagedContent,
     TraceRecord,
 )
+from worldmail.mail.address import Address
+from worldmail.mail.envelope import Delivery
 from worldmail.wire.ready import Ready
+
+FIRST_MAILBOXES = {"INBOX": None, "Sent": "\\Sent", "Drafts": "\\Drafts", "Trash": "\\Trash", "Junk": "\\Junk"}
+CHUNK = 65536
 
 
 @implementer(IContentWriter)
@@ -41,6 +48,8 @@ class MemoryWriter:
     def write(self, data: bytes) -> None:
         """Keep it."""
         assert not self.finished, "written to after finish"
+        if self.aborted:
+            return
         self.pieces.append(data)
         self.size += len(data)
 
@@ -75,7 +84,7 @@ class _Mailbox:
     account_id: int
     name: str
     special_use: str | None = None
-    uidvalidity: int = 1
+    uidvalidity: int
     uidnext: int = 1
     highestmodseq: int = 1
     messages: dict[int, tuple[MessageRow, bytes]] = field(factory=dict)
@@ -103,27 +112,38 @@ class _Mailbox:
 class _MaildropLock:
     account_id: int
     held: set[int]
+    released: bool = False
 
     def release(self) -> None:
         """Give it back."""
-        self.held.discard(self.account_id)
+        if not self.released:
+            self.held.remove(self.account_id)
+        self.released = True
 
 
 @implementer(IMailboxStore)
 @define(kw_only=True)
 class MemoryMailboxes:
-    """Mailboxes by (account id, name); an account's INBOX is there when it is first asked for."""
+    """Mailboxes by (account id, name), and the quota of each account that has one."""
 
     boxes: dict[tuple[int, str], _Mailbox] = field(factory=dict)
+    quotas: dict[int, int] = field(factory=dict)
     locked: set[int] = field(factory=set)
     fail: Refusal | None = None
 
+    def add_account(self, account_id: int, quota: int | None = None) -> None:
+        """Make the first mailboxes of an account."""
+        if quota is not None:
+            self.quotas[account_id] = quota
+        for name, special_use in FIRST_MAILBOXES.items():
+            number = len(self.boxes) + 1
+            self.boxes[account_id, name] = _Mailbox(
+                id=number, account_id=account_id, name=name, special_use=special_use, uidvalidity=number
+            )
+
     def box(self, account_id: int, name: str = "INBOX") -> _Mailbox:
-        """The mailbox, made if it is not there."""
-        key = (account_id, name)
-        if key not in self.boxes:
-            self.boxes[key] = _Mailbox(id=len(self.boxes) + 1, account_id=account_id, name=name)
-        return self.boxes[key]
+        """The mailbox, which is there."""
+        return self.boxes[account_id, name]
 
     def add(
         self, account_id: int, content: bytes, *, prefix: bytes = b"", name: str = "INBOX", received: int = 0
@@ -138,7 +158,8 @@ class MemoryMailboxes:
     def status(self, account_id: int, name: str) -> Awaitable[MailboxStatus | None]:
         """See `IMailboxStore.status`."""
         self._check()
-        return Ready(self._status(self.box(account_id, name)))
+        box = self.boxes.get((account_id, "INBOX" if name.upper() == "INBOX" else name))
+        return Ready(None if box is None else self._status(box))
 
     def mailboxes(self, account_id: int) -> Awaitable[list[MailboxStatus]]:
         """See `IMailboxStore.mailboxes`."""
@@ -165,8 +186,12 @@ class MemoryMailboxes:
         """See `IMailboxStore.content`."""
         self._check()
         yield message.prefix
-        _, content = self._by_id(message.content_id // 1_000_000).messages[message.uid]
-        yield content
+        found = self._by_id(message.content_id // 1_000_000).messages.get(message.uid)
+        if found is None:
+            raise TemporaryFailure(reason="the content is gone")
+        _, content = found
+        for start in range(0, len(content), CHUNK):
+            yield content[start : start + CHUNK]
 
     def expunge(self, mailbox_id: int, uids: Collection[int]) -> Awaitable[frozenset[int]]:
         """See `IMailboxStore.expunge`."""
@@ -184,6 +209,15 @@ class MemoryMailboxes:
             return None
         self.locked.add(account_id)
         return _MaildropLock(account_id=account_id, held=self.locked)
+
+    def check_delivery(self, delivery: Delivery, size: int) -> None:
+        """Raise `NoSuchRecipient` or `OverQuota` if a message of this size cannot go there."""
+        owner = delivery.account_id
+        if (owner, delivery.mailbox) not in self.boxes:
+            raise NoSuchRecipient(reason=f"account {owner} has no mailbox {delivery.mailbox}")
+        held = sum(self._status(box).octets for box in self.boxes.values() if box.account_id == owner)
+        if owner in self.quotas and held + size > self.quotas[owner]:
+            raise OverQuota(reason=f"account {owner} would hold {held + size} of {self.quotas[owner]} octets")
 
     def _check(self) -> None:
         if self.fail is not None:
@@ -207,12 +241,35 @@ class MemoryMailboxes:
         )
 
 
+@implementer(ITrace)
+@define(kw_only=True)
+class MemoryTrace:
+    """Trace records in a list, each with what it can be found by."""
+
+    records: list[tuple[TraceRecord, tuple[str, ...]]] = field(factory=list)
+
+    def record(
+        self, cursor: Cursor | None, acceptance: str, at: int, event: str, keys: Sequence[str], detail: str
+    ) -> None:
+        """See `ITrace.record`; there is no unit here, so no cursor is needed."""
+        self.records.append((TraceRecord(acceptance=acceptance, at=at, event=event, detail=detail), tuple(keys)))
+
+    def find(self, key: str) -> Awaitable[list[TraceRecord]]:
+        """See `ITrace.find`."""
+        spellings = {key, f"<{key}>"}
+        with suppress(ValueError):
+            spellings.add(Address.parse(key).key)
+        met = {record.acceptance for record, keys in self.records if spellings & {record.acceptance, *keys}}
+        return Ready([record for record, _ in self.records if record.acceptance in met])
+
+
 @implementer(IAcceptance)
 @define(kw_only=True)
 class MemoryAcceptance:
-    """Accepts into `mailboxes`, and keeps what was accepted. `fail` is raised instead."""
+    """Accepts into `mailboxes`, tells `trace`, and keeps what was accepted. `fail` is raised instead."""
 
     mailboxes: MemoryMailboxes
+    trace: MemoryTrace = field(factory=MemoryTrace)
     accepted: list[Acceptance] = field(factory=list)
     writers: list[MemoryWriter] = field(factory=list)
     fail: Refusal | None = None
@@ -244,25 +301,25 @@ class MemoryAcceptance:
             raise self.fail
         content = acceptance.content.inline
         assert content is not None
+        drops = [(delivery, _prefix(acceptance, delivery)) for delivery in acceptance.deliveries]
+        for delivery, prefix in drops:
+            self.mailboxes.check_delivery(delivery, len(prefix) + len(content))
+        for delivery, prefix in drops:
+            self.mailboxes.box(delivery.account_id, delivery.mailbox).add(content, prefix, acceptance.received)
         self.accepted.append(evolve(acceptance))
-        for delivery in acceptance.deliveries:
-            sender = acceptance.envelope.sender
-            prefix = f"Return-Path: <{sender or ''}>\r\nDelivered-To: {delivery.recipient.address}\r\n".encode()
-            box = self.mailboxes.box(delivery.account_id, delivery.mailbox)
-            box.add(content, prefix, acceptance.received)
+        detail = json.dumps({"session": acceptance.origin.session, "size": len(content)})
+        self.trace.record(None, acceptance.id, acceptance.received, "accepted", [*_keys(acceptance)], detail)
 
 
-@implementer(ITrace)
-@define(kw_only=True)
-class MemoryTrace:
-    """Trace records in a list."""
+def _prefix(acceptance: Acceptance, delivery: Delivery) -> bytes:
+    sender = acceptance.envelope.sender
+    return f"Return-Path: <{sender or ''}>\r\nDelivered-To: {delivery.recipient.address}\r\n".encode()
 
-    records: list[tuple[TraceRecord, tuple[str, ...]]] = field(factory=list)
 
-    def record(self, cursor: Cursor, acceptance: str, at: int, event: str, keys: Sequence[str], detail: str) -> None:
-        """See `ITrace.record`."""
-        self.records.append((TraceRecord(acceptance=acceptance, at=at, event=event, detail=detail), tuple(keys)))
-
-    def find(self, key: str) -> Awaitable[list[TraceRecord]]:
-        """See `ITrace.find`."""
-        return Ready([record for record, keys in self.records if key == record.acceptance or key in keys])
+def _keys(acceptance: Acceptance) -> Iterator[str]:
+    envelope = acceptance.envelope
+    yield from (recipient.address.key for recipient in envelope.recipients)
+    if envelope.sender is not None:
+        yield envelope.sender.key
+    if acceptance.message_id is not None:
+        yield acceptance.message_id

@@ -9,25 +9,22 @@ The server has the account bob@example.test with the password "secret"; its mess
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 from attrs import define, evolve, field
 from zope.interface import implementer
 
 from worldmail.config.settings import AuthSettings, Settings
-from worldmail.errors import TemporaryFailure
 from worldmail.interfaces.database import IChanges, Notice
 from worldmail.interfaces.directory import Account
 from worldmail.interfaces.protocol import Peer
-from worldmail.interfaces.store import MessageRow
 from worldmail.interfaces.world import World
 from worldmail.mail.envelope import TlsFacts
 from worldmail.protocols.pop3.session import Session
 from worldmail.protocols.pop3.sessions import Sessions, make_site
 from worldmail.protocols.pop3.settings import Pop3Settings
 from worldmail.testing.feeding import Conductor, settle
-from worldmail.testing.memory_store import MemoryMailboxes
 from worldmail.testing.world import MemoryWorld
 
 TLS = TlsFacts(version="TLSv1.3", cipher="TLS_AES_256_GCM_SHA384", bits=256)
@@ -51,18 +48,6 @@ class MemoryChanges:
         for known, wanted, listener in list(self.listeners):
             if known == topic and (key == 0 or wanted in (None, key)):
                 listener(Notice(1, topic, key))
-
-
-class Mailboxes(MemoryMailboxes):
-    """Text that is gone is told of as the store tells it."""
-
-    async def content(self, message: MessageRow) -> AsyncIterator[bytes]:
-        """See `IMailboxStore.content`."""
-        try:
-            async for chunk in super().content(message):
-                yield chunk
-        except KeyError:
-            raise TemporaryFailure(reason="the content is gone") from None
 
 
 @define(kw_only=True)
@@ -95,9 +80,8 @@ class Pop3Server:
     ) -> Pop3Server:
         """A server with these messages of bob's and these settings of [pop3]."""
         memory, changes = MemoryWorld.make(reactor=reactor), MemoryChanges()
-        memory.mailboxes = memory.acceptance.mailboxes = Mailboxes()
         whole = evolve(Settings(), auth=auth or AuthSettings())
-        world = memory.replace(changes=changes, settings=whole, mailboxes=memory.mailboxes)
+        world = memory.replace(changes=changes, settings=whole)
         memory.authentication.legacy = legacy
         bob = memory.add_account("bob@example.test", "secret", legacy_auth=legacy)
         for message in messages:

@@ -200,7 +200,7 @@ class MemoryWorld:
     @classmethod
     def make(cls, *, hostname: str = "mail.example.test", settings: Any = None, reactor: Any = None) -> MemoryWorld:
         """A world with the domain example.test and no account."""
-        mailboxes = MemoryMailboxes()
+        mailboxes, trace = MemoryMailboxes(), MemoryTrace()
         # No protocol touches the database, its changes or the directory's administration.
         absent: dict[str, Any] = dict.fromkeys(("database", "changes", "directory_admin"))
         parts: dict[str, Any] = {
@@ -211,8 +211,8 @@ class MemoryWorld:
             "authentication": MemoryAuthentication(),
             "policy": MemoryPolicy(),
             "mailboxes": mailboxes,
-            "acceptance": MemoryAcceptance(mailboxes=mailboxes),
-            "trace": MemoryTrace(),
+            "acceptance": MemoryAcceptance(mailboxes=mailboxes, trace=trace),
+            "trace": trace,
         }
         world = World(
             hostname=hostname,
@@ -240,7 +240,7 @@ class MemoryWorld:
         account = evolve(account, **changes)
         self.directory.accounts[parsed.key] = account
         self.authentication.add(account, password)
-        self.mailboxes.box(account.id)
+        self.mailboxes.add_account(account.id, account.quota)
         return account
 
     def add_alias(self, address: str, *targets: str) -> None:
