@@ -310,19 +310,9 @@ class MechanismsTests(LoginCase):
         offered = self.authentication.mechanisms
         assert offered(context(secure=False, tls=False)) == (*scram, "CRAM-MD5")
         assert offered(context(secure=True, tls=False)) == (*scram, "PLAIN", "LOGIN", "CRAM-MD5")
-        assert offered(context()) == (*scram, "PLAIN", "LOGIN", "CRAM-MD5")
+        assert offered(context()) == (*scram, "PLAIN", "LOGIN")
         bound = context(channel_binding={"tls-exporter": b"x"}.get)
-        assert offered(bound) == (*plus, *scram, "PLAIN", "LOGIN", "CRAM-MD5")
-
-    async def test_without_legacy_logins_their_mechanisms_are_gone(self):
-        site = await furnished(self, settings=Settings(auth=evolve(CHEAP, legacy=False)))
-        assert not site.authentication.legacy
-        assert "CRAM-MD5" not in site.authentication.mechanisms(context())
-        assert site.authentication.begin("CRAM-MD5", context()) is None
-        digest = hashlib.md5(b"<a@b>" + LEGACY_SECRET.encode()).hexdigest().encode()
-        assert (
-            type(await self.error(site.authentication.apop("bob", digest, b"<a@b>", context()))) is AuthenticationFailed
-        )
+        assert offered(bound) == (*plus, *scram, "PLAIN", "LOGIN")
 
     async def test_every_scram_form_lets_in(self):
         binding = {"tls-exporter": b"exported"}.get

@@ -61,7 +61,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The site, made by `worldmail init` and started by twistd."""
     server = ServerProcess(directory=tmp_path_factory.mktemp("real") / "data")
     server.initialise()
-    server.configure({"auth": {"legacy": True}, "limits": {"tls_per_minute": 10_000}})
+    server.configure({"limits": {"tls_per_minute": 10_000}})
     for address, password in PASSWORDS.items():
         server.add_user(address, password)
     told = server.command("user", "set", ANN, "legacy-auth=on")

@@ -90,8 +90,13 @@ def test_an_attachment_sent_with_swaks_in_TLS_and_signed_in_arrives_whole(site, 
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "CRAM-MD5"])
 def test_swaks_signs_in_with_each_mechanism_that_it_knows(site, run, mechanism: str) -> None:
-    server = ("--server", "127.0.0.1", "--port", str(site.server.port(465)), "--tls-on-connect")
-    password = site.secret if mechanism == "CRAM-MD5" else ANN_PASSWORD
+    server = ["--server", "127.0.0.1"]
+    if mechanism == "CRAM-MD5":  # announced in the clear
+        password = site.secret
+        server += ["--port", str(site.server.port(587))]
+    else:
+        password = ANN_PASSWORD
+        server += ["--port", str(site.server.port(465)), "--tls-on-connect"]
     login = ("--auth", mechanism, "--auth-user", ANN, "--auth-password", password)
     run("swaks", *server, *login, "--from", ANN, "--to", BOB)
     assert len(site.messages(BOB)) == 1
@@ -172,15 +177,15 @@ def test_poplib_reads_the_top_and_the_unique_ids(site, delivered: bytes) -> None
     connection.quit()
 
 
-def curl_login(site, mechanism: str = "PLAIN") -> tuple[str, ...]:
-    """Bob, by this mechanism: left alone, curl takes CRAM-MD5, for which he has no secret, and tries nothing else."""
-    return ("--cacert", site.certificate, "--user", f"{BOB}:battery staple", "--login-options", f"AUTH={mechanism}")
+def curl_login(site, *options: str) -> tuple[str, ...]:
+    """Bob, who has no secret for CRAM-MD5; another account has one."""
+    return ("--cacert", site.certificate, "--user", f"{BOB}:battery staple", *options)
 
 
-@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN"])
-def test_curl_reads_over_POP3S_octet_by_octet(site, delivered: bytes, run, mechanism: str) -> None:
+@pytest.mark.parametrize("mechanism", [(), ("--login-options", "AUTH=PLAIN"), ("--login-options", "AUTH=LOGIN")])
+def test_curl_reads_over_POP3S_octet_by_octet(site, delivered: bytes, run, mechanism: tuple[str, ...]) -> None:
     url = f"pop3s://localhost:{site.server.port(995)}/1"
-    assert run("curl", "-sS", *curl_login(site, mechanism), url) == delivered
+    assert run("curl", "-sS", *curl_login(site, *mechanism), url) == delivered
 
 
 def test_curl_reads_after_STLS_and_lists(site, delivered: bytes, run) -> None:

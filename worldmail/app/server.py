@@ -150,6 +150,7 @@ class RunningServer:
 
     async def _first_work(self, default: bool) -> None:
         await self.assembly.store.check_key()
+        await self.assembly.authentication.start()
         if default:
             await furnish_default_site(self.assembly.store.admin, self.settings.data, self.journal)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from attrs import define, field, frozen
@@ -12,10 +12,11 @@ from zope.interface import implementer
 
 from worldmail.auth.behind import WriteBehind
 from worldmail.auth.checkers import LegacyChecker, PasswordChecker, ScramChecker
+from worldmail.auth.digest_holders import DigestHolders
 from worldmail.auth.entrance import Caller, Entrance
 from worldmail.auth.invented import Invented
 from worldmail.auth.logins import RecentLogins
-from worldmail.auth.mechanisms import MECHANISMS, surroundings
+from worldmail.auth.mechanisms import MECHANISMS, LegacyOffer, surroundings
 from worldmail.auth.names import LoginNames
 from worldmail.auth.networks import Networks
 from worldmail.auth.passwords import Passwords
@@ -60,28 +61,38 @@ class Authentication:
     """See `IAuthentication`; made by `open_authentication`.
 
     Args:
-        legacy: the site allows CRAM-MD5 and APOP.
+        legacy_offer: where the site announces CRAM-MD5, once somebody has a secret for it.
         hostname: the server's name, for challenges.
         portal: the twisted.cred portal that every login goes through.
     """
 
-    legacy: bool
+    _legacy_offer: LegacyOffer
     portal: Portal
     _hostname: str
     _entrance: Entrance
     _behind: WriteBehind
-    _cancel: Callable[[], None] = field(repr=False)
+    _holders: DigestHolders
+    _cancels: Sequence[Callable[[], None]] = field(repr=False)
+
+    async def start(self) -> None:
+        """Learn what the database says, once it is open."""
+        await self._holders.look()
+
+    @property
+    def legacy(self) -> bool:
+        """See `IAuthentication.legacy`."""
+        return self._offer() != "off"
 
     def mechanisms(self, context: LoginContext) -> tuple[str, ...]:
         """See `IAuthentication.mechanisms`."""
-        around = surroundings(context, self.legacy, self._hostname)
-        return tuple(row.name for row in MECHANISMS if row.offered(around))
+        around = surroundings(context, self._offer(), self._hostname)
+        return tuple(row.name for row in MECHANISMS if row.announced(around))
 
     def begin(self, mechanism: str, context: LoginContext) -> ISaslExchange | None:
         """See `IAuthentication.begin`."""
-        around = surroundings(context, self.legacy, self._hostname)
+        around = surroundings(context, self._offer(), self._hostname)
         for row in MECHANISMS:
-            if row.name == mechanism and row.offered(around):
+            if row.name == mechanism and row.taken(around):
                 return row.begin(_Identities(self._entrance, Caller(context, mechanism)), context, around)
         return None
 
@@ -101,9 +112,13 @@ class Authentication:
 
         return await self._entrance.legacy_proof(Caller(context, "APOP"), login, proves)
 
+    def _offer(self) -> LegacyOffer:
+        return self._legacy_offer if self._holders.any else "off"
+
     async def stop(self) -> None:
         """Follow the feed of changes no more, and write the counters down."""
-        self._cancel()
+        for cancel in self._cancels:
+            cancel()
         await self._behind.stop()
 
 
@@ -141,11 +156,15 @@ def open_authentication(
         recent=recent,
         invented=invented,
     )
+    holders = DigestHolders(database=database, journal=journal)
+    followers = (recent.account_changed, holders.account_changed)
+    cancels = [changes.subscribe("account", follower) for follower in followers]
     return Authentication(
-        legacy=settings.auth.legacy,
+        legacy_offer=settings.auth.legacy,
         portal=portal,
         hostname=hostname,
         entrance=entrance,
         behind=behind,
-        cancel=changes.subscribe("account", recent.account_changed),
+        holders=holders,
+        cancels=cancels,
     )

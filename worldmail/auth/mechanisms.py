@@ -5,14 +5,17 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
+from typing import Literal
 
-from attrs import frozen
+from attrs import Factory, field, frozen
 
 from worldmail.auth.sasl.digests import CramMd5
 from worldmail.auth.sasl.exchange import Identities
 from worldmail.auth.sasl.plain import Login, Plain
 from worldmail.auth.sasl.scram import BINDINGS, Channel, Scram
 from worldmail.interfaces.auth import ISaslExchange, LoginContext
+
+LegacyOffer = Literal["off", "outside-tls", "everywhere"]
 
 
 @frozen(kw_only=True)
@@ -22,29 +25,44 @@ class Surroundings:
     Args:
         secure: a password may be sent.
         binds: the connection is in TLS and can give a channel binding.
-        legacy: the site allows CRAM-MD5 and APOP.
+        legacy: CRAM-MD5 is taken.
+        shows_legacy: CRAM-MD5 is announced.
         hostname: the server's name.
     """
 
     secure: bool
     binds: bool
     legacy: bool
+    shows_legacy: bool
     hostname: str
 
 
 @frozen(kw_only=True)
 class Mechanism:
-    """One mechanism: when it is offered, and how an exchange begins."""
+    """One mechanism.
+
+    Args:
+        announced: it is among those that a client is shown here.
+        taken: it is gone through with here if a client asks for it.
+        begin: begins an exchange.
+    """
 
     name: str
-    offered: Callable[[Surroundings], bool]
+    announced: Callable[[Surroundings], bool]
+    taken: Callable[[Surroundings], bool] = field(default=Factory(lambda self: self.announced, takes_self=True))
     begin: Callable[[Identities, LoginContext, Surroundings], ISaslExchange]
 
 
-def surroundings(context: LoginContext, legacy: bool, hostname: str) -> Surroundings:
+def surroundings(context: LoginContext, legacy: LegacyOffer, hostname: str) -> Surroundings:
     """What offers on this connection depend on."""
     binds = context.tls and any(context.channel_binding(name) is not None for name in BINDINGS)
-    return Surroundings(secure=context.secure, binds=binds, legacy=legacy, hostname=hostname)
+    return Surroundings(
+        secure=context.secure,
+        binds=binds,
+        legacy=legacy != "off",
+        shows_legacy=legacy == "everywhere" or (legacy == "outside-tls" and not context.tls),
+        hostname=hostname,
+    )
 
 
 def stamp(hostname: str) -> bytes:
@@ -59,7 +77,7 @@ def _scram(hash_name: str, plus: bool) -> Mechanism:
 
     return Mechanism(
         name=f"SCRAM-{hash_name}{'-PLUS' if plus else ''}",
-        offered=(lambda around: around.binds) if plus else (lambda around: True),
+        announced=(lambda around: around.binds) if plus else (lambda around: True),
         begin=begin,
     )
 
@@ -71,18 +89,20 @@ MECHANISMS: tuple[Mechanism, ...] = (
     _scram("SHA-1", plus=False),
     Mechanism(
         name="PLAIN",
-        offered=lambda around: around.secure,
+        announced=lambda around: around.secure,
         begin=lambda identities, context, around: Plain(identities),
     ),
     Mechanism(
         name="LOGIN",
-        offered=lambda around: around.secure,
+        announced=lambda around: around.secure,
         begin=lambda identities, context, around: Login(identities),
     ),
-    # Last: clients that take the first they know would otherwise send a digest of the wrong secret.
+    # Last, and in TLS only announced if the site says so: many clients take it before all else. Some devices use it
+    # without looking at the list.
     Mechanism(
         name="CRAM-MD5",
-        offered=lambda around: around.legacy,
+        announced=lambda around: around.shows_legacy,
+        taken=lambda around: around.legacy,
         begin=lambda identities, context, around: CramMd5(identities, stamp(around.hostname)),
     ),
 )

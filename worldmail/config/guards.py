@@ -19,10 +19,12 @@ class AuthSettings:
         on the same machine; empty for nobody.""",
         example=(network("127.0.0.0/8"), network("::1")),
     )
-    legacy: bool = setting(
-        False,
-        """Offer CRAM-MD5 and APOP, to the accounts that an administrator gave a separate secret for them
-        (`worldmail user set ADDRESS legacy-auth=on`).""",
+    legacy: Literal["off", "outside-tls", "everywhere"] = setting(
+        "outside-tls",
+        """Where CRAM-MD5 is announced, to sign in with the separate secret that an administrator gave an account
+        (`worldmail user set ADDRESS legacy-auth=on`); APOP is there with it. As long as no account has a secret,
+        neither is offered. Many clients take CRAM-MD5 wherever they see it and then try nothing else, which fails
+        for all accounts without a secret; everywhere announces it in TLS too, where passwords are safe anyway.""",
     )
     cache_time: Duration = setting(
         duration("10m"),

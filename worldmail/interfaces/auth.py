@@ -103,17 +103,20 @@ class ISaslExchange(Interface):
 class IAuthentication(Interface):
     """The way in for every protocol: one counter of failures, one cache of verified logins, over all of them."""
 
-    legacy = Attribute("bool: the site allows CRAM-MD5 and APOP (to the accounts that have a secret for them)")
+    legacy = Attribute("bool: CRAM-MD5 and APOP are allowed, and some account has a secret for them")
 
     def mechanisms(context: LoginContext) -> tuple[str, ...]:
         """SASL mechanisms to offer on this connection, strongest first.
 
-        PLAIN and LOGIN only where `secure`, the -PLUS forms only in TLS that can be bound to; CRAM-MD5 only if the
-        site has legacy logins on.
+        PLAIN and LOGIN only where `secure`, the -PLUS forms only in TLS that can be bound to; CRAM-MD5 only
+        while `legacy` holds, and in TLS only if the site wants it shown there.
         """
 
     def begin(mechanism: str, context: LoginContext) -> ISaslExchange | None:
-        """Start an exchange; None for a mechanism that is not offered here."""
+        """Start an exchange; None for a mechanism that is not taken here.
+
+        CRAM-MD5 is taken in TLS too, for clients that use it unasked.
+        """
 
     def password(login: str, password: str, context: LoginContext) -> Awaitable[Account]:
         """Check a plaintext password through the cred portal. Raises as `ISaslExchange.respond`."""

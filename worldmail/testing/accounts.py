@@ -33,7 +33,7 @@ from worldmail.interfaces.world import IClock
 from worldmail.mail.address import Address
 from worldmail.testing.world import ManualClock, MemoryJournal
 
-CHEAP = AuthSettings(argon2_time=1, argon2_memory=8192, scram_iterations=4096, legacy=True)
+CHEAP = AuthSettings(argon2_time=1, argon2_memory=8192, scram_iterations=4096)
 
 
 class CountingPasswords(Passwords):

@@ -17,6 +17,7 @@ STATEMENTS = (
     " name TEXT NOT NULL, enabled {int} NOT NULL, generation {int} NOT NULL, created {int} NOT NULL,"
     " password TEXT NOT NULL, legacy_secret {blob}, quota {int}, max_message {int}, settings TEXT NOT NULL)",
     "CREATE INDEX account_domain ON account (domain_id)",
+    "CREATE INDEX account_legacy ON account (id) WHERE legacy_secret IS NOT NULL",
     # RFC 5802 §2.2's StoredKey and ServerKey, one row a hash.
     "CREATE TABLE scram_key (account_id {int} NOT NULL REFERENCES account(id), hash TEXT NOT NULL,"
     " salt {blob} NOT NULL, iterations {int} NOT NULL, stored_key {blob} NOT NULL, server_key {blob} NOT NULL,"
