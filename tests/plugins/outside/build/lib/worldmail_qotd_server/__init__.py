@@ -1,1 +1,0 @@
-"""The quote of the day (RFC 865) for WorldMail."""
