@@ -71,6 +71,7 @@ def test_an_interrupt_ends_it() -> None:
     reactor.addSystemEventTrigger("before", "shutdown", told.append, "shutdown")
     reactor.callWhenRunning(lambda: signal.raise_signal(signal.SIGINT))
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background begins with it ignored
     try:
         reactor.run()
     finally:
