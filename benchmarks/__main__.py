@@ -77,7 +77,9 @@ def main() -> int:
     for name in options.names or MEASUREMENTS:
         with tempfile.TemporaryDirectory(prefix="benchmark-", dir=options.directory) as place:
             Path(place).chmod(0o755)
-            figures.extend(MEASUREMENTS[name](Path(place), options.rounds, _tell))
+            for figure in MEASUREMENTS[name](Path(place), options.rounds, _tell):
+                _tell("  " + "  ".join(figure.row()))
+                figures.append(figure)
     print(table(figures))
     return 0 if all(figure.reached for figure in figures) else 1
 
