@@ -96,6 +96,12 @@ def test_no_other_end_of_data_ends_it_at_any_split(variant: bytes) -> None:
             assert reader.malformed is not None or reader.nul
 
 
+def test_which_fault_came_first_does_not_depend_on_the_segments() -> None:
+    wire = b"\r\r\n.\r\n"
+    assert read([wire])[2].malformed is Fault.BARE_CR
+    assert read(octets(wire))[2].malformed is Fault.BARE_CR
+
+
 @given(PIECES, st.lists(st.integers(0, 60), max_size=5), st.integers(2, 6))
 def test_segmentation_changes_nothing_and_the_RFC_is_met(parts: list[bytes], cuts: list[int], limit: int) -> None:
     data = b"".join(parts)

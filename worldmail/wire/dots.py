@@ -90,9 +90,10 @@ class DotReader:
     def _inspect(self, text: bytes) -> None:
         """Look for what is wrong with text that goes out."""
         if self.malformed is None:
-            # It keeps note of the kinds of line ends, four times as fast as counting them. No text ends within a CRLF.
+            # It keeps note of the kinds of line ends, four times as fast as counting them. No text ends within a CRLF,
+            # so a CR at the end, of which it could not tell yet, is a bare one.
             self._line_ends.decode(text.decode("latin-1"))
-            if self._line_ends.newlines not in (None, "\r\n"):
+            if self._line_ends.newlines not in (None, "\r\n") or text.endswith(b"\r"):
                 self.malformed = _first_bare(text)
         if not self.nul and b"\0" in text:
             self.nul = True
