@@ -8,6 +8,8 @@ import pytest
 from hypothesis import settings
 from twisted.trial.unittest import SynchronousTestCase
 
+from worldmail.testing.process import ServerProcess
+
 # Machines are noisy: no example fails for the time it took.
 settings.register_profile("steady", deadline=None)
 settings.load_profile("steady")
@@ -20,3 +22,11 @@ def trial_names_lie_in_the_temporary_directory(tmp_path_factory: pytest.TempPath
     SynchronousTestCase.mktemp = lambda self: str(tmp_path_factory.mktemp("trial") / "temp")  # type: ignore[method-assign]
     yield
     SynchronousTestCase.mktemp = before  # type: ignore[method-assign]
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> ServerProcess:
+    """A site to copy: making one takes most of a second."""
+    made = ServerProcess(directory=tmp_path_factory.mktemp("template") / "data")
+    made.initialise()
+    return made

@@ -27,14 +27,6 @@ def place() -> Iterator[Path]:
     shutil.rmtree(made)
 
 
-@pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> ServerProcess:
-    """A site to copy: making one takes most of a second."""
-    made = ServerProcess(directory=tmp_path_factory.mktemp("template") / "data")
-    made.initialise()
-    return made
-
-
 @pytest.fixture
 def server(template: ServerProcess, place: Path) -> Iterator[ServerProcess]:
     """A server that was initialised and not started; stopped at the end."""

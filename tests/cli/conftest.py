@@ -67,14 +67,6 @@ class Commands:
         return line
 
 
-@pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> ServerProcess:
-    """A site to copy: making one takes most of a second."""
-    made = ServerProcess(directory=tmp_path_factory.mktemp("template") / "data")
-    made.initialise()
-    return made
-
-
 @pytest.fixture
 def site(template: ServerProcess, tmp_path: Path) -> Iterator[ServerProcess]:
     """A site that was initialised; its server is not running."""

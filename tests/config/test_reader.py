@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+import tomli_w
 from attrs import NOTHING, frozen
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -318,7 +319,6 @@ _FIELDS = st.sampled_from([field.name for field in fields_of(QuoteSettings)] + [
 @settings(max_examples=300)
 @given(st.dictionaries(_FIELDS, _VALUES, max_size=4))
 def test_any_value_of_any_setting_is_taken_or_said_with_a_line_of_the_file(section: dict[str, Any]) -> None:
-    tomli_w = pytest.importorskip("tomli_w")
     text = tomli_w.dumps({"quote": section})
     try:
         read(text)

@@ -16,6 +16,7 @@ from worldmail.errors import WorldMailError
 if TYPE_CHECKING:
     from worldmail.app.checks import Finding
     from worldmail.cli.running import Parts
+    from worldmail.config.settings import Settings
 
 
 @click.command()
@@ -55,7 +56,7 @@ def _conclude(as_json: bool, told: list[tuple[str, str]], protocols: list[str]) 
         raise click.exceptions.Exit(1)
 
 
-def _check_store(settings, finding: type[Finding]) -> list[Finding]:  # type: ignore[no-untyped-def]  # Settings
+def _check_store(settings: Settings, finding: type[Finding]) -> list[Finding]:
     """The database opens with the schema of this release, and each domain has its postmaster (RFC 5321 §4.5.1)."""
     from worldmail.cli.running import run_with
 

@@ -16,7 +16,7 @@ class SmtpListener:
     name: str = setting(NOTHING, "Its name in the log.")
     role: Literal["mx", "submission"] = setting(
         NOTHING,
-        """mx takes mail from other servers for our own domains and changes nothing in it. submission
+        """mx takes mail from other servers for our own domains and completes nothing in it. submission
         takes mail from our own users once they have signed in (RFC 6409) and completes what is missing.""",
     )
     listen: tuple[Listen, ...] = setting(NOTHING, "The addresses and ports.")
