@@ -110,6 +110,18 @@ class NoSuchRecipient(Refusal):
     text = "No such mailbox here"
 
 
+class RecipientGone(Refusal):
+    """A mailbox is gone since its address was taken.
+
+    Temporary, though it will not come back: one reply speaks for all recipients. The client sends the message
+    again and learns of each of them at RCPT (RFC 5321 §4.2.5).
+    """
+
+    code = 451
+    enhanced = "4.3.0"
+    text = "A recipient was removed meanwhile, please try again"
+
+
 class RelayDenied(Refusal):
     """The recipient is elsewhere and this client may not send there through us."""
 

@@ -14,7 +14,7 @@ from twisted.trial.unittest import TestCase
 
 from worldmail.config.sections import StoreSettings
 from worldmail.database.immediate import ImmediateDatabase
-from worldmail.errors import NoSuchRecipient, OverQuota, StorageFull, TemporaryFailure
+from worldmail.errors import OverQuota, RecipientGone, StorageFull, TemporaryFailure
 from worldmail.interfaces.store import Acceptance
 from worldmail.mail.address import Address
 from worldmail.mail.envelope import Delivery, Envelope, Origin, Recipient
@@ -144,7 +144,7 @@ class TestRefusedContent(TestCase):
         await self.only(0)
         offered = await self.offer()
         gone = evolve(offered, deliveries=(Delivery(account_id=9, recipient=USER),))
-        with pytest.raises(NoSuchRecipient):
+        with pytest.raises(RecipientGone):
             await self.store.acceptance.accept(gone)
         await self.only(0)
 

@@ -179,7 +179,7 @@ class IAcceptance(Interface):
     def accept(acceptance: Acceptance) -> Awaitable[None]:
         """Done when all of it is on disk.
 
-        Raises (nothing was stored then): `OverQuota`, `NoSuchRecipient` (the account is gone),
+        Raises (nothing was stored then): `OverQuota`, `RecipientGone` (one of the accounts is),
         `TemporaryFailure`, `StorageFull`.
         """
 

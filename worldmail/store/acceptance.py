@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from worldmail.errors import NoSuchRecipient, OverQuota, Refusal, StorageFull
+from worldmail.errors import OverQuota, RecipientGone, Refusal, StorageFull
 from worldmail.interfaces.database import Cursor, IDatabase
 from worldmail.interfaces.store import Acceptance, IAcceptance, IContentStore, IContentWriter, ITrace, StagedContent
 from worldmail.mail.address import Address
@@ -82,7 +82,7 @@ class Acceptances:
             raise
         try:
             place = await self._database.write(_Unit.of(acceptance, self._trace, int(self._now())))
-        except (OverQuota, NoSuchRecipient):
+        except (OverQuota, RecipientGone):
             # The unit itself gave up. After any other failure nobody knows what is on the disk: the collector will.
             await self._discard_unused(staged)
             raise
@@ -159,7 +159,7 @@ class _Unit:
     def _add(self, cursor: Cursor, drop: _Drop, content_id: int) -> None:
         row = cursor.one(_TAKE_UID, (drop.size, drop.account_id, drop.mailbox))
         if row is None:
-            raise NoSuchRecipient(reason=f"account {drop.account_id} has no mailbox {drop.mailbox}")
+            raise RecipientGone(reason=f"account {drop.account_id} has no mailbox {drop.mailbox}")
         mailbox_id, uid, modseq, quota = row
         if quota is not None:
             _check_quota(cursor, drop.account_id, quota)

@@ -10,7 +10,7 @@ from contextlib import suppress
 from attrs import define, evolve, field
 from zope.interface import implementer
 
-from worldmail.errors import NoSuchRecipient, OverQuota, Refusal, StorageFull, TemporaryFailure
+from worldmail.errors import OverQuota, RecipientGone, Refusal, StorageFull, TemporaryFailure
 from worldmail.interfaces.database import Cursor
 from worldmail.interfaces.store import (
     Acceptance,
@@ -211,10 +211,10 @@ class MemoryMailboxes:
         return _MaildropLock(account_id=account_id, held=self.locked)
 
     def check_delivery(self, delivery: Delivery, size: int) -> None:
-        """Raise `NoSuchRecipient` or `OverQuota` if a message of this size cannot go there."""
+        """Raise `RecipientGone` or `OverQuota` if a message of this size cannot go there."""
         owner = delivery.account_id
         if (owner, delivery.mailbox) not in self.boxes:
-            raise NoSuchRecipient(reason=f"account {owner} has no mailbox {delivery.mailbox}")
+            raise RecipientGone(reason=f"account {owner} has no mailbox {delivery.mailbox}")
         held = sum(self._status(box).octets for box in self.boxes.values() if box.account_id == owner)
         if owner in self.quotas and held + size > self.quotas[owner]:
             raise OverQuota(reason=f"account {owner} would hold {held + size} of {self.quotas[owner]} octets")

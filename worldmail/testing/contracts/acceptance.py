@@ -8,7 +8,7 @@ import pytest
 from twisted.trial.unittest import TestCase
 from zope.interface.verify import verifyObject
 
-from worldmail.errors import NoSuchRecipient, OverQuota
+from worldmail.errors import OverQuota, RecipientGone
 from worldmail.interfaces.store import Acceptance, IAcceptance, IContentWriter, IMailboxStore, ITrace
 from worldmail.mail.address import Address
 from worldmail.mail.envelope import Delivery, Envelope, Origin, Recipient
@@ -145,7 +145,7 @@ class AcceptanceContract(StoreCase):
 
     async def test_an_account_that_is_gone_refuses_and_nothing_is_stored(self) -> None:
         account = await self.new_account()
-        with pytest.raises(NoSuchRecipient):
+        with pytest.raises(RecipientGone):
             await self.accept(b"x", account, 999_999)
         assert await self.texts(account) == []
 
