@@ -217,6 +217,20 @@ class AdminTests(unittest.TestCase):
         assert found.settings == {"imap-create": "off", "imap-delete": "on"}
         await self.refused(NoSuchThing, self.admin.set_account(address("no@example.test"), {"quota": "1"}))
 
+    async def test_name_and_sizes_are_noticed_and_end_no_session(self):
+        made = await self.site.add("bob@example.test")
+        for key, value in (("quota", "1MiB"), ("max-message", "1MiB"), ("name", "Bob")):
+            self.noticed()
+            found = await self.admin.set_account(BOB, {key: value})
+            assert found.generation == made.generation and self.noticed() == {("account", made.id)}
+        assert (await self.site.directory.account(BOB)).name == "Bob"
+
+    async def test_state_rights_and_credentials_end_the_sessions(self):
+        generation = (await self.site.add("bob@example.test")).generation
+        for changes in ({"enabled": "on"}, {"imap-delete": "off", "name": "Bob"}, {"legacy-auth": "off"}):
+            generation += 1
+            assert (await self.admin.set_account(BOB, changes)).generation == generation
+
     async def test_a_wrong_key_or_value_changes_nothing_and_says_what_is_expected(self):
         await self.site.add("bob@example.test")
         assert "quota" in await self.refused(BadValue, self.admin.set_account(BOB, {"qouta": "1"}))

@@ -31,6 +31,7 @@ class AccountKey:
         takes: what a value looks like.
         parse: the value of a text; ValueError if it is none.
         store: puts the value into the account's row.
+        ends_sessions: it changes credentials, rights or state, so that whoever is signed in has to sign in again.
     """
 
     key: str
@@ -38,6 +39,7 @@ class AccountKey:
     takes: str
     parse: Callable[[str], Value]
     store: Callable[[Cursor, int, Value], None]
+    ends_sessions: bool = True
 
 
 def parse_changes(changes: Mapping[str, str]) -> list[tuple[AccountKey, Value]]:
@@ -119,6 +121,7 @@ ACCOUNT_KEYS: Mapping[str, AccountKey] = {
             takes=_A_SIZE,
             parse=_size,
             store=_column("UPDATE account SET quota = ? WHERE id = ?"),
+            ends_sessions=False,
         ),
         AccountKey(
             key="max-message",
@@ -126,6 +129,7 @@ ACCOUNT_KEYS: Mapping[str, AccountKey] = {
             takes=_A_SIZE,
             parse=_size,
             store=_column("UPDATE account SET max_message = ? WHERE id = ?"),
+            ends_sessions=False,
         ),
         AccountKey(
             key="legacy-auth",
@@ -147,6 +151,7 @@ ACCOUNT_KEYS: Mapping[str, AccountKey] = {
             takes=f"one line of at most {_MAXIMUM_NAME} characters",
             parse=person_name,
             store=_column("UPDATE account SET name = ? WHERE id = ?"),
+            ends_sessions=False,
         ),
         _permission("imap-create", "create mailboxes"),
         _permission("imap-rename", "rename mailboxes"),

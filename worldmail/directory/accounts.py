@@ -1,7 +1,7 @@
 """Units of work on accounts.
 
-Every change that caches or live sessions must learn of makes the account's generation grow and is noticed
-under the topic "account".
+Every change is noticed under the topic "account", so that caches learn of it. One of credentials, rights or state
+makes the account's generation grow as well: that ends the sessions which began before it.
 """
 
 from __future__ import annotations
@@ -105,8 +105,10 @@ def set_account(cursor: Cursor, address: Address, values: Sequence[tuple[Account
     account = required_account(cursor, address)
     for row, value in values:
         row.store(cursor, account.id, value)
-    if values:
+    if any(row.ends_sessions for row, _ in values):
         _changed(cursor, account.id)
+    elif values:
+        cursor.notice("account", account.id)
     return _read_back(cursor, account.id)
 
 

@@ -217,11 +217,12 @@ def test_a_refused_login_does_not_begin_the_delay_anew(serve) -> None:
     server.connect().login()
 
 
-def test_a_changed_password_ends_the_session_before_its_next_command(serve) -> None:
+@pytest.mark.parametrize("change", [{"generation": 2}, {"id": 7}], ids=["a new password", "a new account of the name"])
+def test_a_changed_password_or_owner_ends_the_session_before_its_next_command(serve, change) -> None:
     server = serve(*MESSAGES)
     client = server.connect().login()
     client.say(b"DELE 1")
-    server.memory.directory.accounts["bob@example.test"] = evolve(server.bob, generation=2)
+    server.memory.directory.accounts["bob@example.test"] = evolve(server.bob, **change)
     server.changes.tell("account", server.bob.id)
     assert client.say(b"QUIT").startswith(b"-ERR [SYS/TEMP] Your account was changed")
     assert client.closed == "account changed"

@@ -45,7 +45,7 @@ def change(client: Client, **fields: Any) -> None:
     accounts["bob@example.test"] = evolve(accounts["bob@example.test"], **fields)
 
 
-@pytest.mark.parametrize("fields", [{"generation": 2}, {"enabled": False}])
+@pytest.mark.parametrize("fields", [{"generation": 2}, {"enabled": False}, {"id": 7}])
 @pytest.mark.parametrize(
     ("before", "command"),
     [
@@ -63,6 +63,13 @@ def test_a_changed_account_ends_the_session_at_its_next_command(
     assert client.say(command) == ["421 4.7.0 Your account was changed, please sign in again"]
     assert client.conductor.held.closed
     assert not client.scene.contents()
+
+
+def test_a_new_name_ends_nothing_and_a_new_limit_holds_at_once() -> None:
+    client = signed_in()
+    change(client, name="Bob", max_message=1000)
+    assert client.say(b"NOOP\r\n")[0].startswith("250 ")
+    assert client.say(b"MAIL FROM:<bob@example.test> SIZE=2000\r\n")[0].startswith("552 5.3.4")
 
 
 def test_a_removed_account_ends_the_session_at_its_next_command() -> None:

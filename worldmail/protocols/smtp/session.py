@@ -247,7 +247,9 @@ class Session:
             return await self._take_response(line)
         if self.account is not None:
             self._command = None
-            await check_account(self.entrance.world, self.account)
+            account = await check_account(self.entrance.world, self.account)
+            if account is not self.account:
+                self.account, self._asker = account, None
         # White space at the end is let pass, RFC 5321 §4.1.1.
         word, _, self._argument = line.rstrip(b" \t").partition(b" ")
         entrance = self.entrance

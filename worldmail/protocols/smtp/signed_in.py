@@ -19,8 +19,10 @@ def count_out(world: World, account: Account | None) -> None:
         world.limits.sign_out(account.id)
 
 
-async def check_account(world: World, known: Account) -> None:
-    """Raise what ends the session if its account is gone or switched off, or has other credentials than at login.
+async def check_account(world: World, known: Account) -> Account:
+    """The session's account as it is now: its name and limits may be others than at login.
+
+    Raises what ends the session if the account is gone or switched off, or has other credentials or rights.
 
     It ends also if that cannot be told now: a chunk may follow the command, so it cannot just be refused.
     """
@@ -28,5 +30,6 @@ async def check_account(world: World, known: Account) -> None:
         account = await world.directory.account(known.address)
     except Refusal as refusal:
         raise Refusal(refusal.reply_text, code=421, enhanced="4.3.0") from refusal
-    if account is None or not account.enabled or account.generation != known.generation:
+    if account is None or not account.enabled or (account.id, account.generation) != (known.id, known.generation):
         raise Refusal("Your account was changed, please sign in again", code=421, enhanced="4.7.0")
+    return account
