@@ -131,11 +131,13 @@ class Session:
         self._revoked = True
 
     async def check_account(self, known: Account) -> None:
-        """Raise `AccountChanged` if the account is gone or switched off, or has other credentials or rights than at login."""
+        """Raise `AccountChanged` if the account is gone or switched off, or has other credentials or rights."""
         self._revoked = False
         try:
             account = await self.world.directory.account(known.address)
-            if account is None or not account.enabled or (account.id, account.generation) != (known.id, known.generation):
+            if account is None or not account.enabled:
+                raise AccountChanged
+            if (account.id, account.generation) != (known.id, known.generation):
                 raise AccountChanged
         except BaseException:
             self._revoked = True  # it has to be looked at again
