@@ -82,7 +82,7 @@ class AdminTests(unittest.TestCase):
         await self.refused(AlreadyThere, self.admin.add_domain("XN--BCHER-KVA.example"))
 
     async def test_what_is_no_domain_is_refused(self):
-        for name in ("", "[192.0.2.1]", "a b.test", "-a.test", "a..test", "x" * 64 + ".test", "a@b.test", "a\n.test"):
+        for name in ("", "[192.0.2.1]", "a b.test", "-a.test", "a..test", "x" * 64 + ".test", "a_b.test", "a\n.test"):
             await self.refused(BadValue, self.admin.add_domain(name))
         await self.refused(BadValue, self.admin.add_domain("a.test", kind="odd"))
 

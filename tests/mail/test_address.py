@@ -34,6 +34,7 @@ GOOD = [
     ("a" * 64 + "@x.test", "a" * 64, "x.test"),
     ("é" * 32 + "@x.test", "é" * 32, "x.test"),
     ("joe@1and1.test", "joe", "1and1.test"),
+    ("joe@host_name._x.test", "joe", "host_name._x.test"),
 ]
 BAD = [
     "",
@@ -74,7 +75,7 @@ BAD = [
     "joe@x.test.",
     "joe@-x.test",
     "joe@x-.test",
-    "joe@x_y.test",
+    "joe@x$y.test",
     "joe@x y.test",
     f"joe@{'a' * 64}.test",
     f"joe@{'a.' * 128}test",

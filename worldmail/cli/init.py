@@ -65,13 +65,12 @@ def _tell(as_json: bool, file: Path, address: str, password: str) -> None:
 
 
 def _domain(text: str) -> str:
-    from worldmail.mail.domain import check_domain, normal_domain
+    from worldmail.mail.domain import host_name
 
     try:
-        check_domain(text)
+        return host_name(text)
     except ValueError as error:
         raise BadValue(f"{text} is no domain name: {error}") from None
-    return normal_domain(text)
 
 
 def _address(text: str | None) -> str | None:

@@ -8,13 +8,13 @@ from typing import Literal
 from attrs import NOTHING, frozen
 
 from worldmail.config.fields import Duration, Octets, Place, duration, octets, setting
-from worldmail.mail.domain import normal_domain
+from worldmail.mail.domain import host_name
 
 
 def _host_name(value: str) -> None:
     try:
         if value:
-            normal_domain(value)
+            host_name(value)
     except ValueError:
         raise ValueError('a host name such as "mail.example.test"') from None
 

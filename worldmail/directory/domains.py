@@ -6,7 +6,7 @@ from worldmail.directory.rows import DomainRow, domain_by_name
 from worldmail.errors import AlreadyThere, BadValue, NoSuchThing
 from worldmail.interfaces.database import Cursor
 from worldmail.interfaces.directory import Domain
-from worldmail.mail.domain import normal_domain
+from worldmail.mail.domain import host_name
 
 KINDS = ("local",)
 
@@ -14,7 +14,7 @@ KINDS = ("local",)
 def domain_name(text: str) -> str:
     """The normal form of a domain that mail can be taken for. Raises `BadValue`."""
     try:
-        name = normal_domain(text.strip().removesuffix("."))
+        name = host_name(text.strip().removesuffix("."))
     except ValueError:
         name = "["
     if name.startswith("["):

@@ -14,15 +14,16 @@ import idna
 MAXIMUM_OCTETS = 255  # RFC 5321 §4.5.3.1.2
 
 # Domain = sub-domain *("." sub-domain);  sub-domain = Let-dig [Ldh-str]     RFC 5321 §4.1.2
-# A label has at most 63 octets (RFC 1035 §2.3.4).
-_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+# A label has at most 63 octets (RFC 1035 §2.3.4). Underscores are against the rule, but mail comes from such names, and
+# the DNS resolves them (RFC 2181 §11); only our own names must do without (`host_name`).
+_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 
 
 def check_domain(text: str) -> None:
     """Raise ValueError unless `text` is a domain name (of A-labels or U-labels) or an address literal.
 
-    RFC 5321 §4.1.2 and §4.1.3, RFC 6531 §3.3 for U-labels. No final dot.
+    RFC 5321 §4.1.2 and §4.1.3, RFC 6531 §3.3 for U-labels; underscores are let pass. No final dot.
     """
     if len(text) <= MAXIMUM_OCTETS and _DOMAIN.fullmatch(text):
         return
@@ -46,6 +47,16 @@ def normal_domain(text: str) -> str:
     if _DOMAIN.fullmatch(text) is None:
         raise ValueError("not a domain name")
     return text.lower()
+
+
+def host_name(text: str) -> str:
+    """`normal_domain` for a name of our own, which others must be able to take for one (RFC 5321 §2.3.5).
+
+    Raises: ValueError for an underscore too.
+    """
+    if "_" in text:
+        raise ValueError("a domain name has no underscore")
+    return normal_domain(text)
 
 
 def literal_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:

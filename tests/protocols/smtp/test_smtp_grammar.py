@@ -252,6 +252,13 @@ def test_addresses_that_are_none_are_501_5_1(path: bytes) -> None:
     assert refusal(parse_rcpt, b"TO:" + path) == "501 5.1.3"
 
 
+def test_an_underscore_in_a_domain_or_host_name_is_let_pass() -> None:
+    sender = parse_mail(b"FROM:<a@host_name.example.test>").sender
+    assert sender is not None and sender.domain == "host_name.example.test"
+    assert parse_rcpt(b"TO:<a@_x.test>").address.domain_key == "_x.test"
+    assert parse_client_name(b"host_name.example.test") == "host_name.example.test"
+
+
 def test_a_null_recipient_is_501() -> None:
     assert refusal(parse_rcpt, b"TO:<>") == "501 5.5.4"
 
