@@ -59,7 +59,7 @@ def test_octets_glued_to_STLS_end_the_connection_and_are_never_read(injected: by
 @pytest.mark.parametrize("octet", [b"a", b" ", b"\xff"])
 @pytest.mark.parametrize("size", [256, 65_536, 1_000_000])
 def test_a_long_line_is_one_error_and_is_not_kept(octet: bytes, size: int) -> None:
-    server = Pop3Server.make()
+    server = Pop3Server.make(command_line=255)
     session = server.sessions()
     conductor = Conductor(dialogue=session, peer=server.peer)
     settle(conductor.open())
@@ -72,7 +72,7 @@ def test_a_long_line_is_one_error_and_is_not_kept(octet: bytes, size: int) -> No
 
 
 def test_the_rest_of_a_long_line_is_never_a_command() -> None:
-    ((output, closed),) = said_at_every_split(b"A" * 254 + b"DELE 1 QUIT\r\nQUIT\r\n")
+    ((output, closed),) = said_at_every_split(b"A" * 254 + b"DELE 1 QUIT\r\nQUIT\r\n", command_line=255)
     assert output.endswith(b"ready\r\n-ERR The line is too long\r\n+OK Goodbye\r\n") and closed == "quit"
 
 

@@ -113,7 +113,9 @@ def test_base64_is_read_strictly_and_a_bad_one_is_not_called_a_wrong_credential(
 
 def test_a_SASL_line_may_be_longer_than_a_command_and_the_next_command_not(talk) -> None:
     response = base64_of(b"\0bob@example.test\0" + b"x" * 3000)
-    conversation = talk(b"AUTH PLAIN\r\n" + response + b"\r\nUSER " + b"a" * 300 + b"\r\nUSER bob\r\n")
+    conversation = talk(
+        b"AUTH PLAIN\r\n" + response + b"\r\nUSER " + b"a" * 300 + b"\r\nUSER bob\r\n", command_line=255
+    )
     assert conversation.output == (
         GREETING
         + b"+ \r\n-ERR [AUTH] Authentication credentials invalid\r\n"
@@ -121,8 +123,16 @@ def test_a_SASL_line_may_be_longer_than_a_command_and_the_next_command_not(talk)
     )
 
 
-def test_a_command_of_255_octets_is_taken_and_one_of_256_is_not(talk) -> None:
-    conversation = talk(b"USER " + b"a" * 248 + b"\r\n" + b"USER " + b"a" * 249 + b"\r\n")
+def test_the_longest_password_of_all_fits_into_a_command(talk) -> None:
+    password = ("\U00010348" * 1024).encode()
+    conversation = talk(b"USER bob@example.test\r\nPASS " + password + b"\r\n")
+    assert conversation.output == (
+        GREETING + b"+OK Password, please\r\n-ERR [AUTH] Authentication credentials invalid\r\n"
+    )
+
+
+def test_a_command_of_so_many_octets_as_the_setting_says_is_taken_and_one_more_is_not(talk) -> None:
+    conversation = talk(b"USER " + b"a" * 248 + b"\r\n" + b"USER " + b"a" * 249 + b"\r\n", command_line=255)
     assert conversation.output == GREETING + b"+OK Password, please\r\n-ERR The line is too long\r\n"
 
 

@@ -50,8 +50,9 @@ class Pop3Settings:
         minimum=600,
     )
     command_line: Octets = setting(
-        octets("255"),
-        "The longest command line, its line end included. RFC 2449 asks for 255 octets at least.",
+        octets("8KiB"),
+        """The longest command line, its line end included. RFC 2449 asks for 255 octets at least; 8 KiB leave room
+        for the longest password (1,024 characters, in UTF-8).""",
         minimum=255,
         maximum=65536,
     )
