@@ -31,6 +31,13 @@ def hang_up(server: ServerProcess, event: str, count: int = 1) -> dict[str, obje
     return wait_for(server, event, count)
 
 
+def signing_in(server: ServerProcess) -> poplib.POP3_SSL:
+    """A client that said who it is."""
+    client = poplib.POP3_SSL("127.0.0.1", server.port(POP3S), timeout=20, context=ssl._create_unverified_context())
+    client.user("postmaster@example.test")
+    return client
+
+
 def certificate_of(server: ServerProcess) -> str:
     """The digest of what POP3S shows."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -97,6 +104,20 @@ def test_what_needs_a_restart_is_said_until_it_came(running: ServerProcess) -> N
     told = hang_up(running, "server.restart-needed")
     assert told["settings"] == ["store.inline_limit"]
     hang_up(running, "server.restart-needed", count=2)
+
+
+def test_the_delay_between_two_logins_lasts_over_it(server: ServerProcess) -> None:
+    server.configure({"pop3": {"login_delay": "1h"}})
+    _, password = (server.directory / "initial-password").read_text().split()
+    server.start()
+    client = signing_in(server)
+    client.pass_(password)
+    client.quit()
+    hang_up(server, "server.reloaded")
+    client = signing_in(server)
+    with pytest.raises(poplib.error_proto, match="LOGIN-DELAY"):
+        client.pass_(password)
+    client.close()
 
 
 def test_the_log_goes_on_in_a_new_file_after_it_was_rotated(server: ServerProcess) -> None:

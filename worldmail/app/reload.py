@@ -17,7 +17,7 @@ from twisted.application.service import IServiceCollection
 from worldmail.app.assembly import Assembly, make_limits
 from worldmail.config.listeners import listeners
 from worldmail.config.settings import GENERAL_SECTIONS, Settings
-from worldmail.interfaces.protocol import IProtocol
+from worldmail.interfaces.protocol import IProtocol, ISuccessor
 from worldmail.plugin import find
 from worldmail.policy.chain import policy_chain
 from worldmail.transport.listen import Listener
@@ -103,7 +103,10 @@ def _renew(running: Any, new: Any) -> None:
     made = {listener.name: listener for listener in _listeners_of(new)}
     for listener in _listeners_of(running):
         if listener.name in made:
-            listener.factory.make_dialogue = made[listener.name].factory.make_dialogue
+            maker = made[listener.name].factory.make_dialogue
+            if ISuccessor.providedBy(maker):
+                maker.succeed(listener.factory.make_dialogue)
+            listener.factory.make_dialogue = maker
 
 
 def _listeners_of(service: Any) -> Iterator[Any]:

@@ -80,6 +80,16 @@ class IDialogue(Interface):
         """The connection is gone. Give back everything held. Called exactly once."""
 
 
+class ISuccessor(Interface):
+    """What a maker of dialogues may provide: it goes on from what the one before it learnt.
+
+    After SIGHUP a listener makes its dialogues by new settings, with a new maker.
+    """
+
+    def succeed(predecessor: Any) -> None:
+        """Take over from the maker that the listener had until now. Never fails."""
+
+
 class IProtocol(Interface):
     """A protocol that the server can speak. A plugin, found with `twisted.plugin.getPlugins`."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from attrs import evolve
+from zope.interface.verify import verifyObject
 
 from worldmail.errors import (
     AuthenticationDelayed,
@@ -13,6 +14,9 @@ from worldmail.errors import (
     TemporaryFailure,
     TooManyRequests,
 )
+from worldmail.interfaces.protocol import ISuccessor
+from worldmail.protocols.pop3.sessions import Sessions, make_site
+from worldmail.protocols.pop3.settings import Pop3Settings
 from worldmail.testing.feeding import settle
 from worldmail.testing.memory_store import MemoryMailboxes
 from worldmail.wire.effects import Stream
@@ -201,6 +205,26 @@ def test_a_login_before_its_time_is_refused_and_later_taken(serve) -> None:
     client.say(b"USER bob@example.test")
     assert client.say(b"PASS secret") == b"-ERR [LOGIN-DELAY] Minimum time between logins has not passed\r\n"
     server.memory.clock.advance(301)
+    server.connect().login()
+
+
+def test_the_delay_lasts_over_new_settings_and_goes_by_them(serve) -> None:
+    server = serve(login_delay=300.0)
+    connected_before = server.connect()
+    server.connect().login().say(b"QUIT")
+    renewed = Sessions(make_site(server.world, Pop3Settings(login_delay=600.0)))
+    verifyObject(ISuccessor, renewed)
+    renewed.succeed(server.sessions)
+    server.sessions = renewed
+    server.memory.clock.advance(301)
+    client = server.connect()
+    client.say(b"USER bob@example.test")
+    assert client.say(b"PASS secret").startswith(b"-ERR [LOGIN-DELAY]")
+    connected_before.login().say(b"QUIT")
+    server.memory.clock.advance(599)
+    client.say(b"USER bob@example.test")
+    assert client.say(b"PASS secret").startswith(b"-ERR [LOGIN-DELAY]")
+    server.memory.clock.advance(1)
     server.connect().login()
 
 

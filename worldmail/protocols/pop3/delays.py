@@ -18,17 +18,23 @@ class LoginDelays:
     """
 
     delay: float
-    _until: dict[int, float] = field(factory=dict, init=False)
+    _logins: dict[int, float] = field(factory=dict, init=False)
 
     def check(self, account_id: int, now: float) -> None:
         """Raise `LoginTooSoon` if it is. `now` is seconds of a clock that only grows."""
-        if self.delay and self._until.get(account_id, now) > now:
+        last = self._logins.get(account_id)
+        if self.delay and last is not None and now < last + self.delay:
             raise LoginTooSoon
 
     def signed_in(self, account_id: int, now: float) -> None:
         """The account was let in."""
         if not self.delay:
             return
-        if len(self._until) > _PRUNE_ABOVE:
-            self._until = {known: until for known, until in self._until.items() if until > now}
-        self._until[account_id] = now + self.delay
+        if len(self._logins) > _PRUNE_ABOVE:
+            for known in [known for known, last in self._logins.items() if last + self.delay <= now]:
+                del self._logins[known]
+        self._logins[account_id] = now
+
+    def continue_from(self, other: LoginDelays) -> None:
+        """Share what `other` knows, from now on: sessions that go on by old settings note their logins there."""
+        self._logins = other._logins

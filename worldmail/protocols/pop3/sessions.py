@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from attrs import frozen
+from typing import Any
 
-from worldmail.interfaces.protocol import Peer
+from attrs import frozen
+from zope.interface import implementer
+
+from worldmail.interfaces.protocol import ISuccessor, Peer
 from worldmail.interfaces.world import World
 from worldmail.protocols.pop3.delays import LoginDelays
 from worldmail.protocols.pop3.parser import LineBuffer
@@ -31,6 +34,7 @@ def make_site(
     )
 
 
+@implementer(ISuccessor)
 @frozen
 class Sessions:
     """Called once for each connection."""
@@ -40,3 +44,8 @@ class Sessions:
     def __call__(self) -> Session:
         """A new session, to be opened."""
         return Session(site=self.site, lines=LineBuffer(self.site.settings.command_line), peer=_NOBODY)
+
+    def succeed(self, predecessor: Any) -> None:
+        """See `ISuccessor.succeed`: who signed in lately must wait all the same."""
+        if isinstance(predecessor, Sessions):
+            self.site.delays.continue_from(predecessor.site.delays)
