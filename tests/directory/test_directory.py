@@ -6,12 +6,13 @@ from attrs import define, field
 from twisted.internet import reactor
 from twisted.trial import unittest
 from zope.interface import implementer
+from zope.interface.verify import verifyObject
 
 from worldmail.directory.directory import MAXIMUM_DEPTH, MAXIMUM_DESTINATIONS, Directory
 from worldmail.directory.source import DatabaseSource
 from worldmail.errors import TemporaryFailure
 from worldmail.interfaces.database import Notice
-from worldmail.interfaces.directory import Elsewhere, IDirectorySource, LocalAccount, NoSuchAddress
+from worldmail.interfaces.directory import Elsewhere, IBatchSource, IDirectorySource, LocalAccount, NoSuchAddress
 from worldmail.testing.accounts import AccountSite
 from worldmail.testing.contracts.directory import DirectoryContract, DirectorySourceContract, address, ends
 from worldmail.wire.ready import Ready
@@ -190,6 +191,19 @@ class MemoryTests(unittest.TestCase):
             assert isinstance(self.directory.resolve(address(text)), Ready)
             assert isinstance(self.directory.account(address(text)), Ready)
 
+    async def test_the_targets_of_a_wide_alias_are_read_together_and_off_the_reactor(self):
+        wide = [address(f"n{number}@example.test") for number in range(250)] + [address("bob@example.test")]
+        await self.site.admin.set_alias(address("wide@example.test"), tuple(wide))
+        scans = []
+        self.patch(self.database, "scan", lambda unit: scans.append(unit) or self.database.memory.scan(unit))
+        before = self.database.reads
+        found = ends(await self.directory.resolve(address("wide@example.test")))
+        assert self.database.reads - before == 1 and len(scans) == 3
+        assert sorted(found) == sorted(["bob@example.test", *(f"nowhere {each}" for each in wide[:-1])])
+
+    async def test_the_targets_of_a_narrow_alias_are_read_together_at_once(self):
+        assert await self.reads("both@example.test") == 3  # the alias, its two targets, the account of that name
+
     async def test_every_change_is_seen_at_once(self):
         admin = self.site.admin
 
@@ -287,6 +301,27 @@ class Table:
 
 
 class SourcesTests(unittest.TestCase):
+    async def test_the_source_that_is_asked_for_many_says_of_each_what_it_says_of_one(self):
+        source = DatabaseSource(database=(await furnished(self)).database)
+        assert verifyObject(IBatchSource, source)
+        asked = [
+            address(each) for each in ("both@example.test", "x@far.example", "bob@example.test", "no@example.test")
+        ]
+        assert await source.resolve_all(asked) == [await source.resolve(each) for each in asked]
+
+    async def test_each_target_of_an_alias_is_answered_by_the_first_source_that_knows_it(self):
+        site = await furnished(self)
+        table = Table(domains=("example.test",), leads={"new@example.test": ("bob@example.test",)})
+        names = ("new@example.test", "no@example.test", "postmaster@example.test", "x@far.example")
+        await site.admin.set_alias(address("all@example.test"), tuple(map(address, names)))
+        directory = Directory((DatabaseSource(database=site.database), table), site.database.memory.changes)
+        assert sorted(ends(await directory.resolve(address("all@example.test")))) == [
+            "bob@example.test",
+            "elsewhere x@far.example",
+            "nowhere no@example.test",
+            "postmaster@example.test",
+        ]
+
     async def test_addresses_that_would_name_one_account_have_one_form(self):
         site = await furnished(self)
         await site.admin.add_domain("other.test", alias_of="example.test")

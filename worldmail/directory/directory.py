@@ -6,7 +6,7 @@ rare, a miss costs some tens of microseconds, and one rule leaves no answer behi
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from attrs import define, field
 from zope.interface import implementer
@@ -18,6 +18,7 @@ from worldmail.interfaces.directory import (
     Account,
     Destination,
     Elsewhere,
+    IBatchSource,
     IDirectory,
     IDirectorySource,
     LocalAccount,
@@ -29,6 +30,9 @@ from worldmail.wire.ready import Ready
 
 MAXIMUM_DEPTH = 10
 MAXIMUM_DESTINATIONS = 1000
+BATCH = 100
+"""Addresses that a source is asked for at once: of what leads too far not much more is read than what is given up."""
+
 _MAXIMUM_STEPS = 4 * MAXIMUM_DESTINATIONS
 _TOPICS = ("domain", "address", "account")
 _UNKNOWN = object()
@@ -126,23 +130,40 @@ class Directory:
         """Level by level, each address once; what lies deeper than MAXIMUM_DEPTH is cut off, as loops are."""
         expansion = _Expansion(address)
         for _ in range(MAXIMUM_DEPTH + 1):
-            for each in expansion.next_level():
-                expansion.take(each, await self._step(each))
+            level = expansion.next_level()
+            for start in range(0, len(level), BATCH):
+                batch = level[start : start + BATCH]
+                for each, found in zip(batch, await self._steps(batch), strict=True):
+                    expansion.take(each, found)
         return tuple(expansion.ends.values()) or (NoSuchAddress(address=address),)
 
-    async def _step(self, address: Address) -> tuple[Destination, ...]:
-        """One step: what the first source that leads anywhere says of `address`."""
-        unknown: tuple[Destination, ...] = (
-            (Elsewhere if address.domain else NoSuchAddress)(address=address),
-        )  # an unqualified name can only be one of ours
+    async def _steps(self, addresses: Sequence[Address]) -> Iterable[tuple[Destination, ...]]:
+        """One step from each: what the first source that leads anywhere says of it."""
+        answers = {address: _unknown(address) for address in addresses}
+        asked = addresses
         for source in self._sources:
-            found = await source.resolve(address)
-            if found is None:
-                continue
-            if not all(isinstance(each, NoSuchAddress) for each in found):
-                return found
-            unknown = found
-        return unknown
+            left = []
+            for address, found in zip(asked, await _ask(source, asked), strict=True):
+                if found is not None:
+                    answers[address] = found
+                if found is None or all(isinstance(each, NoSuchAddress) for each in found):
+                    left.append(address)
+            asked = left
+            if not asked:
+                break
+        return answers.values()
+
+
+async def _ask(source: IDirectorySource, addresses: Sequence[Address]) -> Sequence[tuple[Destination, ...] | None]:
+    if len(addresses) > 1 and IBatchSource.providedBy(source):
+        many: list[tuple[Destination, ...] | None] = await source.resolve_all(addresses)
+        return many
+    return [await source.resolve(address) for address in addresses]
+
+
+def _unknown(address: Address) -> tuple[Destination, ...]:
+    """Where an address leads that no source knows. An unqualified name can only be one of ours."""
+    return ((Elsewhere if address.domain else NoSuchAddress)(address=address),)
 
 
 @define

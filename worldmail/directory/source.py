@@ -12,7 +12,7 @@ Where an address of ours leads, first match wins:
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import ClassVar
 
 from attrs import define, field
@@ -24,7 +24,7 @@ from worldmail.interfaces.directory import (
     Account,
     Destination,
     Elsewhere,
-    IDirectorySource,
+    IBatchSource,
     LocalAccount,
     NoSuchAddress,
 )
@@ -34,9 +34,11 @@ from worldmail.mail.address import Address
 CATCH_ALL = "*"
 # One more than is followed: the directory refuses an expansion that is too wide.
 _TARGETS_READ = 1001
+FEW = 10
+"""More addresses than this are looked up in a thread."""
 
 
-@implementer(IDirectorySource)
+@implementer(IBatchSource)
 @define(kw_only=True)
 class DatabaseSource:
     """Domains, accounts and aliases of the database.
@@ -54,6 +56,14 @@ class DatabaseSource:
     def resolve(self, address: Address) -> Awaitable[tuple[Destination, ...] | None]:
         """See `IDirectorySource.resolve`."""
         return self._database.read(lambda cursor: _lead(cursor, address, self._delimiters))
+
+    def resolve_all(self, addresses: Sequence[Address]) -> Awaitable[list[tuple[Destination, ...] | None]]:
+        """See `IBatchSource.resolve_all`."""
+
+        def unit(cursor: Cursor) -> list[tuple[Destination, ...] | None]:
+            return [_lead(cursor, address, self._delimiters) for address in addresses]
+
+        return self._database.read(unit) if len(addresses) <= FEW else self._database.scan(unit)
 
     def account(self, address: Address) -> Awaitable[Account | None]:
         """See `IDirectorySource.account`."""

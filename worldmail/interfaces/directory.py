@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 
 from attrs import field, frozen
 from zope.interface import Attribute, Interface
@@ -98,6 +98,13 @@ class IDirectorySource(Interface):
 
         Other names of a domain become the domain, an unqualified address stands in the first local domain.
         """
+
+
+class IBatchSource(IDirectorySource):
+    """A source that can be asked for many addresses at once: for the targets of a wide alias."""
+
+    def resolve_all(addresses: Sequence[Address]) -> Awaitable[list[tuple[Destination, ...] | None]]:
+        """What `resolve` says of each, in this order, from one look and without holding up the reactor."""
 
 
 class IDirectory(Interface):
