@@ -12,12 +12,15 @@ from typing import Any
 import apsw
 import pytest
 from twisted.internet import reactor
+from twisted.internet.task import deferLater
+from twisted.trial.unittest import TestCase
 
 from worldmail.database import file as database_file
+from worldmail.database import sqlite
 from worldmail.database.file import APPLICATION_ID, DatabaseFile, require_engine
 from worldmail.database.migrate import known_migrations, load, migrate
 from worldmail.database.sqlite import SqliteDatabase
-from worldmail.errors import ConfigurationError, SchemaTooNew
+from worldmail.errors import ConfigurationError, SchemaTooNew, TemporaryFailure
 
 SCHEMAS = Path(__file__).parent / "schemas"
 NEWEST = max(known_migrations())
@@ -50,6 +53,44 @@ def current(tmp_path: Path) -> Path:
     connection.execute("INSERT INTO fact (name, value) VALUES ('kept', 'mail')")
     connection.close()
     return path
+
+
+class TestUnderARunningServer(TestCase):
+    """A later release migrates the file that this one has open."""
+
+    async def setUp(self) -> None:
+        self.path = os.path.abspath(f"{self.mktemp()}/store.sqlite")
+        self.database = SqliteDatabase(DatabaseFile(path=self.path), reactor)
+        self.database.start()
+        self.addCleanup(self.database.stop)
+        await self.database.write(lambda cursor: cursor.run("INSERT INTO fact (name, value) VALUES ('a', 'b')"))
+
+    def migrate(self) -> None:
+        connection = connect(Path(self.path))
+        connection.execute(f"ALTER TABLE fact ADD COLUMN later TEXT; PRAGMA user_version={NEWEST + 1}").fetchall()
+        connection.close()
+
+    async def test_nothing_is_written_into_it_before_that_is_noticed(self) -> None:
+        self.patch(self.database, "_look_at_schema", lambda: None)
+        self.migrate()
+        for write in (self.database.write, self.database.write_long):
+            with pytest.raises(TemporaryFailure) as caught:
+                await write(lambda cursor: cursor.run("INSERT INTO fact (name, value) VALUES ('c', 'd')"))
+            assert f"schema {NEWEST + 1}" in str(caught.value.reason)
+        assert connect(Path(self.path)).execute("SELECT name FROM fact").fetchall() == [("a",)]
+
+    async def test_it_is_given_up_soon_and_that_is_logged_once(self) -> None:
+        self.migrate()
+        told: list[str] = []
+        self.patch(sqlite._log, "critical", lambda text, **fields: told.append(text.format(**fields)))
+        while not told:
+            await deferLater(reactor, 0.02)
+        await deferLater(reactor, 0.25)
+        (line,) = told
+        assert f"schema {NEWEST + 1}" in line and self.path in line
+        for verb in (self.database.read, self.database.scan, self.database.write):
+            with pytest.raises(TemporaryFailure):
+                await verb(lambda cursor: cursor.one("SELECT 1"))
 
 
 def test_an_empty_file_gets_the_newest_schema_and_no_backup(current: Path) -> None:

@@ -35,6 +35,10 @@ full, else `TemporaryFailure`; the private reason is for the log). After an I/O 
 one first copies the WAL into the database and empties it, so that no later commit leans on pages whose fsync failed.
 A file that was moved, removed or replaced is noticed before each group by its inode, and found again when it is back.
 
+A later release that migrates the store under a running server is noticed within 100 ms, and the server gives the store
+up; a transaction looks at the schema's number before its COMMIT, so that nothing is ever written into a schema that
+this release does not know.
+
 Checkpoints are made by the commit that leaves more than 1,000 pages in the WAL, in the writer's thread of whichever
 process that is; the last connection to close makes one too.
 """

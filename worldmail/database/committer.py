@@ -13,7 +13,7 @@ from attrs import define, field
 from twisted.logger import Logger
 
 from worldmail.database.cursor import Overrun, Stopwatch
-from worldmail.database.failures import DISTRUSTED, DatabaseMoved
+from worldmail.database.failures import DISTRUSTED, DatabaseMoved, SchemaChanged
 from worldmail.database.file import DatabaseFile, Identity
 from worldmail.database.group import Group, Job, TransactionLost, roll_back, run_jobs
 
@@ -27,10 +27,12 @@ class Committer:
     Args:
         file: what to open.
         busy_timeout: seconds to wait for another process's transaction.
+        schema: the number of the schema that units are written for; nothing is committed into another one.
     """
 
     file: DatabaseFile
     busy_timeout: float
+    schema: int | None = field(default=None, init=False)
     connection: apsw.Connection | None = field(default=None, init=False)
     stopwatch: Stopwatch | None = field(default=None, init=False)
     _identity: Identity | None = field(default=None, init=False)
@@ -87,6 +89,7 @@ class Committer:
         assert self.connection is not None, "a group ran, so there is a connection"
         try:
             if self.connection.in_transaction:
+                self._check_schema(self.connection)
                 self.connection.execute("COMMIT")
         except BaseException as error:  # noqa: BLE001 - each job gets it
             self._fail(group.jobs, error)
@@ -121,6 +124,14 @@ class Committer:
         if self.connection is not None:
             self.connection.set_busy_timeout(0)
         return group
+
+    def _check_schema(self, connection: apsw.Connection) -> None:
+        """Within a transaction this is what its statements saw: a later release may have migrated the file under us."""
+        if self.schema is None:
+            return
+        ((found,),) = connection.execute("PRAGMA user_version").fetchall()
+        if found != self.schema:
+            raise SchemaChanged(f"{self.file.path} has schema {found} now, this process works with {self.schema}")
 
     def _fail(self, jobs: Sequence[Job], error: BaseException) -> None:
         _log.error("database: {count} units failed: {error}", count=len(jobs), error=f"{type(error).__name__}: {error}")

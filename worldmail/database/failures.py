@@ -13,6 +13,11 @@ import apsw
 
 from worldmail.errors import Refusal, StorageFull, TemporaryFailure
 
+
+class SchemaChanged(Exception):
+    """A later release has migrated the file while this process had it open."""
+
+
 BUSY = (apsw.BusyError, apsw.LockedError)
 
 DISTRUSTED: tuple[type[BaseException], ...] = (
@@ -33,6 +38,7 @@ DISTRUSTED: tuple[type[BaseException], ...] = (
 
 ENGINE: tuple[type[BaseException], ...] = (
     *BUSY,
+    SchemaChanged,
     *(kind for kind in DISTRUSTED if kind is not OSError),
     apsw.FullError,
     apsw.InterruptError,

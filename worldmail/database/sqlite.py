@@ -74,7 +74,7 @@ class SqliteDatabase:
         self._file.prepare()
         self._check()
         try:
-            migrate(self._committer.open(), self._file.path)
+            self._committer.schema = migrate(self._committer.open(), self._file.path)
             self._readers.start()
             self.changes.start()
         except apsw.Error as error:
@@ -153,6 +153,23 @@ class SqliteDatabase:
         if self._writer is not None:
             self._writer.follow()
         self.changes.poll()
+        self._look_at_schema()
+
+    def _look_at_schema(self) -> None:
+        """Give up a store that a later release has migrated: what is in it may not mean what we think."""
+        try:
+            (found,) = self._readers.now(lambda cursor: cursor.one("PRAGMA user_version")) or (0,)
+        except (Overrun, Exception):  # noqa: BLE001 - whatever is wrong, the next poll looks again
+            return
+        if self._committer.schema is not None and found > self._committer.schema:
+            _log.critical(
+                "a later release has migrated {path} to schema {found}, this one works with {schema}: all that needs"
+                " the store fails temporarily until that release is started in this one's place",
+                path=self._file.path,
+                found=found,
+                schema=self._committer.schema,
+            )
+            self.stop()
 
     def _prune(self) -> Deferred[None]:
         """Remove change rows that every process has seen, a slice a unit."""
