@@ -84,9 +84,17 @@ def read_server_key(path: Path) -> ServerKey:
 
 def check_server_key(cursor: Cursor, key: ServerKey) -> None:
     """A unit of work: bind the database to the key at first, raise `ConfigurationError` if it belongs to another."""
-    mark = key.mac(_FACT, b"").hex()
+    if not is_bound(cursor, key):
+        cursor.run("INSERT INTO fact (name, value) VALUES (?, ?)", (_FACT, _mark(key)))
+
+
+def is_bound(cursor: Cursor, key: ServerKey) -> bool:
+    """A unit of work that only reads: whether the database is bound to a key. Raises `ConfigurationError` as above."""
     row = cursor.one("SELECT value FROM fact WHERE name = ?", (_FACT,))
-    if row is None:
-        cursor.run("INSERT INTO fact (name, value) VALUES (?, ?)", (_FACT, mark))
-    elif not hmac.compare_digest(row[0], mark):
+    if row is not None and not hmac.compare_digest(row[0], _mark(key)):
         raise ConfigurationError("the server key is not the one that this database was made with")
+    return row is not None
+
+
+def _mark(key: ServerKey) -> str:
+    return key.mac(_FACT, b"").hex()

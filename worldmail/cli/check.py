@@ -15,8 +15,8 @@ from worldmail.errors import WorldMailError
 
 if TYPE_CHECKING:
     from worldmail.app.checks import Finding
-    from worldmail.cli.running import Parts
     from worldmail.config.settings import Settings
+    from worldmail.interfaces.database import Cursor
 
 
 @click.command()
@@ -57,8 +57,9 @@ def _conclude(as_json: bool, told: list[tuple[str, str]], protocols: list[str]) 
 
 
 def _check_store(settings: Settings, finding: type[Finding]) -> list[Finding]:
-    """The database opens with the schema of this release, and each domain has its postmaster (RFC 5321 §4.5.1)."""
-    from worldmail.cli.running import run_with
+    """The database has the schema of this release, fits the server key, and each domain has its postmaster."""
+    from worldmail.auth.server_key import FILE_NAME, is_bound, read_server_key
+    from worldmail.database.look import looking_at
 
     database = Path(settings.data, settings.database.file)
     if not database.exists():
@@ -66,17 +67,32 @@ def _check_store(settings: Settings, finding: type[Finding]) -> list[Finding]:
     if not os.access(database, os.R_OK | os.W_OK):
         return [finding(text=f"{database}: cannot be read and written by who runs this")]
     try:
-        return run_with(settings, lambda parts: _check_directory(parts, finding))
+        with looking_at(str(database)) as look:
+            if look.schema < look.newest:
+                return [finding(text=_older(database, look.schema, look.newest), serious=False)]
+            is_bound(look.cursor, read_server_key(settings.data / FILE_NAME))
+            return _check_directory(look.cursor, finding)
     except (WorldMailError, OSError) as error:
         return [finding(text=str(error))]
 
 
-async def _check_directory(parts: Parts, finding: type[Finding]) -> list[Finding]:
-    domains = [domain for domain in await parts.admin.domains() if domain.alias_of is None]
+def _older(database: Path, schema: int, newest: int) -> str:
+    if not schema:
+        return f"{database}: the database is empty; the next start makes its tables"
+    return f"{database} has schema {schema}, this program knows {newest}: the next start migrates it, after a backup"
+
+
+def _check_directory(cursor: Cursor, finding: type[Finding]) -> list[Finding]:
+    """RFC 5321 §4.5.1."""
+    from worldmail.directory.aliases import list_aliases
+    from worldmail.directory.domains import list_domains
+    from worldmail.directory.rows import all_accounts
+
+    domains = [domain for domain in list_domains(cursor) if domain.alias_of is None]
     if not domains:
         return [finding(text="there is no domain yet: worldmail domain add NAME", serious=False)]
-    known = {account.address.key for account in await parts.admin.accounts()}
-    known |= {address.key for address, _ in await parts.admin.aliases()}
+    known = {account.address.key for account in all_accounts(cursor, None)}
+    known |= {address.key for address, _ in list_aliases(cursor, None)}
     return [
         finding(text=f"{domain.name} has no postmaster (RFC 5321 §4.5.1): worldmail user add postmaster@{domain.name}")
         for domain in domains
