@@ -113,12 +113,20 @@ class ContentStorePlugin:
     """A place for large content.
 
     Args:
-        name: the value of `content` in [store] that selects it.
+        name: the value of `content` in [store] that selects it, and the name of its section in the configuration.
         store: "package.module:callable"; called with `Foundations`, gives an `IContentStore`.
+        settings: "package.module:Class" of its settings, if it has any; `store` finds them at
+            `foundations.settings.content_stores[name]`.
     """
 
     name: str = field(validator=_NAME)
     _store: str = field(validator=_PATH)
+    _settings: str | None = field(default=None, validator=validators.optional(_PATH))
+
+    def settings(self) -> type[Any] | None:
+        """See `IContentStorePlugin.settings`."""
+        loaded: type[Any] | None = None if self._settings is None else load(self._settings)
+        return loaded
 
     def create(self, foundations: Foundations) -> IContentStore:
         """See `IContentStorePlugin.create`."""

@@ -13,7 +13,7 @@ from cryptography import x509
 
 from tests.app.conftest import needs_root
 from worldmail.app import checks, privileges, site
-from worldmail.app.ground import protocol_classes, read_configuration, server_key
+from worldmail.app.ground import protocol_classes, read_configuration, server_key, store_classes
 from worldmail.config.fields import Listen
 from worldmail.config.listeners import listeners
 from worldmail.config.settings import Settings
@@ -38,7 +38,7 @@ def made(plan: site.Plan) -> Settings:
     """The settings of a site whose files were written."""
     site.make_directory(plan)
     site.write_certificate(plan)
-    site.write_configuration(plan, site.settings_of(plan, protocol_classes()))
+    site.write_configuration(plan, site.settings_of(plan, protocol_classes(), store_classes()))
     return read_configuration(plan.file)
 
 

@@ -112,6 +112,59 @@ def test_two_plugins_of_one_name_are_an_error_that_names_them(tmp_path: Path) ->
     assert "both named 'pop3'" in ask(tmp_path)
 
 
+SHELF = """
+from attrs import frozen
+from worldmail.config.fields import setting
+
+@frozen(kw_only=True)
+class ShelfSettings:
+    '''Shelves.'''
+
+    boards: int = setting(3, "How many.", minimum=1)
+
+def shelf(foundations):
+    return foundations.settings.content_stores["zzshelf"]
+"""
+SHELF_DROPIN = """
+from worldmail.plugin import ContentStorePlugin
+shelf = ContentStorePlugin(name="zzshelf", store="zzshelf:shelf", settings="zzshelf:ShelfSettings")
+"""
+ASK_SHELF = """
+from pathlib import Path
+from types import SimpleNamespace
+from worldmail.app.ground import chosen, read_configuration
+from worldmail.config.sample import render
+from worldmail.errors import ConfigurationError
+from worldmail.interfaces.plugin import IContentStorePlugin
+file = Path(sys.argv[1])
+for text in ("[zzshelf]\\nboards = 4", "[zzshelf]\\nboards = 0", "[zzshelf]\\nplanks = 1", ""):
+    file.write_text(text)
+    try:
+        settings = read_configuration(file)
+        print(chosen(IContentStorePlugin, "zzshelf", "x").create(SimpleNamespace(settings=settings)))
+    except ConfigurationError as error:
+        print(error)
+print(render(settings))
+"""
+
+
+def test_a_content_store_of_another_package_has_a_section_of_its_own(tmp_path: Path) -> None:
+    folder = tmp_path / "worldmail" / "plugins"
+    folder.mkdir(parents=True)
+    (folder / "zzshelf_dropin.py").write_text(SHELF_DROPIN)
+    (tmp_path / "zzshelf.py").write_text(SHELF)
+    paths = [str(tmp_path), str(Path(__file__).resolve().parents[2])]
+    code = f"import sys; sys.path[:0] = {paths!r}\n{ASK_SHELF}"
+    command = [sys.executable, "-c", code, str(tmp_path / "w.toml")]
+    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert lines[0] == "ShelfSettings(boards=4)"
+    assert "w.toml:2: [zzshelf] boards: found 0, expected a value of at least 1" in lines[1]
+    assert "w.toml:2: [zzshelf] planks: there is no such setting" in lines[2]
+    assert lines[3] == "ShelfSettings(boards=3)"
+    assert "[zzshelf]" in lines
+    assert "#boards = 3" in lines
+
+
 def test_a_broken_dropin_does_not_hide_the_others(tmp_path: Path) -> None:
     drop(tmp_path, "zzquote").write_text("import no.such.module\n")
     assert "pop3" in ask(tmp_path).split()

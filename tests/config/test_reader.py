@@ -147,7 +147,7 @@ def test_every_fault_is_said_in_the_order_of_the_file() -> None:
 
 def test_a_section_of_a_protocol_that_is_not_installed_is_named() -> None:
     assert faults("[imap]\nx = 1") == [
-        "1: [imap] is no section of the server's own, and no protocol of that name is installed"
+        "1: [imap] is no section of the server's own, and nothing of that name is installed"
     ]
     assert faults("\n[quotes]")[0].endswith("installed; did you mean quote?")
 
@@ -325,3 +325,25 @@ def test_any_value_of_any_setting_is_taken_or_said_with_a_line_of_the_file(secti
     except ConfigurationError as error:
         for line in str(error).split(f"{FILE}:")[1:]:
             assert 1 <= int(line.partition(":")[0]) <= text.count("\n") + 1
+
+
+def test_a_content_store_has_its_section_as_a_protocol_has() -> None:
+    found = parse_settings("[shelf]\nidle = '7s'", {}, FILE, {"shelf": QuoteSettings})
+    assert found.content_stores["shelf"].idle == 7
+    assert found.sections()["shelf"] is found.content_stores["shelf"]
+    assert found.protocols == {}
+
+
+@pytest.mark.parametrize(
+    ("protocols", "stores", "told"),
+    [
+        ({"log": QuoteSettings}, {}, "an installed protocol is named 'log'"),
+        ({}, {"log": QuoteSettings}, "an installed content store is named 'log'"),
+        ({"x": QuoteSettings}, {"x": QuoteSettings}, "an installed protocol and an installed content store are both"),
+    ],
+)
+def test_one_section_cannot_be_that_of_two_parts(
+    protocols: Mapping[str, type[Any]], stores: Mapping[str, type[Any]], told: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=told):
+        parse_settings("", protocols, FILE, stores)

@@ -10,6 +10,7 @@ import pytest
 
 from worldmail.config.fields import fields_of
 from worldmail.config.settings import GENERAL_SECTIONS
+from worldmail.interfaces.plugin import IContentStorePlugin
 from worldmail.interfaces.protocol import IProtocol
 from worldmail.plugin import find
 
@@ -19,7 +20,8 @@ SOURCE = "\n".join(
     for path in sorted((ROOT / "worldmail").rglob("*.py"))
     if not path.is_relative_to(ROOT / "worldmail" / "config") and path.name != "settings.py"
 )
-SECTIONS = {**GENERAL_SECTIONS, **{plugin.name: plugin.settings() for plugin in find(IProtocol)}}
+STORES = {plugin.name: made for plugin in find(IContentStorePlugin) if (made := plugin.settings()) is not None}
+SECTIONS = {**GENERAL_SECTIONS, **STORES, **{plugin.name: plugin.settings() for plugin in find(IProtocol)}}
 # A setting with one choice says what there is; it becomes a choice with the second.
 SETTINGS = [
     (name, field.name)

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from worldmail.app import site
-from worldmail.app.ground import protocol_classes, server_key
+from worldmail.app.ground import protocol_classes, server_key, store_classes
 from worldmail.app.privileges import hand_over, identity
 from worldmail.config.reader import parse_settings
 from worldmail.config.sample import render
@@ -27,12 +27,12 @@ def make_default_site(directory: Path, owner: tuple[int | None, int | None]) -> 
         owner: the user and group that twistd will drop to; the files are theirs then.
     """
     plan = site.Plan(directory=directory, domain=DOMAIN, hostname=DOMAIN, listen=ADDRESS, port_base=PORT_BASE)
-    classes = protocol_classes()
-    settings = site.settings_of(plan, classes)
+    protocols, stores = protocol_classes(), store_classes()
+    settings = site.settings_of(plan, protocols, stores)
     site.make_directory(plan)
     site.write_certificate(plan)
     site.write_configuration(plan, settings)
-    made = parse_settings(render(settings), classes, plan.file)
+    made = parse_settings(render(settings), protocols, plan.file, stores)
     server_key(made)
     uid, gid = owner
     if os.geteuid() == 0 and uid is not None:

@@ -31,9 +31,15 @@ def protocol_classes() -> dict[str, type[Any]]:
     return {plugin.name: plugin.settings() for plugin in find(IProtocol)}
 
 
+def store_classes() -> dict[str, type[Any]]:
+    """The settings class of every installed content store that has settings of its own, by its name."""
+    found = {plugin.name: plugin.settings() for plugin in find(IContentStorePlugin)}
+    return {name: made for name, made in found.items() if made is not None}
+
+
 def read_configuration(file: Path) -> Settings:
-    """The configuration in this file, the sections of all installed protocols among it. Raises `ConfigurationError`."""
-    return read_settings(file, protocol_classes())
+    """The configuration in this file, the sections of all installed parts among it. Raises `ConfigurationError`."""
+    return read_settings(file, protocol_classes(), store_classes())
 
 
 @frozen(kw_only=True)

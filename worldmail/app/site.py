@@ -49,7 +49,9 @@ def check_new(plan: Plan) -> None:
         raise ConfigurationError(f"{plan.file} is there already; nothing was changed")
 
 
-def settings_of(plan: Plan, protocol_classes: Mapping[str, type[Any]]) -> Settings:
+def settings_of(
+    plan: Plan, protocol_classes: Mapping[str, type[Any]], store_classes: Mapping[str, type[Any]]
+) -> Settings:
     """The configuration to be written; relative paths in it count from the plan's directory."""
 
     def moved(place: Listen) -> Listen:
@@ -58,6 +60,7 @@ def settings_of(plan: Plan, protocol_classes: Mapping[str, type[Any]]) -> Settin
     return Settings(
         server=ServerSettings(hostname=plan.hostname),
         tls=TlsSettings(certificates=(CertificateSettings(certificate=CERTIFICATE, key=KEY),)),
+        content_stores={name: kind() for name, kind in store_classes.items()},
         protocols={name: move_listeners(kind(), moved) for name, kind in protocol_classes.items()},
     )
 

@@ -26,7 +26,7 @@ from worldmail.errors import BadValue
 def init(directory: str, domain: str, hostname: str | None, listen: str | None, port_base: int, as_json: bool) -> None:
     """Make a new site in DIRECTORY: configuration, store, a self-signed certificate and postmaster@DOMAIN."""
     from worldmail.app import site
-    from worldmail.app.ground import protocol_classes
+    from worldmail.app.ground import protocol_classes, store_classes
     from worldmail.cli.running import run_with
     from worldmail.config.reader import parse_settings
     from worldmail.config.sample import render
@@ -41,9 +41,9 @@ def init(directory: str, domain: str, hostname: str | None, listen: str | None, 
     site.check_new(plan)
     site.make_directory(plan)
     site.write_certificate(plan)
-    classes = protocol_classes()
-    settings = site.settings_of(plan, classes)
-    read_back = parse_settings(render(settings), classes, plan.file)
+    protocols, stores = protocol_classes(), store_classes()
+    settings = site.settings_of(plan, protocols, stores)
+    read_back = parse_settings(render(settings), protocols, plan.file, stores)
     password = run_with(read_back, lambda parts: site.add_first_domain(parts.admin, plan.domain))
     site.write_configuration(plan, settings)
     _tell(as_json, plan.file, f"postmaster@{plan.domain}", password)

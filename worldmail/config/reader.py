@@ -7,6 +7,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import attrs
@@ -21,24 +22,32 @@ from worldmail.errors import ConfigurationError
 _SYNTAX = re.compile(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)")
 
 
-def read_settings(path: Path | str, protocol_classes: Mapping[str, type[Any]]) -> Settings:
+def read_settings(
+    path: Path | str,
+    protocol_classes: Mapping[str, type[Any]],
+    store_classes: Mapping[str, type[Any]] = MappingProxyType({}),
+) -> Settings:
     """Read a configuration file.
 
     Args:
         path: the file; relative paths in it count from its directory.
         protocol_classes: the settings class of each installed protocol, by its name.
+        store_classes: the same of each installed content store that has settings of its own.
 
     Raises: `ConfigurationError`, whose text has one line for each fault, in the order of the file.
     """
     file = Path(os.path.abspath(path))
-    return parse_settings(_text(file), protocol_classes, file)
+    return parse_settings(_text(file), protocol_classes, file, store_classes)
 
 
-def parse_settings(text: str, protocol_classes: Mapping[str, type[Any]], file: Path) -> Settings:
+def parse_settings(
+    text: str,
+    protocol_classes: Mapping[str, type[Any]],
+    file: Path,
+    store_classes: Mapping[str, type[Any]] = MappingProxyType({}),
+) -> Settings:
     """As `read_settings`, from the text of `file`."""
-    for name in sorted(GENERAL_SECTIONS.keys() & protocol_classes.keys()):
-        raise ConfigurationError(f"an installed protocol is named {name!r}, which is a section of the server's own")
-    classes = {**GENERAL_SECTIONS, **protocol_classes}
+    classes = _classes(protocol_classes, store_classes)
     document = _document(text, file)
     report = Report(file=file, document=document, lines=Lines(text), classes=classes)
     sections: dict[str, Any] = {}
@@ -53,10 +62,21 @@ def parse_settings(text: str, protocol_classes: Mapping[str, type[Any]], file: P
     report.conclude()
     sections = {name: _absolute(section, file.parent) for name, section in sections.items()}
     return Settings(
+        content_stores={name: sections[name] for name in store_classes},
         protocols={name: sections[name] for name in protocol_classes},
         file=file,
         **{name: sections[name] for name in GENERAL_SECTIONS},
     )
+
+
+def _classes(protocol_classes: Mapping[str, type[Any]], store_classes: Mapping[str, type[Any]]) -> dict[str, type[Any]]:
+    """The class of every section. Raises `ConfigurationError` if one name stands for two of them."""
+    for what, others in (("protocol", protocol_classes), ("content store", store_classes)):
+        for name in sorted(GENERAL_SECTIONS.keys() & others.keys()):
+            raise ConfigurationError(f"an installed {what} is named {name!r}, which is a section of the server's own")
+    for name in sorted(protocol_classes.keys() & store_classes.keys()):
+        raise ConfigurationError(f"an installed protocol and an installed content store are both named {name!r}")
+    return {**GENERAL_SECTIONS, **store_classes, **protocol_classes}
 
 
 def _text(file: Path) -> str:

@@ -45,7 +45,7 @@ class Report:
 
     def add_unknown_section(self, name: str) -> None:
         if isinstance(self.document[name], dict | list):
-            text = f"[{name}] is no section of the server's own, and no protocol of that name is installed"
+            text = f"[{name}] is no section of the server's own, and nothing of that name is installed"
             self.say((name,), text + near(name, self.classes))
         else:
             self.say((name,), f"{name}: a setting stands in a section, such as [server]")

@@ -56,6 +56,7 @@ class Settings:
     """Every section of the configuration, paths absolute.
 
     Args:
+        content_stores: by the name of each installed content store that has settings of its own, those settings.
         protocols: by the name of each installed protocol, an instance of its own settings class.
         file: the file it was read from, None if from none.
     """
@@ -69,6 +70,7 @@ class Settings:
     limits: LimitsSettings = field(factory=LimitsSettings)
     policy: PolicySettings = field(factory=PolicySettings)
     log: LogSettings = field(factory=LogSettings)
+    content_stores: Mapping[str, Any] = field(factory=dict)
     protocols: Mapping[str, Any] = field(factory=dict)
     file: Path | None = None
 
@@ -78,9 +80,10 @@ class Settings:
         return self.server.data
 
     def sections(self) -> dict[str, Any]:
-        """Every section by its name in the file: the general ones, then the protocols by name."""
+        """Every section by its name in the file: the general ones, then content stores and protocols by name."""
         general = {name: getattr(self, name) for name in GENERAL_SECTIONS}
-        return general | {name: self.protocols[name] for name in sorted(self.protocols)}
+        stores = {name: self.content_stores[name] for name in sorted(self.content_stores)}
+        return general | stores | {name: self.protocols[name] for name in sorted(self.protocols)}
 
 
 def default_settings(protocol_classes: Mapping[str, type[Any]], data_dir: Path | str) -> Settings:

@@ -51,7 +51,10 @@ class IPolicyCheckPlugin(Interface):
 class IContentStorePlugin(Interface):
     """Makes a place for large content. A plugin, found with `twisted.plugin.getPlugins`."""
 
-    name = Attribute("str: the value of `content` in [store] that selects it")
+    name = Attribute("str: the value of `content` in [store] that selects it, and the section of its own settings")
+
+    def settings() -> type[Any] | None:
+        """The class of its settings, which `Foundations` has at `settings.content_stores[name]`; None: it has none."""
 
     def create(foundations: Foundations) -> IContentStore:
         """The store; opens nothing before its first use."""
