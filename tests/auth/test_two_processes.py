@@ -57,7 +57,7 @@ def serve(test, where):
     server = Server(
         database=database,
         directory=directory,
-        admin=DirectoryAdmin(database, (), CredentialMaker(passwords, key), clock.now),
+        admin=DirectoryAdmin(database, (), CredentialMaker(passwords, key), clock.now, clock.sleep),
         passwords=passwords,
         authentication=open_authentication(
             settings=settings,

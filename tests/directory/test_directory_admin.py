@@ -11,11 +11,11 @@ from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from worldmail.directory.account_keys import ACCOUNT_KEYS, parse_changes
-from worldmail.errors import AlreadyThere, BadValue, NoSuchThing, TemporaryFailure
-from worldmail.interfaces.directory import IDirectoryAdmin
+from worldmail.errors import AlreadyThere, AuthenticationFailed, BadValue, NoSuchThing, TemporaryFailure
+from worldmail.interfaces.directory import IDirectoryAdmin, NoSuchAddress
 from worldmail.interfaces.store import IAccountParticipant
 from worldmail.mail.address import Address
-from worldmail.testing.accounts import AccountSite
+from worldmail.testing.accounts import AccountSite, context
 
 address = Address.parse
 BOB = address("bob@example.test")
@@ -23,19 +23,26 @@ BOB = address("bob@example.test")
 
 @implementer(IAccountParticipant)
 class Ledger:
-    """A participant that notes who came and went, and fails if it is told to."""
+    """A participant that notes who came and went, and fails if it is told to. Each of `slices` takes one more unit."""
 
     def __init__(self):
         self.events = []
         self.error = None
+        self.slices = 0
 
     def account_added(self, cursor, account_id):
         assert cursor.one("SELECT 1 FROM account WHERE id = ?", (account_id,)) is not None
         self._note("added", account_id)
 
+    def account_closed(self, cursor, account_id):
+        assert cursor.one("SELECT 1 FROM account WHERE id = ?", (account_id,)) is not None
+        self._note("closed", account_id)
+
     def account_removed(self, cursor, account_id):
         assert cursor.one("SELECT 1 FROM account WHERE id = ?", (account_id,)) is not None
         self._note("removed", account_id)
+        self.slices -= 1
+        return self.slices < 0
 
     def _note(self, event, account_id):
         self.events.append((event, account_id))
@@ -180,6 +187,60 @@ class AdminTests(unittest.TestCase):
         for table in ("account", "scram_key", "known_network"):
             assert await self.rows(f"SELECT * FROM {table}") == []
         await self.refused(NoSuchThing, self.admin.remove_account(BOB))
+
+    async def cut_off(self):
+        """bob is being removed, and the process that does it dies after the first unit."""
+        made = await self.site.add("bob@example.test")
+        await self.site.database.write(
+            lambda cursor: cursor.run("INSERT INTO known_network VALUES (?, '192.0.2.0/24', 1)", (made.id,))
+        )
+        self.ledger.slices = 3
+        self.noticed()
+
+        def fail(seconds):
+            raise TemporaryFailure
+
+        self.admin._sleep = fail
+        await self.refused(TemporaryFailure, self.admin.remove_account(BOB))
+        self.admin._sleep = self.site.clock.sleep
+        return made
+
+    async def test_an_account_is_gone_for_everybody_from_the_first_unit_of_its_removal_on(self):
+        made = await self.cut_off()
+        assert self.noticed() == {("account", made.id)}
+        assert await self.site.directory.account(BOB) is None and await self.admin.accounts() == []
+        assert await self.admin.accounts("example.test") == []
+        (end,) = (await self.site.directory.resolve(BOB)).destinations
+        assert isinstance(end, NoSuchAddress) and not end.disabled
+        await self.refused(NoSuchThing, self.admin.set_account(BOB, {"enabled": "on"}))
+        await self.refused(NoSuchThing, self.admin.remove_account(BOB))
+        for login in (BOB, address(f"#{made.id}@example.test")):
+            with pytest.raises(AuthenticationFailed):
+                await self.site.authentication.password(str(login), "secret", context())
+        again = await self.site.add("bob@example.test")
+        assert again.id > made.id
+
+    async def test_a_removal_that_was_cut_off_is_finished_slice_by_slice(self):
+        made = await self.cut_off()
+        assert "still being removed" in await self.refused(BadValue, self.admin.remove_domain("example.test"))
+        before = len(self.ledger.events)
+        await self.admin.finish_removals()
+        assert self.ledger.events[before:] == [("removed", made.id)] * 3
+        for table in ("account", "scram_key", "known_network"):
+            assert await self.rows(f"SELECT * FROM {table}") == []
+        before = len(self.ledger.events)
+        await self.admin.finish_removals()
+        assert len(self.ledger.events) == before
+        await self.admin.remove_domain("example.test")
+        await self.admin.add_domain("example.test")
+        assert (await self.site.add("bob@example.test")).id > made.id
+
+    async def test_others_have_their_turn_between_two_slices(self):
+        await self.site.add("bob@example.test")
+        self.ledger.slices = 3
+        slept = len(self.site.clock.slept)
+        await self.admin.remove_account(BOB)
+        assert self.site.clock.slept[slept:] == [0.1] * 3 and await self.rows("SELECT * FROM account") == []
 
     async def test_accounts_are_listed_by_address_and_domain(self):
         await self.admin.add_domain("other.test")

@@ -5,22 +5,34 @@ from __future__ import annotations
 import shutil
 import tempfile
 from typing import Any
+from unittest.mock import patch
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, precondition, rule
 
 from worldmail.config.sections import StoreSettings
 from worldmail.database.immediate import ImmediateDatabase
+from worldmail.errors import RecipientGone
 from worldmail.interfaces.database import Cursor
 from worldmail.interfaces.store import Acceptance, IPlaceWriter
 from worldmail.mail.address import Address
 from worldmail.mail.envelope import Delivery, Envelope, Origin, Recipient
-from worldmail.store import open_store
+from worldmail.store import open_store, provision
 from worldmail.testing.world import ManualClock
 from worldmail.wire.ready import Ready
 
 GRACE = 1000
+
+_HELD = (
+    "SELECT (SELECT count(*) FROM message r JOIN mailbox m ON m.id = r.mailbox_id WHERE m.account_id = ?)"
+    " + (SELECT count(*) FROM expunged e JOIN mailbox m ON m.id = e.mailbox_id WHERE m.account_id = ?)"
+)
+_MISCOUNTED = (
+    "SELECT m.id FROM mailbox m LEFT JOIN message r ON r.mailbox_id = m.id GROUP BY m.id"
+    " HAVING m.messages <> count(r.uid) OR m.octets <> coalesce(sum(r.size), 0)"
+)
 
 
 class MemoryContents:
@@ -96,6 +108,7 @@ class Mailboxes(RuleBasedStateMachine):
         self.owner: dict[int, int] = {}
         self.seen_modseq: dict[int, int] = {}
         self.validities: set[int] = set()
+        self.closed: list[int] = []
         self.accounts = 0
 
     def teardown(self) -> None:
@@ -132,21 +145,48 @@ class Mailboxes(RuleBasedStateMachine):
         return inbox.id
 
     @rule(box=consumes(boxes))
-    def remove_account(self, box: int) -> None:
-        account = self.owner.pop(box)
-
-        def unit(cursor: Cursor) -> None:
-            self.store.mailboxes.account_removed(cursor, account)
-            cursor.run("DELETE FROM account WHERE id = ?", (account,))
-
-        done(self.database.write(unit))
-        for kept in (self.model, self.uidnext, self.expunged, self.seen_modseq):
+    def close_account(self, box: int) -> None:
+        account = self.owner[box]
+        done(self.database.write(lambda cursor: self.store.mailboxes.account_closed(cursor, account)))
+        with pytest.raises(RecipientGone):
+            self.offer([box], b"a")
+        assert self.status(box) is None
+        self.closed.append(account)
+        for kept in (self.owner, self.model, self.uidnext, self.expunged, self.seen_modseq):
             del kept[box]
+
+    @precondition(lambda self: self.closed)
+    @rule(most=st.integers(1, 3))
+    def remove_a_slice_of_a_closed_account(self, most: int) -> None:
+        account = self.closed[0]
+        before = self.held(account)
+
+        def unit(cursor: Cursor) -> bool:
+            gone = self.store.mailboxes.account_removed(cursor, account)
+            if gone:
+                cursor.run("DELETE FROM account WHERE id = ?", (account,))
+            return gone
+
+        with patch.object(provision, "SLICE", most):
+            if done(self.database.write(unit)):
+                self.closed.pop(0)
+        assert before - most <= self.held(account) <= before
+
+    def held(self, account: int) -> int:
+        """How many messages and records of expunged ones lie in the mailboxes of an account."""
+        ((held,),) = done(self.database.read(lambda cursor: cursor.all(_HELD, (account, account))))
+        return held
 
     @rule(
         boxes=st.lists(boxes, unique=True, min_size=1, max_size=3), text=st.sampled_from([b"a", b"b" * 30, b"c" * 31])
     )
     def deliver(self, boxes: list[int], text: bytes) -> None:
+        self.offer(boxes, text)
+        for box in boxes:
+            self.model[box][self.uidnext[box]] = text
+            self.uidnext[box] += 1
+
+    def offer(self, boxes: list[int], text: bytes) -> None:
         writer = self.store.acceptance.writer()
         writer.write(text)
         recipient = Recipient(address=Address.parse("r@x.test"))
@@ -160,9 +200,6 @@ class Mailboxes(RuleBasedStateMachine):
             message_id=None,
         )
         done(self.store.acceptance.accept(acceptance))
-        for box in boxes:
-            self.model[box][self.uidnext[box]] = text
-            self.uidnext[box] += 1
 
     @rule(box=boxes, uids=st.sets(st.integers(1, 8), max_size=4))
     def expunge(self, box: int, uids: set[int]) -> None:
@@ -208,6 +245,10 @@ class Mailboxes(RuleBasedStateMachine):
             for modseq in {0, *expunged.values()}:
                 found = done(self.store.mailboxes.expunged_since(box, modseq))
                 assert found == sorted(uid for uid, when in expunged.items() if when > modseq)
+
+    @invariant()
+    def mailboxes_of_closed_accounts_count_what_they_have(self) -> None:
+        assert done(self.database.read(lambda cursor: cursor.all(_MISCOUNTED))) == []
 
     @invariant()
     def references_are_counted_and_orphans_are_dated(self) -> None:

@@ -18,8 +18,13 @@ from worldmail.interfaces.protocol import IProtocol
 from worldmail.interfaces.world import IJournal, World
 from worldmail.plugin import find
 from worldmail.policy.chain import policy_chain
+from worldmail.store.upkeep import Periodic
 from worldmail.transport.limits import Limits
 from worldmail.transport.tls import Tls
+
+
+REMOVING_FIRST, REMOVING = 10.0, 3600.0
+"""Seconds after the start, and between two looks, at which mail of removed accounts is looked for."""
 
 
 @frozen(kw_only=True)
@@ -55,8 +60,14 @@ def build(settings: Settings, reactor: Any, journal: IJournal) -> Assembly:
         tls=tls,
         limits=limits,
         protocols=protocols,
-        background=(parts.store.service,),
+        background=(parts.store.service, _finishing_removals(parts, reactor)),
     )
+
+
+def _finishing_removals(parts: StoreParts, reactor: Any) -> Periodic:
+    """Removes what a crash left of accounts that were being removed."""
+    work = parts.admin.finish_removals
+    return Periodic(reactor, REMOVING, "removing what is left of removed accounts", work, first=REMOVING_FIRST)
 
 
 def build_world(settings: Settings, reactor: Any, journal: IJournal) -> World:

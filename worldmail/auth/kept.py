@@ -24,7 +24,7 @@ def read_kept(cursor: Cursor, account_id: int) -> Kept | None:
     if row is None:
         return None
     sealed = None if row[1] is None else bytes(row[1])
-    return Kept(hash=row[0], sealed=sealed, generation=row[2], enabled=bool(row[3]))
+    return Kept(hash=row[0], sealed=sealed, generation=row[2], enabled=row[3] == 1)
 
 
 def read_scram_key(cursor: Cursor, account_id: int, hash_name: str) -> ScramKey | None:

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from worldmail.directory.account_keys import AccountKey, Value
-from worldmail.directory.aliases import aliases_only_to
 from worldmail.directory.domains import required_domain
-from worldmail.directory.rows import account_by_id, account_by_key
+from worldmail.directory.rows import CLOSED, account_by_id, account_by_key
 from worldmail.directory.source import CATCH_ALL, find_account
 from worldmail.errors import AlreadyThere, BadValue, NoSuchThing
 from worldmail.interfaces.auth import PasswordCredentials
@@ -70,18 +69,35 @@ def add_account(
     return _read_back(cursor, row[0])
 
 
-def remove_account(
-    cursor: Cursor, address: Address, participants: Sequence[IAccountParticipant]
-) -> tuple[Address, ...]:
-    """Remove an account and all that hangs on it; the aliases that led to it alone, which stay."""
+def close_account(cursor: Cursor, address: Address, participants: Sequence[IAccountParticipant]) -> Account:
+    """Begin to remove an account: nobody finds it any more, its address is free. Its row stays until `clear_account`.
+
+    Raises `NoSuchThing`.
+    """
     account = required_account(cursor, address)
     for participant in participants:
-        participant.account_removed(cursor, account.id)
+        participant.account_closed(cursor, account.id)
     cursor.run("DELETE FROM scram_key WHERE account_id = ?", (account.id,))
-    cursor.run("DELETE FROM known_network WHERE account_id = ?", (account.id,))
-    cursor.run("DELETE FROM account WHERE id = ?", (account.id,))
-    cursor.notice("account", account.id)
-    return aliases_only_to(cursor, account.address.key)
+    cursor.run(
+        "UPDATE account SET address = ?, enabled = ?, password = '', legacy_secret = NULL WHERE id = ?",
+        (f"#{account.id}", CLOSED, account.id),  # what holds no "@" is no address's key
+    )
+    _changed(cursor, account.id)
+    return account
+
+
+def clear_account(cursor: Cursor, account_id: int, participants: Sequence[IAccountParticipant]) -> bool:
+    """Remove a slice of what hangs on a closed account; True once all of it, and the account's row, is gone."""
+    if not all(participant.account_removed(cursor, account_id) for participant in participants):
+        return False
+    cursor.run("DELETE FROM known_network WHERE account_id = ?", (account_id,))
+    cursor.run("DELETE FROM account WHERE id = ? AND enabled = ?", (account_id, CLOSED))
+    return True
+
+
+def closed_accounts(cursor: Cursor) -> list[int]:
+    """The ids of the accounts that are closed and not cleared yet."""
+    return [row[0] for row in cursor.all("SELECT id FROM account WHERE enabled = ? ORDER BY id", (CLOSED,))]
 
 
 def set_password(cursor: Cursor, address: Address, credentials: PasswordCredentials) -> None:
@@ -95,7 +111,7 @@ def set_password(cursor: Cursor, address: Address, credentials: PasswordCredenti
 
 def set_legacy_secret(cursor: Cursor, account_id: int, sealed: bytes) -> None:
     """Allow CRAM-MD5 and APOP with this secret. Raises `NoSuchThing` if the account is gone."""
-    if not cursor.run("UPDATE account SET legacy_secret = ? WHERE id = ?", (sealed, account_id)):
+    if not cursor.run("UPDATE account SET legacy_secret = ? WHERE id = ? AND enabled >= 0", (sealed, account_id)):
         raise NoSuchThing("there is no such account")
     _changed(cursor, account_id)
 

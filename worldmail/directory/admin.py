@@ -17,6 +17,10 @@ from worldmail.interfaces.store import IAccountParticipant
 from worldmail.mail.address import Address
 
 
+BETWEEN_SLICES = 0.1
+"""Seconds. SQLite looks at a lock ten times a second: who waits for one must find it free."""
+
+
 @implementer(IDirectoryAdmin)
 class DirectoryAdmin:
     """See `IDirectoryAdmin`.
@@ -26,6 +30,7 @@ class DirectoryAdmin:
         participants: the rooms that keep rows for each account.
         credentials: makes of passwords and secrets what may be kept of them.
         now: the wall clock, epoch seconds.
+        sleep: done after so many seconds.
     """
 
     def __init__(
@@ -34,11 +39,13 @@ class DirectoryAdmin:
         participants: Iterable[IAccountParticipant],
         credentials: ICredentialMaker,
         now: Callable[[], float],
+        sleep: Callable[[float], Awaitable[None]],
     ) -> None:
         self._database = database
         self._participants = tuple(participants)
         self._credentials = credentials
         self._now = now
+        self._sleep = sleep
 
     def domains(self) -> Awaitable[list[Domain]]:
         """See `IDirectoryAdmin.domains`."""
@@ -82,9 +89,30 @@ class DirectoryAdmin:
 
     async def remove_account(self, address: Address) -> tuple[Address, ...]:
         """See `IDirectoryAdmin.remove_account`."""
-        return await self._database.write_long(
-            lambda cursor: accounts.remove_account(cursor, address, self._participants)
-        )
+
+        def close(cursor: Cursor) -> tuple[int, tuple[Address, ...], bool]:
+            account = accounts.close_account(cursor, address, self._participants)
+            dangling = aliases.aliases_only_to(cursor, account.address.key)
+            return account.id, dangling, accounts.clear_account(cursor, account.id, self._participants)
+
+        account_id, dangling, cleared = await self._database.write_long(close)
+        if not cleared:
+            await self._clear(account_id)
+        return dangling
+
+    async def finish_removals(self) -> None:
+        """See `IDirectoryAdmin.finish_removals`."""
+        for account_id in await self._database.scan(accounts.closed_accounts):
+            await self._clear(account_id)
+
+    async def _clear(self, account_id: int) -> None:
+        """Slice by slice; in between others have their turn, those of other processes too."""
+        cleared = False
+        while not cleared:
+            await self._sleep(BETWEEN_SLICES)
+            cleared = await self._database.write_long(
+                lambda cursor: accounts.clear_account(cursor, account_id, self._participants)
+            )
 
     async def set_password(self, address: Address, password: str) -> None:
         """See `IDirectoryAdmin.set_password`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from worldmail.directory.rows import DomainRow, domain_by_name
+from worldmail.directory.rows import CLOSED, DomainRow, domain_by_name
 from worldmail.errors import AlreadyThere, BadValue, NoSuchThing
 from worldmail.interfaces.database import Cursor
 from worldmail.interfaces.directory import Domain
@@ -59,7 +59,10 @@ def remove_domain(cursor: Cursor, name: str) -> None:
     row = cursor.one("SELECT id FROM domain WHERE name = ?", (name,))
     if row is None:
         raise NoSuchThing(f"there is no domain {name}")
-    if cursor.one("SELECT 1 FROM account WHERE domain_id = ? LIMIT 1", (row[0],)) is not None:
+    (highest,) = cursor.one("SELECT max(enabled) FROM account WHERE domain_id = ?", (row[0],)) or (None,)
+    if highest == CLOSED:
+        raise BadValue(f"the mail of accounts of {name} is still being removed; try again in a while")
+    if highest is not None:
         raise BadValue(f"{name} still has accounts; remove them first")
     other = cursor.one("SELECT name FROM domain WHERE alias_of = ? ORDER BY name LIMIT 1", (row[0],))
     if other is not None:

@@ -152,10 +152,13 @@ class IDirectoryAdmin(Interface):
         """Add an account with its mailboxes in one unit."""
 
     def remove_account(address: Address) -> Awaitable[tuple[Address, ...]]:
-        """Remove an account, its mailboxes and its mail in one unit.
+        """Remove an account: in one unit it is gone for everybody, in that one and later ones its mail is removed.
 
-        Aliases are left as they are; the answer names those that now lead nowhere because of it.
+        What a crash leaves of that mail is removed by `finish_removals`. Aliases are left as they are; the answer names those that now lead nowhere because of it.
         """
+
+    def finish_removals() -> Awaitable[None]:
+        """Remove what is left of accounts whose removal was cut off."""
 
     def set_password(address: Address, password: str) -> Awaitable[None]:
         """Change the password; every cache and live session of the account learns of it."""

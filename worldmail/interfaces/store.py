@@ -185,13 +185,19 @@ class IAcceptance(Interface):
 
 
 class IAccountParticipant(Interface):
-    """A room that keeps rows for each account and is asked within the unit that makes or removes one."""
+    """A room that keeps rows for each account and is asked within the units that make or remove one."""
 
     def account_added(cursor: Cursor, account_id: int) -> None:
         """Add what belongs to a new account (the store: INBOX, Sent, Drafts, Trash, Junk)."""
 
-    def account_removed(cursor: Cursor, account_id: int) -> None:
-        """Remove all that belongs to it."""
+    def account_closed(cursor: Cursor, account_id: int) -> None:
+        """The account is about to be removed: from this unit on nothing may come to what belongs to it."""
+
+    def account_removed(cursor: Cursor, account_id: int) -> bool:
+        """Remove what belongs to it, at most so much that the unit stays short; True once nothing is left.
+
+        Called again in a later unit until it says True, perhaps by another process.
+        """
 
 
 @frozen(kw_only=True)

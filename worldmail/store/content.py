@@ -20,7 +20,8 @@ _KEEP = (
 _RELEASE = "UPDATE content SET orphaned = CASE WHEN refs = ? THEN ? ELSE orphaned END, refs = refs - ? WHERE id = ?"
 _RELEASE_ALL = (
     "UPDATE content SET orphaned = CASE WHEN refs = gone.number THEN ? ELSE orphaned END, refs = refs - gone.number"
-    " FROM (SELECT content_id, count(*) AS number FROM message WHERE mailbox_id = ? GROUP BY content_id) AS gone"
+    " FROM (SELECT content_id, count(*) AS number FROM message WHERE mailbox_id = ? AND uid <= ?"
+    " GROUP BY content_id) AS gone"
     " WHERE content.id = gone.content_id"
 )
 
@@ -41,9 +42,9 @@ def release_content(cursor: Cursor, content_id: int, refs: int, now: int) -> Non
     cursor.run(_RELEASE, (refs, now, refs, content_id))
 
 
-def release_mailbox(cursor: Cursor, mailbox_id: int, now: int) -> None:
-    """`release_content` for all that is in a mailbox, in one statement: it may hold very much."""
-    cursor.run(_RELEASE_ALL, (now, mailbox_id))
+def release_up_to(cursor: Cursor, mailbox_id: int, uid: int, now: int) -> None:
+    """`release_content` for the messages of a mailbox up to this UID, in one statement: they may be very many."""
+    cursor.run(_RELEASE_ALL, (now, mailbox_id, uid))
 
 
 async def read_content(database: IDatabase, contents: IContentStore, message: MessageRow) -> AsyncIterator[bytes]:

@@ -20,7 +20,7 @@ from worldmail.interfaces.store import (
 from worldmail.store.content import read_content
 from worldmail.store.expunge import expunge
 from worldmail.store.maildrop import MaildropLocks
-from worldmail.store.provision import FIRST_MAILBOXES, add_mailbox, remove_mailbox
+from worldmail.store.provision import FIRST_MAILBOXES, add_mailbox, hide_mailboxes, remove_mailboxes
 from worldmail.store.space import Reserve
 
 _STATUS = (
@@ -109,10 +109,11 @@ class Mailboxes:
         for name, special_use in FIRST_MAILBOXES:
             add_mailbox(cursor, account_id, name, special_use, now)
 
-    def account_removed(self, cursor: Cursor, account_id: int) -> None:
-        now = int(self._now())
-        for (mailbox_id,) in cursor.all("SELECT id FROM mailbox WHERE account_id = ?", (account_id,)):
-            remove_mailbox(cursor, mailbox_id, now)
+    def account_closed(self, cursor: Cursor, account_id: int) -> None:
+        hide_mailboxes(cursor, account_id)
+
+    def account_removed(self, cursor: Cursor, account_id: int) -> bool:
+        return remove_mailboxes(cursor, account_id, int(self._now()))
 
     async def _rows(self, mailbox_id: int, sql: str, bound: int) -> list[MessageRow]:
         """A mailbox's messages: at once if it is small."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from worldmail.interfaces.database import Cursor
-from worldmail.store.content import release_mailbox
+from worldmail.store.content import release_up_to
 
 FIRST_MAILBOXES: tuple[tuple[str, str | None], ...] = (
     ("INBOX", None),
@@ -14,6 +14,16 @@ FIRST_MAILBOXES: tuple[tuple[str, str | None], ...] = (
 )
 """What a new account has: name and special use (RFC 6154 §2)."""
 
+SLICE = 5000
+"""Messages that one unit removes: about a tenth of a second, in which nobody else can write."""
+
+_FIRST_MESSAGES = (
+    "SELECT count(*), coalesce(sum(size), 0), max(uid) FROM"
+    " (SELECT uid, size FROM message WHERE mailbox_id = ? ORDER BY uid LIMIT ?) AS slice"
+)
+_FIRST_EXPUNGED = (
+    "SELECT count(*), max(uid) FROM (SELECT uid FROM expunged WHERE mailbox_id = ? ORDER BY uid LIMIT ?) AS slice"
+)
 _UIDVALIDITY = (
     "INSERT INTO counter (name, value) VALUES ('uidvalidity', ?) ON CONFLICT (name) DO UPDATE"
     " SET value = CASE WHEN counter.value < excluded.value THEN excluded.value ELSE counter.value + 1 END"
@@ -41,10 +51,53 @@ def add_mailbox(cursor: Cursor, account_id: int, name: str, special_use: str | N
     return mailbox_id
 
 
-def remove_mailbox(cursor: Cursor, mailbox_id: int, now: int) -> None:
-    """Remove a mailbox with all that is in it; content that nothing else refers to becomes an orphan."""
-    release_mailbox(cursor, mailbox_id, now)
-    cursor.run("DELETE FROM message WHERE mailbox_id = ?", (mailbox_id,))
-    cursor.run("DELETE FROM expunged WHERE mailbox_id = ?", (mailbox_id,))
-    cursor.run("DELETE FROM mailbox WHERE id = ?", (mailbox_id,))
-    cursor.notice("mailbox", mailbox_id)
+def hide_mailboxes(cursor: Cursor, account_id: int) -> None:
+    """No name leads to the account's mailboxes any more: nothing can come into them."""
+    for (mailbox_id,) in cursor.all("SELECT id FROM mailbox WHERE account_id = ? ORDER BY id", (account_id,)):
+        # No mailbox's name holds a control character (RFC 9051 §5.1), so this one is free.
+        cursor.run("UPDATE mailbox SET name = ? WHERE id = ?", (f"\x01{mailbox_id}", mailbox_id))
+        cursor.notice("mailbox", mailbox_id)
+
+
+def remove_mailboxes(cursor: Cursor, account_id: int, now: int) -> bool:
+    """Remove the account's mailboxes, or a slice of what is in them; True once none is left."""
+    left = SLICE
+    for (mailbox_id,) in cursor.all("SELECT id FROM mailbox WHERE account_id = ? ORDER BY id", (account_id,)):
+        left -= remove_mailbox(cursor, mailbox_id, now, left)
+        if left <= 0:
+            return False
+    return True
+
+
+def remove_mailbox(cursor: Cursor, mailbox_id: int, now: int, most: int = SLICE) -> int:
+    """Remove up to so many messages and records of expunged ones, and if that was all (less than `most`) the mailbox.
+
+    Content that nothing else refers to becomes an orphan. How many were removed.
+    """
+    removed = _remove_messages(cursor, mailbox_id, now, most)
+    if removed < most:
+        removed += _forget_expunged(cursor, mailbox_id, most - removed)
+    if removed < most:
+        cursor.run("DELETE FROM mailbox WHERE id = ?", (mailbox_id,))
+        cursor.notice("mailbox", mailbox_id)
+    return removed
+
+
+def _remove_messages(cursor: Cursor, mailbox_id: int, now: int, most: int) -> int:
+    row = cursor.one(_FIRST_MESSAGES, (mailbox_id, most))
+    if row is None or row[0] == 0:
+        return 0
+    count, octets, last = row
+    release_up_to(cursor, mailbox_id, last, now)
+    cursor.run("DELETE FROM message WHERE mailbox_id = ? AND uid <= ?", (mailbox_id, last))
+    cursor.run(
+        "UPDATE mailbox SET messages = messages - ?, octets = octets - ? WHERE id = ?", (count, octets, mailbox_id)
+    )
+    return int(count)
+
+
+def _forget_expunged(cursor: Cursor, mailbox_id: int, most: int) -> int:
+    count, last = cursor.one(_FIRST_EXPUNGED, (mailbox_id, most)) or (0, None)
+    if count:
+        cursor.run("DELETE FROM expunged WHERE mailbox_id = ? AND uid <= ?", (mailbox_id, last))
+    return int(count)

@@ -140,7 +140,7 @@ class AccountSite:
             key=key,
             passwords=passwords,
             directory=directory,
-            admin=DirectoryAdmin(database, participants, CredentialMaker(passwords, key), clock.now),
+            admin=DirectoryAdmin(database, participants, CredentialMaker(passwords, key), clock.now, clock.sleep),
             authentication=open_authentication(
                 settings=settings,
                 hostname="mail.example.test",
