@@ -22,7 +22,6 @@ from worldmail.store.upkeep import Periodic
 from worldmail.transport.limits import Limits
 from worldmail.transport.tls import Tls
 
-
 REMOVING_FIRST, REMOVING = 10.0, 3600.0
 """Seconds after the start, and between two looks, at which mail of removed accounts is looked for."""
 

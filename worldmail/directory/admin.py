@@ -16,7 +16,6 @@ from worldmail.interfaces.directory import Account, Domain, IDirectoryAdmin
 from worldmail.interfaces.store import IAccountParticipant
 from worldmail.mail.address import Address
 
-
 BETWEEN_SLICES = 0.1
 """Seconds. SQLite looks at a lock ten times a second: who waits for one must find it free."""
 
