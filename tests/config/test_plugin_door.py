@@ -65,7 +65,7 @@ def test_the_built_in_parts_come_through_the_door_in_the_order_of_their_names() 
     names = [plugin.name for plugin in find(IProtocol)]
     assert names == sorted(names)
     assert {"pop3", "smtp"} <= set(names)
-    assert [plugin.name for plugin in find(IContentStorePlugin)] == ["files"]
+    assert [plugin.name for plugin in find(IContentStorePlugin)] == ["files", "s3"]
     assert [plugin.name for plugin in find(IDirectorySourcePlugin)] == ["database"]
 
 

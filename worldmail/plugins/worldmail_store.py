@@ -1,5 +1,10 @@
-"""The content store that WorldMail comes with."""
+"""The content stores that WorldMail comes with."""
 
 from worldmail.plugin import ContentStorePlugin
 
 files = ContentStorePlugin(name="files", store="worldmail.store.files:content_files")
+s3 = ContentStorePlugin(
+    name="s3",
+    store="worldmail.store.s3.opening:content_objects",
+    settings="worldmail.store.s3.settings:S3Settings",
+)

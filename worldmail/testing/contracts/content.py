@@ -13,9 +13,13 @@ from worldmail.interfaces.store import IContentStore, IPlaceWriter
 
 
 class ContentStoreContract(TestCase):
-    """Set `contents` (empty) in `setUp`."""
+    """Set `contents` (empty) in `setUp`.
+
+    `unfinished` is so much that a writer given it cannot have kept all of it to itself.
+    """
 
     contents: IContentStore
+    unfinished = b"unfinished"
 
     async def place_of(self, *pieces: bytes) -> str:
         """A finished place with these octets."""
@@ -63,7 +67,7 @@ class ContentStoreContract(TestCase):
     async def test_places_are_listed_by_age_finished_or_not(self) -> None:
         place = await self.place_of(b"x")
         writer = self.contents.create()
-        await writer.write(b"unfinished")
+        await writer.write(self.unfinished)
         now = int(time.time())
         assert await self.contents.places(now - 100) == []
         listed = await self.contents.places(now + 100)

@@ -1,0 +1,159 @@
+"""The content store "s3" against a real server."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import time
+from pathlib import Path
+
+import pytest
+from objects import PART, Service, contents_of, credentials_file, exchange_of, settings_for, soon
+from twisted.trial.unittest import TestCase
+
+from worldmail.errors import TemporaryFailure
+from worldmail.store.s3.bucket import Bucket
+from worldmail.store.s3.contents import ContentObjects
+from worldmail.store.s3.exchange import Ask
+from worldmail.testing.contracts import content
+
+PIECE = 256 * 1024
+
+
+class InABucket(TestCase):
+    """A content store below a prefix of its own."""
+
+    contents: ContentObjects
+
+    @pytest.fixture(autouse=True)
+    def _open(self, service: Service, tmp_path: Path) -> None:
+        self.prefix = f"test/{secrets.token_hex(4)}/"
+        self.directory = tmp_path / "spool"
+        self.directory.mkdir()
+        self.settings = settings_for(service, credentials_file(tmp_path), prefix=self.prefix)
+
+    def setUp(self) -> None:
+        self.contents = contents_of(self.settings, self.directory)
+        self.bucket: Bucket = self.contents.bucket
+
+    def tearDown(self) -> None:
+        self.contents.stop()
+
+    async def write(self, data: bytes) -> str:
+        """A finished place, written in pieces as they arrive."""
+        writer = self.contents.create()
+        for start in range(0, len(data), PIECE):
+            await writer.write(data[start : start + PIECE])
+        return await writer.finish()
+
+    async def whole(self, place: str, size: int) -> bytes:
+        """All of a place, read as the store reads it."""
+        return b"".join([await self.contents.read(place, start, PIECE) for start in range(0, size, PIECE)])
+
+    async def everything(self) -> list[str]:
+        """Every place there is."""
+        return await self.contents.places(int(time.time()) + 100)
+
+
+class TestContract(InABucket, content.ContentStoreContract):
+    unfinished = bytes(PART + 1)
+
+
+class TestParts(InABucket):
+    async def test_content_of_any_size_about_a_part_comes_back_as_it_was(self) -> None:
+        for size in (PART - 1, PART, PART + 1, 2 * PART, 2 * PART + 77_777):
+            data = os.urandom(size)
+            place = await self.write(data)
+            assert self.bucket.size(self.prefix + place, soon()) == size
+            assert hashlib.sha256(await self.whole(place, size)).digest() == hashlib.sha256(data).digest()
+        assert not [place for place in await self.everything() if "/" in place]
+
+    async def test_one_write_may_be_larger_than_a_part(self) -> None:
+        data = os.urandom(2 * PART + 5)
+        writer = self.contents.create()
+        await writer.write(data)
+        place = await writer.finish()
+        assert await self.contents.read(place, 2 * PART - 1, 100) == data[-6:]
+
+    async def test_an_upload_that_is_aborted_leaves_nothing_in_the_bucket(self) -> None:
+        writer = self.contents.create()
+        await writer.write(bytes(2 * PART))
+        assert len(await self.everything()) == 1
+        await writer.abort()
+        await writer.abort()
+        assert await self.everything() == []
+
+    async def test_what_was_finished_and_then_given_up_is_removed(self) -> None:
+        for size in (10, PART + 10):
+            writer = self.contents.create()
+            await writer.write(bytes(size))
+            await writer.finish()
+            await writer.abort()
+        assert await self.everything() == []
+
+    async def test_nothing_is_left_in_the_spool(self) -> None:
+        writer = self.contents.create()
+        await writer.write(bytes(PART + 1))
+        assert list(self.directory.iterdir()) == []
+        await writer.finish()
+        assert list(self.directory.iterdir()) == []
+
+    async def test_an_upload_to_which_a_part_was_added_lately_is_not_old(self) -> None:
+        writer = self.contents.create()
+        await writer.write(bytes(PART + 1))
+        (upload,) = await self.everything()
+        key, number = self.contents.key(upload)
+        assert number is not None
+        newest = self.bucket.last_part_at(key, number, 30)
+        assert newest is not None
+        assert abs(newest - time.time()) < 60
+        await self.contents.remove(upload)
+        await self.contents.remove(upload)
+        assert self.bucket.last_part_at(key, number, 30) is None
+        with pytest.raises(TemporaryFailure):
+            await writer.finish()
+
+
+class TestListing(InABucket):
+    async def test_a_listing_of_many_pages_is_whole(self) -> None:
+        places = {await self.write(b"x") for _ in range(7)}
+        pages = self.bucket._pages(
+            Ask(method="GET", query=[("list-type", "2"), ("max-keys", "2"), ("prefix", self.prefix)]),
+            {"continuation-token": "NextContinuationToken"},
+            30,
+        )
+        found = [[one.get("Key") for one in page.all("Contents")] for page in pages]
+        assert {key for page in found for key in page} == {self.prefix + place for place in places}
+        assert len(found) == 4
+
+    async def test_what_others_keep_in_the_bucket_is_let_alone(self) -> None:
+        for key in ("notes.txt", "sub/3f" + "0" * 30, "3F" + "0" * 30):
+            answer = self.bucket.exchange.ask(Ask(method="PUT", key=self.prefix + key), soon())
+            assert answer.status == 200
+        place = await self.write(b"mine")
+        assert await self.everything() == [place]
+
+    async def test_nothing_but_a_place_leads_anywhere(self) -> None:
+        for place in ("", "../" + "0" * 32, "0" * 31, "0" * 33, "A" * 32, "0" * 32 + "/", "0" * 32 + "/a b"):
+            with pytest.raises(TemporaryFailure, match="temporary|Temporary"):
+                await self.contents.read(place, 0, 1)
+
+
+class TestRefusals(InABucket):
+    async def test_a_wrong_secret_is_a_temporary_failure_that_says_no_secret(self) -> None:
+        file = credentials_file(self.directory, secret="another")
+        other = exchange_of(settings_for(Service(url=self.settings.endpoint, bucket="mail"), file))
+        answer = other.ask(Ask(method="GET", key="x"), soon())
+        assert answer.status == 403
+
+    async def test_what_arrives_changed_is_refused(self) -> None:
+        writer = self.contents.create()
+        await writer.write(b"as it was")
+        writer._spool._file.seek(0)  # type: ignore[union-attr]  # the file is there after a write
+        writer._spool._file.write(b"as it IS.")  # type: ignore[union-attr]  # the same
+        with pytest.raises(TemporaryFailure) as caught:
+            await writer.finish()
+        assert "BadDigest" in str(caught.value.reason)
+        await writer.abort()
+        assert await self.everything() == []
