@@ -15,6 +15,7 @@ from worldmail.auth.checkers import LegacyChecker, PasswordChecker, ScramChecker
 from worldmail.auth.digest_holders import DigestHolders
 from worldmail.auth.entrance import Caller, Entrance
 from worldmail.auth.invented import Invented
+from worldmail.auth.iterations import IterationCounts
 from worldmail.auth.logins import RecentLogins
 from worldmail.auth.mechanisms import MECHANISMS, LegacyOffer, surroundings
 from worldmail.auth.names import LoginNames
@@ -72,11 +73,13 @@ class Authentication:
     _entrance: Entrance
     _behind: WriteBehind
     _holders: DigestHolders
+    _counts: IterationCounts
     _cancels: Sequence[Callable[[], None]] = field(repr=False)
 
     async def start(self) -> None:
         """Learn what the database says, once it is open."""
         await self._holders.look()
+        await self._counts.look()
 
     @property
     def legacy(self) -> bool:
@@ -135,7 +138,10 @@ def open_authentication(
     key: ServerKey,
 ) -> Authentication:
     """All parts of the way in, put together."""
-    invented = Invented(key, settings.auth.scram_iterations)
+    counts = IterationCounts(
+        database=database, clock=clock, journal=journal, key=key, setting=settings.auth.scram_iterations
+    )
+    invented = Invented(key, counts)
     portal = Portal(AccountRealm(directory))
     checkers: tuple[Any, ...] = (
         PasswordChecker(database=database, passwords=passwords, journal=journal),
@@ -166,5 +172,6 @@ def open_authentication(
         entrance=entrance,
         behind=behind,
         holders=holders,
+        counts=counts,
         cancels=cancels,
     )

@@ -19,7 +19,7 @@ from zope.interface import implementer
 from worldmail.auth.credential_maker import secret_purpose
 from worldmail.auth.credentials import IScramProof, LegacyLogin, PasswordLogin, ScramLogin
 from worldmail.auth.invented import NOBODY, Invented
-from worldmail.auth.kept import Kept, read_kept, read_scram_key, replace_hash
+from worldmail.auth.kept import Kept, has_other_iterations, read_kept, read_scram_key, replace_hash
 from worldmail.auth.passwords import MAXIMUM_PASSWORD, Passwords
 from worldmail.auth.realm import AvatarId, avatar_id
 from worldmail.auth.server_key import ServerKey
@@ -56,17 +56,21 @@ class PasswordChecker:
             return right and usable
 
         account, kept = await _verified(self._database, login.account, fits)
-        if self._passwords.outdated(kept.hash):
-            Deferred.fromCoroutine(self._hash_anew(account.id, kept.hash, password))
+        Deferred.fromCoroutine(self._keep_up(account.id, kept.hash, password))
         return avatar_id(account)
 
-    async def _hash_anew(self, account_id: int, outdated: str, password: str) -> None:
-        """The parameters have changed since the password was set."""
+    async def _keep_up(self, account_id: int, kept: str, password: str) -> None:
+        """Make hash and keys anew if the parameters have changed since the password was set."""
         try:
-            made = await self._passwords.make(password)
-            await self._database.write(lambda cursor: replace_hash(cursor, account_id, outdated, made))
+            if self._passwords.outdated(kept) or await self._has_old_keys(account_id):
+                made = await self._passwords.make(password)
+                await self._database.write(lambda cursor: replace_hash(cursor, account_id, kept, made))
         except WorldMailError as error:
             self._journal.failure("login.password-not-hashed-anew", error)
+
+    async def _has_old_keys(self, account_id: int) -> bool:
+        iterations = self._passwords.iterations
+        return await self._database.read(lambda cursor: has_other_iterations(cursor, account_id, iterations))
 
 
 @implementer(ICredentialsChecker)

@@ -7,6 +7,7 @@ import secrets
 from attrs import frozen
 
 from worldmail.auth.credential_maker import secret_purpose
+from worldmail.auth.iterations import IterationCounts
 from worldmail.auth.sasl.scram_keys import HASHES
 from worldmail.auth.server_key import ServerKey
 from worldmail.interfaces.auth import ScramKey
@@ -17,19 +18,21 @@ NOBODY = 0
 
 @frozen
 class Invented:
-    """Stand-ins, the same at every try and in every process. `scram_iterations` is the site's present setting."""
+    """Stand-ins, the same at every try and in every process, but that they follow the accounts' iteration counts."""
 
     _key: ServerKey
-    _scram_iterations: int
+    _counts: IterationCounts
 
     def scram_key(self, account_key: str, hash_name: str) -> ScramKey:
         """A key for a name that has none; no proof fits it."""
-        salt = self._key.mac(f"invented-salt:{hash_name}", account_key.encode("utf-8", "surrogatepass"))
+        iterations = self._counts.drawn(account_key)
+        purpose = f"invented-salt:{hash_name}:{iterations}"  # an account's salt changes with its iteration count
+        salt = self._key.mac(purpose, account_key.encode("utf-8", "surrogatepass"))
         octets = 32 if HASHES[hash_name] == "sha256" else 20
         return ScramKey(
             hash=hash_name,
             salt=salt[:_SALT_OCTETS],
-            iterations=self._scram_iterations,
+            iterations=iterations,
             stored_key=bytes(octets),
             server_key=bytes(octets),
         )

@@ -39,6 +39,12 @@ def read_scram_key(cursor: Cursor, account_id: int, hash_name: str) -> ScramKey 
     return ScramKey(hash=hash_name, salt=row[0], iterations=row[1], stored_key=row[2], server_key=row[3])
 
 
+def has_other_iterations(cursor: Cursor, account_id: int, iterations: int) -> bool:
+    """A unit of work: whether a SCRAM key of the account was made with another iteration count."""
+    row = cursor.one("SELECT 1 FROM scram_key WHERE account_id = ? AND iterations <> ?", (account_id, iterations))
+    return row is not None
+
+
 def replace_hash(cursor: Cursor, account_id: int, outdated: str, made: PasswordCredentials) -> None:
     """A unit of work: the same password, hashed anew; nothing if it was changed meanwhile.
 

@@ -34,12 +34,16 @@ class Passwords:
     Args:
         reactor: takes the results of the threads.
         settings: the parameters of argon2id and SCRAM, the number of threads and the length of the queue.
+
+    Attributes:
+        dummy: a hash that no password is known for.
+        iterations: what new SCRAM keys are made with.
     """
 
     def __init__(self, reactor: Any, settings: AuthSettings) -> None:
         threads = min(settings.hashing_threads, os.cpu_count() or 1)
         self._pool = HashingPool(reactor, threads, settings.hashing_queue)
-        self._iterations = settings.scram_iterations
+        self.iterations = settings.scram_iterations
         self._hasher = PasswordHasher(
             time_cost=settings.argon2_time,
             memory_cost=max(settings.argon2_memory // 1024, 8 * settings.argon2_lanes),
@@ -82,7 +86,7 @@ class Passwords:
     def _make(self, password: str) -> PasswordCredentials:
         return PasswordCredentials(
             hash=self._hasher.hash(opaque(password)),
-            scram=tuple(derive(password, secrets.token_bytes(_SALT_OCTETS), self._iterations, name) for name in HASHES),
+            scram=tuple(derive(password, secrets.token_bytes(_SALT_OCTETS), self.iterations, name) for name in HASHES),
         )
 
     def _unmatched(self) -> str:

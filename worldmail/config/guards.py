@@ -50,7 +50,11 @@ class AuthSettings:
     )
     argon2_lanes: int = setting(1, "Argon2id: lanes.", minimum=1, maximum=64)
     scram_iterations: int = setting(
-        10_000, "Rounds of the keys for SCRAM, made when a password is set.", minimum=4096, maximum=1_000_000
+        10_000,
+        """Rounds of the keys for SCRAM, made when a password is set. After a change of this setting each account's
+        keys are made anew when its password is next seen (a login without SCRAM).""",
+        minimum=4096,
+        maximum=1_000_000,
     )
     hashing_threads: int = setting(
         2, "Threads that verify passwords; no more than there are processors.", minimum=1, maximum=64
