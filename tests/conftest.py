@@ -8,6 +8,7 @@ import pytest
 from hypothesis import settings
 from twisted.trial.unittest import SynchronousTestCase
 
+from worldmail.testing.postgres import NoPostgres, PostgresProcess
 from worldmail.testing.process import ServerProcess
 
 # Machines are noisy: no example fails for the time it took.
@@ -30,3 +31,26 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> ServerProcess:
     made = ServerProcess(directory=tmp_path_factory.mktemp("template") / "data")
     made.initialise()
     return made
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresProcess]:
+    """A PostgreSQL server; each `url()` is an empty database to its user. Making one takes some seconds."""
+    try:
+        server = PostgresProcess()
+    except NoPostgres as reason:
+        pytest.skip(str(reason))
+    try:
+        server.initialise()
+        server.start()
+        yield server
+    finally:
+        server.remove()
+
+
+@pytest.fixture
+def postgres(request: pytest.FixtureRequest, postgres_server: PostgresProcess) -> PostgresProcess:
+    """The server; trial's test cases find it as their attribute `postgres`."""
+    if request.instance is not None:
+        request.instance.postgres = postgres_server
+    return postgres_server

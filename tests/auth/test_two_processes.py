@@ -1,10 +1,11 @@
-"""The directory and the way in on the embedded engine: two servers on one store."""
+"""The directory and the way in on each engine: two servers on one store."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
 from attrs import define
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
@@ -14,7 +15,7 @@ from worldmail.auth.authentication import open_authentication
 from worldmail.auth.credential_maker import CredentialMaker
 from worldmail.auth.passwords import Passwords
 from worldmail.auth.server_key import create_server_key, read_server_key
-from worldmail.config.settings import Settings
+from worldmail.config.settings import DatabaseSettings, Settings
 from worldmail.database import open_database
 from worldmail.directory.admin import DirectoryAdmin
 from worldmail.directory.directory import Directory
@@ -23,6 +24,7 @@ from worldmail.errors import AuthenticationDelayed, AuthenticationFailed
 from worldmail.mail.address import Address
 from worldmail.testing.accounts import CHEAP, context
 from worldmail.testing.contracts.directory import DirectoryContract
+from worldmail.testing.postgres import PostgresProcess
 from worldmail.testing.world import MemoryJournal
 from worldmail.transport.clock import ReactorClock
 
@@ -48,8 +50,8 @@ class Server:
 
 def serve(test, where):
     """Open the store in this directory."""
-    settings = Settings(auth=CHEAP)
-    database = open_database(settings.database, str(where), reactor)
+    settings = Settings(auth=CHEAP, database=test.database_settings)
+    database = open_database(settings.database, str(where), reactor).database
     database.start()
     key, clock = read_server_key(where / "server.key"), ReactorClock(reactor=reactor)
     passwords = Passwords(reactor, settings.auth)
@@ -76,6 +78,8 @@ def serve(test, where):
 
 
 class StoreCase(unittest.TestCase):
+    database_settings = DatabaseSettings()
+
     async def setUp(self):
         directory = TemporaryDirectory()
         self.addCleanup(directory.cleanup)
@@ -92,6 +96,19 @@ class TestDirectoryOnDisk(DirectoryContract, StoreCase):
         targets = (BOB, Address.parse("x@far.example"))
         await self.server.admin.set_alias(Address.parse("both@example.test"), targets)
         return self.server.directory
+
+
+class OnPostgres:
+    postgres: PostgresProcess
+
+    def setUp(self):
+        self.database_settings = DatabaseSettings(engine="postgres", url=self.postgres.url())
+        return super().setUp()
+
+
+@pytest.mark.usefixtures("postgres")
+class TestDirectoryOnPostgres(OnPostgres, TestDirectoryOnDisk):
+    pass
 
 
 class TwoServersTests(StoreCase):
@@ -122,3 +139,8 @@ class TwoServersTests(StoreCase):
         other = serve(self, self.where)
         rows = await other.database.read(lambda cursor: cursor.all("SELECT network FROM known_network"))
         assert rows == [("192.0.2.0/24",)]
+
+
+@pytest.mark.usefixtures("postgres")
+class TwoServersOnPostgresTests(OnPostgres, TwoServersTests):
+    pass

@@ -15,8 +15,9 @@ from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
+from worldmail.database.changes import KEPT_CHANGES, PRUNED_AT_ONCE, prune_changes
 from worldmail.database.file import DatabaseFile
-from worldmail.database.sqlite import KEPT_CHANGES, PRUNED_AT_ONCE, SqliteDatabase, prune_changes
+from worldmail.database.sqlite import SqliteDatabase
 from worldmail.interfaces.database import Notice
 
 COMMAND = """

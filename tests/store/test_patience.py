@@ -19,7 +19,7 @@ from worldmail.interfaces.store import Acceptance
 from worldmail.mail.address import Address
 from worldmail.mail.envelope import Delivery, Envelope, Origin, Recipient
 from worldmail.store import ContentFiles, open_store
-from worldmail.store.maildrop import MaildropLocks
+from worldmail.store.maildrop import FileLocks
 from worldmail.store.patience import PatientTime
 from worldmail.store.space import Space
 from worldmail.testing.world import ManualClock
@@ -182,7 +182,7 @@ def test_a_lock_file_that_cannot_be_opened_is_a_fault_and_not_a_session(
     def refuse(*_: Any) -> int:
         raise PermissionError(13, "Permission denied")
 
-    locks = MaildropLocks(str(tmp_path / "locks"))
+    locks = FileLocks(str(tmp_path / "locks"))
     monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(TemporaryFailure):
-        locks.lock(1)
+        next(locks.lock(1).__await__())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+import pytest
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 
@@ -15,6 +16,7 @@ from worldmail.database.sqlite import SqliteDatabase
 from worldmail.interfaces.database import Cursor
 from worldmail.store import ContentFiles, open_store
 from worldmail.testing.contracts import acceptance, content, mailboxes
+from worldmail.testing.postgres import PostgresProcess
 from worldmail.testing.world import ManualClock
 
 
@@ -34,12 +36,15 @@ class OnSqlite:
         contents = ContentFiles(f"{directory}/content", reactor)
         self.inline_limit = 4096
         settings = StoreSettings(inline_limit=self.inline_limit, minimum_free=0, reserve=0)
-        store = open_store(settings, directory, self.database, contents, ManualClock(), reactor)
+        store = open_store(settings, directory, self.database, contents, ManualClock(), reactor, self.locks())
         self.acceptance, self.mailboxes, self.trace = store.acceptance, store.mailboxes, store.trace
         self.accounts = 0
 
     def make_database(self, directory: str) -> Any:
         return SqliteDatabase(DatabaseFile(path=f"{directory}/store.sqlite"), reactor)
+
+    def locks(self) -> Any:
+        return None
 
     def tearDown(self) -> Deferred[None]:
         return Deferred.fromCoroutine(self.stop())
@@ -71,6 +76,18 @@ class OnImmediate(OnSqlite):
         return ImmediateDatabase()
 
 
+class OnPostgres(OnSqlite):
+    """A store on a PostgreSQL server."""
+
+    postgres: PostgresProcess
+
+    def make_database(self, directory: str) -> Any:
+        return self.postgres.database(reactor)
+
+    def locks(self) -> Any:
+        return self.database.locks
+
+
 class TestAcceptanceOnSqlite(OnSqlite, acceptance.AcceptanceContract):
     pass
 
@@ -79,9 +96,19 @@ class TestAcceptanceInMemory(OnImmediate, acceptance.AcceptanceContract):
     pass
 
 
+@pytest.mark.usefixtures("postgres")
+class TestAcceptanceOnPostgres(OnPostgres, acceptance.AcceptanceContract):
+    pass
+
+
 class TestMailboxesOnSqlite(OnSqlite, mailboxes.MailboxStoreContract):
     pass
 
 
 class TestMailboxesInMemory(OnImmediate, mailboxes.MailboxStoreContract):
+    pass
+
+
+@pytest.mark.usefixtures("postgres")
+class TestMailboxesOnPostgres(OnPostgres, mailboxes.MailboxStoreContract):
     pass

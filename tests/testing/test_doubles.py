@@ -48,7 +48,7 @@ class TestMemoryDirectory(directory.DirectoryContract, unittest.TestCase):
         return memory.directory
 
 
-class TestCountingDatabase(database.DatabaseContract):
+class TestCountingDatabase(database.OrderedDatabaseContract):
     def setUp(self) -> None:
         self.database = CountingDatabase()
         self.changes = self.database.memory.changes

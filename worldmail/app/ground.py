@@ -15,9 +15,10 @@ from worldmail.auth.passwords import Passwords
 from worldmail.auth.server_key import FILE_NAME, ServerKey, check_server_key, create_server_key, read_server_key
 from worldmail.config.reader import read_settings
 from worldmail.config.settings import Settings
-from worldmail.database import SqliteDatabase, open_database
+from worldmail.database import DatabaseParts, open_database
 from worldmail.directory.admin import DirectoryAdmin
 from worldmail.errors import ConfigurationError
+from worldmail.interfaces.database import IDatabase
 from worldmail.interfaces.plugin import Foundations, IContentStorePlugin
 from worldmail.interfaces.protocol import IProtocol
 from worldmail.interfaces.world import IJournal
@@ -47,7 +48,7 @@ class StoreParts:
     """What keeps mail and accounts."""
 
     foundations: Foundations
-    database: SqliteDatabase
+    database: IDatabase
     store: Store
     key: ServerKey
     passwords: Passwords
@@ -65,11 +66,11 @@ class StoreParts:
 
 def build_store(settings: Settings, reactor: Any, journal: IJournal) -> StoreParts:
     """The store of this configuration; `database.start` opens it."""
-    foundations = _foundations(settings, reactor, journal)
+    opened = open_database(settings.database, str(settings.data), reactor)
+    foundations = _foundations(settings, reactor, journal, opened)
     contents = chosen(IContentStorePlugin, settings.store.content, "[store] content").create(foundations)
     database, clock = foundations.database, foundations.clock
-    assert isinstance(database, SqliteDatabase)
-    store = open_store(settings.store, str(settings.data), database, contents, clock, reactor)
+    store = open_store(settings.store, str(settings.data), database, contents, clock, reactor, opened.locks)
     key = server_key(settings)
     passwords = Passwords(reactor, settings.auth)
     admin = DirectoryAdmin(database, [store.mailboxes], CredentialMaker(passwords, key), clock.now, clock.sleep)
@@ -81,7 +82,7 @@ def build_store(settings: Settings, reactor: Any, journal: IJournal) -> StorePar
 def server_key(settings: Settings) -> ServerKey:
     """The key beside the store, made with a new store. Raises `ConfigurationError` if it was lost."""
     path = settings.data / FILE_NAME
-    if not path.exists() and not (settings.data / settings.database.file).exists():
+    if not path.exists() and not _has_file(settings):
         try:
             settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
             return create_server_key(path)
@@ -92,16 +93,20 @@ def server_key(settings: Settings) -> ServerKey:
     return read_server_key(path)
 
 
-def _foundations(settings: Settings, reactor: Any, journal: IJournal) -> Foundations:
-    database = open_database(settings.database, str(settings.data), reactor)
+def _has_file(settings: Settings) -> bool:
+    """Whether there is an embedded database. One elsewhere tells by itself if its key is another one."""
+    return settings.database.engine == "sqlite" and (settings.data / settings.database.file).exists()
+
+
+def _foundations(settings: Settings, reactor: Any, journal: IJournal, opened: DatabaseParts) -> Foundations:
     return Foundations(
         settings=settings,
         data=settings.data,
         reactor=reactor,
         clock=ReactorClock(reactor=reactor),
         journal=journal,
-        database=database,
-        changes=database.changes,
+        database=opened.database,
+        changes=opened.changes,
     )
 
 

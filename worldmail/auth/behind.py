@@ -9,7 +9,7 @@ from twisted.python.failure import Failure
 from worldmail.auth.failures import LoginFailures, prune_failures, write_failures
 from worldmail.auth.owners import KnownNetworks, prune_known, write_known
 from worldmail.errors import Refusal
-from worldmail.interfaces.database import Cursor, IDatabase
+from worldmail.interfaces.database import Cursor, IDatabase, Shared
 from worldmail.interfaces.world import IClock, IJournal
 
 PAUSE = 1.0
@@ -38,7 +38,7 @@ class WriteBehind:
 
     async def flush(self) -> bool:
         """Write all there is now; False if the database could not take it (it is tried again later)."""
-        failures, known = self.failures.take(), self.known.take()
+        failures, known = sorted(self.failures.take()), sorted(self.known.take())  # rows are locked in this order
         now = int(self._clock.now())
         prune = now >= self._next_pruning
 
@@ -51,7 +51,7 @@ class WriteBehind:
 
         try:
             if failures or known:
-                await self._database.write(unit)
+                await self._database.write(Shared(unit))
         except Refusal as error:
             self.failures.not_written()
             self._journal.failure("login.counters-not-written", error)

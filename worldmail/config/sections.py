@@ -99,23 +99,49 @@ class TlsSettings:
 
 @frozen(kw_only=True)
 class DatabaseSettings:
-    """The database of accounts, mailboxes and small messages."""
+    """The database of accounts, mailboxes and small messages (docs/postgresql.md tells of the second engine)."""
 
-    engine: Literal["sqlite"] = setting("sqlite", "Which engine keeps it; sqlite is embedded and needs no set-up.")
-    file: str = setting("worldmail.sqlite", "The database file, within the data directory.", check=_file_name)
+    engine: Literal["sqlite", "postgres"] = setting(
+        "sqlite",
+        """Which engine keeps it: sqlite is embedded, needs no set-up and is the fastest on one machine; postgres is
+        a PostgreSQL server that several WorldMail servers share.""",
+    )
+    file: str = setting(
+        "worldmail.sqlite", "The database file, within the data directory (sqlite alone).", check=_file_name
+    )
+    url: str = setting(
+        "",
+        """Where the PostgreSQL database is: a connection string of libpq, as URL or as key=value pairs (postgres
+        alone). What it leaves out comes from the PG* variables, a service file and ~/.pgpass.""",
+        example="postgresql://worldmail@db.example.test/worldmail?sslmode=verify-full",
+        secret=True,
+    )
+    password_file: Place | None = setting(
+        None,
+        "A file with the database user's password, so that it need not stand in url (postgres alone).",
+        example=Path("database-password"),
+    )
+    connections: int = setting(
+        8,
+        """How many units of work run at once, each on a connection of its own; one more looks for changes
+        (postgres alone).""",
+        minimum=2,
+        maximum=64,
+    )
     busy_timeout: Duration = setting(
         duration("5s"),
-        """How long a write waits for another process (a command line, another server on the same data)
-        before it fails temporarily.""",
+        """How long a write waits for another process (a command line, another server on the same data), or for a
+        PostgreSQL server that cannot be reached, before it fails temporarily.""",
         maximum=60,
     )
     group_limit: int = setting(
         256,
-        "The most units of work that share one commit. More raises the rate under load, and the wait of each.",
+        """The most units of work that share one commit. More raises the rate under load, and the wait of each
+        (sqlite alone).""",
         minimum=1,
         maximum=10_000,
     )
-    cache: Octets = setting(octets("64MiB"), "Memory for pages of the database.", minimum=1 << 20)
+    cache: Octets = setting(octets("64MiB"), "Memory for pages of the database (sqlite alone).", minimum=1 << 20)
 
 
 @frozen(kw_only=True)

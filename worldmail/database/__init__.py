@@ -1,4 +1,6 @@
-"""Units of work on one database, committed in groups.
+"""Units of work on one database, committed in groups: the embedded engine.
+
+`worldmail.database.postgres` is the other engine, and opens with its own theory.
 
     reactor   write(unit) ──► waiting ──► run statements ─┐                 ┌─► notices, results
                                          (savepoint each) │                 │   in one turn
@@ -43,7 +45,7 @@ Checkpoints are made by the commit that leaves more than 1,000 pages in the WAL,
 process that is; the last connection to close makes one too.
 """
 
-from worldmail.database.opening import open_database
+from worldmail.database.opening import DatabaseParts, open_database
 from worldmail.database.sqlite import SqliteDatabase
 
-__all__ = ["SqliteDatabase", "open_database"]
+__all__ = ["DatabaseParts", "SqliteDatabase", "open_database"]

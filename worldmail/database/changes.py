@@ -9,21 +9,19 @@ commits.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
-from twisted.logger import Logger
 from zope.interface import implementer
 
 from worldmail.database.cursor import Overrun
 from worldmail.database.group import NumberedNotice
-from worldmail.interfaces.database import Cursor, IChanges, Notice, Row
+from worldmail.database.listeners import Listener, Listeners
+from worldmail.interfaces.database import Cursor, IChanges, Row
 
-_log = Logger()
-
+KEPT_CHANGES = 10_000
+PRUNED_AT_ONCE = 2_000
 BACKLOG = 1000
 """More unread rows than this are not told one by one: everything may have changed."""
-
-Listener = Callable[[Notice], None]
 
 
 @implementer(IChanges)
@@ -40,20 +38,10 @@ class Changes:
     def __init__(self, read: Callable[[Callable[[Cursor], list[Row]]], list[Row]]) -> None:
         self._read = read
         self._last = 0
-        self._listeners: dict[str, dict[int | None, list[Listener]]] = {}
+        self._listeners = Listeners()
 
     def subscribe(self, topic: str, listener: Listener, key: int | None = None) -> Callable[[], None]:
-        listeners = self._listeners.setdefault(topic, {}).setdefault(key, [])
-        listeners.append(listener)
-
-        def cancel() -> None:
-            keys = self._listeners.get(topic, {})
-            if listener in keys.get(key, ()):
-                keys[key].remove(listener)
-                if not keys[key]:
-                    del keys[key]
-
-        return cancel
+        return self._listeners.subscribe(topic, listener, key)
 
     def start(self) -> None:
         """Begin after the last commit. Raises what the read raises."""
@@ -65,7 +53,7 @@ class Changes:
             return
         if notices[0][0] > self._last + 1:
             self.poll()
-        self._tell([notice for notice in notices if notice[0] > self._last])
+        self._listeners.tell([notice for notice in notices if notice[0] > self._last])
         if notices[0][0] <= self._last + 1:
             self._last = max(self._last, notices[-1][0])
         # Else the poll could not read what others did before: the next one tells that, and these a second time.
@@ -83,9 +71,9 @@ class Changes:
         whole = last > self._last and len(unseen) == last - self._last
         self._last, first = last, self._last + 1
         if whole and unseen[0][0] == first:
-            self._tell(unseen)
+            self._listeners.tell(unseen)
         else:
-            self._lost()
+            self._listeners.lost(self._last)
 
     def _unseen(self, cursor: Cursor) -> list[Row]:
         """The last number, and the rows behind the last one seen."""
@@ -95,25 +83,24 @@ class Changes:
         )
         return [last, *rows]
 
-    def _tell(self, notices: Iterable[NumberedNotice | Row]) -> None:
-        for number, topic, key in notices:
-            keys = self._listeners.get(topic)
-            if keys:
-                self._call([*keys.get(None, ()), *keys.get(key, ())], Notice(number, topic, key))
-
-    def _lost(self) -> None:
-        """The feed has a gap (pruned, or a database from a backup): anything may have changed."""
-        for topic, keys in list(self._listeners.items()):
-            every = [listener for listeners in keys.values() for listener in listeners]
-            self._call(every, Notice(self._last, topic, 0))
-
-    def _call(self, listeners: list[Listener], notice: Notice) -> None:
-        for listener in listeners:
-            try:
-                listener(notice)
-            except Exception:  # noqa: BLE001 - one listener's fault is not the next one's
-                _log.failure("a listener to {topic} failed", topic=notice.topic)
-
 
 def _last_number(cursor: Cursor) -> list[Row]:
     return [cursor.one("SELECT coalesce(max(number), 0) FROM change") or (0,)]
+
+
+def prunable_changes(cursor: Cursor) -> bool:
+    """Whether there are change rows to remove."""
+    lowest, highest = cursor.one("SELECT min(number), max(number) FROM change") or (None, None)
+    return lowest is not None and lowest < highest - KEPT_CHANGES
+
+
+def prune_changes(cursor: Cursor) -> int:
+    """Remove the oldest change rows but for the newest 10,000; at most 2,000 at once, and how many.
+
+    The newest row always stays: the next number is one above it.
+    """
+    lowest, highest = cursor.one("SELECT min(number), max(number) FROM change") or (None, None)
+    if lowest is None:
+        return 0
+    below = min(lowest + PRUNED_AT_ONCE, highest - KEPT_CHANGES)
+    return cursor.run("DELETE FROM change WHERE number < ?", (below,)) if below > lowest else 0

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any, Protocol
+
+from attrs import frozen
 
 from worldmail.database.file import DatabaseFile
 from worldmail.database.sqlite import SqliteDatabase
+from worldmail.errors import ConfigurationError
+from worldmail.interfaces.database import IChanges, IDatabase
+from worldmail.interfaces.store import IMaildropLocks
 
 
 class DatabaseOptions(Protocol):
     """What is read of the section [database]. `busy_timeout` in seconds, `cache` in octets."""
 
+    @property
+    def engine(self) -> str: ...
     @property
     def file(self) -> str: ...
     @property
@@ -20,17 +28,51 @@ class DatabaseOptions(Protocol):
     def group_limit(self) -> int: ...
     @property
     def cache(self) -> int: ...
+    @property
+    def url(self) -> str: ...
+    @property
+    def password_file(self) -> Path | None: ...
+    @property
+    def connections(self) -> int: ...
 
 
-def open_database(settings: DatabaseOptions, data_dir: str, reactor: Any) -> SqliteDatabase:
-    """The database that the settings name; `start` opens it. Its feed of changes is the attribute `changes`.
+@frozen(kw_only=True)
+class DatabaseParts:
+    """A database, its feed of changes, and the locks of maildrops if it keeps them for many machines."""
+
+    database: IDatabase
+    changes: IChanges
+    locks: IMaildropLocks | None = None
+
+
+def open_database(settings: DatabaseOptions, data_dir: str, reactor: Any) -> DatabaseParts:
+    """The database that the settings name; its `start` opens it. Raises `ConfigurationError`.
 
     Args:
         settings: the section [database].
         data_dir: the data directory, which `settings.file` is relative to.
     """
+    if settings.engine == "postgres":
+        return _postgres(settings, reactor)
     kibibytes = settings.cache // 1024
     file = DatabaseFile(
         path=os.path.join(data_dir, settings.file), writer_cache=kibibytes // 2, reader_cache=kibibytes // 4
     )
-    return SqliteDatabase(file, reactor, busy_timeout=float(settings.busy_timeout), group_limit=settings.group_limit)
+    timeout, limit = float(settings.busy_timeout), settings.group_limit
+    database = SqliteDatabase(file, reactor, busy_timeout=timeout, group_limit=limit)
+    return DatabaseParts(database=database, changes=database.changes)
+
+
+def _postgres(settings: DatabaseOptions, reactor: Any) -> DatabaseParts:
+    try:
+        from worldmail.database.postgres.database import PostgresDatabase
+        from worldmail.database.postgres.server import PostgresServer
+    except ImportError as error:
+        raise ConfigurationError(
+            f'[database] engine = "postgres" needs the package psycopg ({error}): pip install "worldmail[postgres]"'
+        ) from None
+    password_file = None if settings.password_file is None else str(settings.password_file)
+    timeout = float(settings.busy_timeout)
+    server = PostgresServer(url=settings.url, password_file=password_file, lock_timeout=timeout)
+    database = PostgresDatabase(server, reactor, connections=settings.connections, patience=timeout)
+    return DatabaseParts(database=database, changes=database.changes, locks=database.locks)

@@ -11,7 +11,7 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from worldmail.database.changes import Changes
+from worldmail.database.changes import PRUNED_AT_ONCE, Changes, prune_changes
 from worldmail.database.committer import Committer
 from worldmail.database.cursor import Overrun
 from worldmail.database.file import DatabaseFile
@@ -28,8 +28,6 @@ _log = Logger()
 
 POLL = 0.1
 PRUNE = 10.0
-KEPT_CHANGES = 10_000
-PRUNED_AT_ONCE = 2_000
 
 
 @implementer(IDatabase)
@@ -189,15 +187,3 @@ def spare_octets(cursor: Cursor) -> int:
     (pages,) = cursor.one("PRAGMA freelist_count") or (0,)
     (size,) = cursor.one("PRAGMA page_size") or (0,)
     return int(pages) * int(size)
-
-
-def prune_changes(cursor: Cursor) -> int:
-    """Remove the oldest change rows but for the newest 10,000; at most 2,000 at once, and how many.
-
-    The newest row always stays: the next number is one above it.
-    """
-    lowest, highest = cursor.one("SELECT min(number), max(number) FROM change") or (None, None)
-    if lowest is None:
-        return 0
-    below = min(lowest + PRUNED_AT_ONCE, highest - KEPT_CHANGES)
-    return cursor.run("DELETE FROM change WHERE number < ?", (below,)) if below > lowest else 0

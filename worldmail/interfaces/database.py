@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from attrs import frozen
 from zope.interface import Interface
@@ -18,8 +18,9 @@ class Cursor(Protocol):
     """What a unit of work may touch: the database, within one savepoint, and nothing else.
 
     SQL is what SQLite and PostgreSQL both speak, with `?` for parameters. Values are
-    int, str, bytes, None; booleans are stored as 0 and 1, times as integer seconds
-    since the epoch, UTC.
+    int (64 bits), str (a NUL in it may come back as U+FFFD), bytes, None; booleans are
+    stored as 0 and 1, times as integer seconds since the epoch, UTC. After a statement
+    that failed the unit has failed: let the error go.
     """
 
     def run(self, sql: str, parameters: Parameters = ()) -> int:
@@ -44,19 +45,42 @@ class Cursor(Protocol):
 Unit = Callable[[Cursor], T]
 
 
+@frozen
+class Shared(Generic[T]):
+    """A unit of the hot path that bears others beside it, statement by statement. For writes.
+
+    Units are safe without this mark: on PostgreSQL one that met another is run again. A unit with it is not, but
+    waits where they meet, and each of its statements sees what was committed before that statement. So it decides
+    nothing by a row that it read before, unless it changed that row itself (and so locked it); it counts with
+    `SET n = n + ?`, adds with ON CONFLICT, takes with DELETE ... RETURNING, and comes to the rows in an order that
+    others keep as well. On the embedded engine, where units run one after another, the mark means nothing.
+    """
+
+    unit: Unit[T]
+
+    def __call__(self, cursor: Cursor) -> T:
+        return self.unit(cursor)
+
+
 class IDatabase(Interface):
     """Units of work on the store's database.
 
     A unit is a plain function of a cursor. It may be run more than once, so it has no
-    effect outside its cursor. Its exception rolls back its own savepoint only and is
-    what the awaitable fails with.
+    effect outside its cursor. Its exception takes back what it did itself and nothing
+    else, and is what the awaitable fails with.
+
+    What is committed is as if the units of all processes had run one after another. On the
+    embedded engine they do, those of one process in the order of the calls. On PostgreSQL
+    they run side by side, so whoever needs one before another awaits the first; a caller
+    may lean on no more than that.
     """
 
     def write(unit: Unit[T]) -> Awaitable[T]:
-        """Run `unit`; done when its commit is on disk. Units run one after another, in the order of the calls.
+        """Run `unit`; done when its commit is on disk.
 
-        Raises: whatever the unit raised; `TemporaryFailure` (or its kin `StorageFull`) if the
-        database could not commit, and then nothing of the unit is kept.
+        Raises: whatever the unit raised; `TemporaryFailure` (or its kin `StorageFull`) if the database could not
+        commit. Nothing of the unit is kept then, but where the connection to a database server was lost during the
+        commit: that commit may have come about.
         """
 
     def write_long(unit: Unit[T]) -> Awaitable[T]:
@@ -69,7 +93,7 @@ class IDatabase(Interface):
         """Run a long read (search, export, listing) on a reader thread."""
 
     def spare() -> int:
-        """Octets that can be stored before the database takes more of the disk; 0 if that is not known. Cheap."""
+        """Octets that can be stored before the database takes more of this machine's disk; 0 if not known. Cheap."""
 
     def start() -> None:
         """Open, migrate, begin to serve. Raises `SchemaTooNew` or `ConfigurationError`; blocks."""
@@ -80,7 +104,8 @@ class IDatabase(Interface):
 
 @frozen
 class Notice:
-    """Something committed: `key` of `topic` changed in commit `number` (grows for ever)."""
+    """Something committed: `key` of `topic` changed. No other notice has this `number`; later commits have higher ones,
+    but for commits of several PostgreSQL clients within the same moment."""
 
     number: int
     topic: str
@@ -88,7 +113,8 @@ class Notice:
 
 
 class IChanges(Interface):
-    """Committed changes, those of this process and of every other, in the order of their commits.
+    """Committed changes, those of this process and of every other, in the order of their commits (as far as they have
+    one: see `Notice`).
 
     A change of this process is told in the reactor turn that learns of its commit, one of
     another process within 200 ms. If the feed was lost (another process pruned it), each

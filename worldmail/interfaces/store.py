@@ -136,12 +136,25 @@ class IMailboxStore(Interface):
     def expunge(mailbox_id: int, uids: Collection[int]) -> Awaitable[frozenset[int]]:
         """Remove these messages in one unit; those that were there. Works on a full disk."""
 
-    def lock_maildrop(account_id: int) -> IMaildropLock | None:
-        """The exclusive right to the account's maildrop over all processes (RFC 1939 §4); None if taken."""
+    def lock_maildrop(account_id: int) -> Awaitable[IMaildropLock | None]:
+        """As `IMaildropLocks.lock`."""
+
+
+class IMaildropLocks(Interface):
+    """The exclusive rights to maildrops, over all processes and machines on one store (RFC 1939 §4)."""
+
+    def lock(account_id: int) -> Awaitable[IMaildropLock | None]:
+        """The right to an account's maildrop; None if another session has it. Raises `TemporaryFailure`.
+
+        One that was released before the call, in this process, is free again.
+        """
 
 
 class IMaildropLock(Interface):
     """A held maildrop. Dies with its process."""
+
+    def held() -> bool:
+        """False once it was released, or lost: another session may have the maildrop. Cheap."""
 
     def release() -> None:
         """Give it back. Harmless a second time."""

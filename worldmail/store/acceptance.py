@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from operator import attrgetter
 from typing import Any
 
 from attrs import frozen
@@ -13,7 +14,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from worldmail.errors import OverQuota, RecipientGone, Refusal, StorageFull
-from worldmail.interfaces.database import Cursor, IDatabase
+from worldmail.interfaces.database import Cursor, IDatabase, Shared
 from worldmail.interfaces.store import Acceptance, IAcceptance, IContentStore, IContentWriter, ITrace, StagedContent
 from worldmail.mail.address import Address
 from worldmail.store.content import keep_content
@@ -81,7 +82,7 @@ class Acceptances:
             await self._discard_unused(staged)
             raise
         try:
-            place = await self._database.write(_Unit.of(acceptance, self._trace, int(self._now())))
+            place = await self._database.write(Shared(_Unit.of(acceptance, self._trace, int(self._now()))))
         except (OverQuota, RecipientGone):
             # The unit itself gave up. After any other failure nobody knows what is on the disk: the collector will.
             await self._discard_unused(staged)
@@ -101,6 +102,9 @@ class Acceptances:
         """Remove content that nothing refers to. If that fails, the collector does it."""
         if place is not None:
             Deferred.fromCoroutine(_remove(self._contents, place)).addErrback(_log_failure)
+
+
+_account_id = attrgetter("account_id")
 
 
 @frozen
@@ -131,7 +135,7 @@ class _Unit:
         sender = acceptance.envelope.sender
         return_path = f"Return-Path: <{'' if sender is None else sender}>\r\nDelivered-To: "
         drops = []
-        for delivery in acceptance.deliveries:
+        for delivery in sorted(acceptance.deliveries, key=_account_id):  # all lock mailboxes in this order
             prefix = f"{return_path}{delivery.recipient.address}\r\n".encode()
             size = len(prefix) + acceptance.content.size
             drops.append(_Drop(delivery.account_id, delivery.mailbox, prefix, size))

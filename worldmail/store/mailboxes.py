@@ -8,18 +8,18 @@ from functools import partial
 from zope.interface import implementer
 
 from worldmail.errors import StorageFull
-from worldmail.interfaces.database import Cursor, IDatabase, Row
+from worldmail.interfaces.database import Cursor, IDatabase, Row, Shared
 from worldmail.interfaces.store import (
     IAccountParticipant,
     IContentStore,
     IMailboxStore,
     IMaildropLock,
+    IMaildropLocks,
     MailboxStatus,
     MessageRow,
 )
 from worldmail.store.content import read_content
 from worldmail.store.expunge import expunge
-from worldmail.store.maildrop import MaildropLocks
 from worldmail.store.provision import FIRST_MAILBOXES, add_mailbox, hide_mailboxes, remove_mailboxes
 from worldmail.store.space import Reserve
 
@@ -57,7 +57,7 @@ class Mailboxes:
         *,
         database: IDatabase,
         contents: IContentStore,
-        locks: MaildropLocks,
+        locks: IMaildropLocks,
         reserve: Reserve,
         now: Callable[[], float],
     ) -> None:
@@ -92,7 +92,7 @@ class Mailboxes:
         return read_content(self._database, self._contents, message)
 
     async def expunge(self, mailbox_id: int, uids: Collection[int]) -> frozenset[int]:
-        unit = partial(expunge, mailbox_id=mailbox_id, uids=frozenset(uids), now=int(self._now()))
+        unit = Shared(partial(expunge, mailbox_id=mailbox_id, uids=frozenset(uids), now=int(self._now())))
         write = self._database.write if len(uids) <= FEW else self._database.write_long
         try:
             return await write(unit)
@@ -101,7 +101,7 @@ class Mailboxes:
                 raise
             return await write(unit)
 
-    def lock_maildrop(self, account_id: int) -> IMaildropLock | None:
+    def lock_maildrop(self, account_id: int) -> Awaitable[IMaildropLock | None]:
         return self._locks.lock(account_id)
 
     def account_added(self, cursor: Cursor, account_id: int) -> None:

@@ -9,34 +9,44 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Awaitable
 
 from attrs import define, field
 from zope.interface import implementer
 
+from worldmail.database.settled import Failed
 from worldmail.errors import TemporaryFailure
-from worldmail.interfaces.store import IMaildropLock
+from worldmail.interfaces.store import IMaildropLock, IMaildropLocks
+from worldmail.wire.ready import Ready
 
 
-class MaildropLocks:
-    """Args: path: the lock file; made when first needed."""
+@implementer(IMaildropLocks)
+class FileLocks:
+    """Provides `IMaildropLocks` for the processes of one machine.
+
+    Args:
+        path: the lock file; made when first needed.
+    """
 
     def __init__(self, path: str) -> None:
         self._path = path
         self._handle: int | None = None
         self._held: set[int] = set()
 
-    def lock(self, account_id: int) -> MaildropLock | None:
-        """The lock, or None if another session, here or in another process, has it. Raises `TemporaryFailure`."""
+    def lock(self, account_id: int) -> Awaitable[IMaildropLock | None]:
+        try:
+            return Ready(self._lock(account_id))
+        except OSError as error:
+            return Failed(TemporaryFailure(reason=f"{self._path}: {error.strerror}"))
+
+    def _lock(self, account_id: int) -> MaildropLock | None:
         if account_id in self._held:
             return None
+        handle = self._open()
         try:
-            handle = self._open()
-            try:
-                fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, account_id, os.SEEK_SET)
-            except (BlockingIOError, PermissionError):
-                return None
-        except OSError as error:
-            raise TemporaryFailure(reason=f"{self._path}: {error.strerror}") from error
+            fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, account_id, os.SEEK_SET)
+        except (BlockingIOError, PermissionError):
+            return None
         self._held.add(account_id)
         return MaildropLock(locks=self, account_id=account_id)
 
@@ -56,9 +66,12 @@ class MaildropLocks:
 class MaildropLock:
     """One account's maildrop."""
 
-    _locks: MaildropLocks
+    _locks: FileLocks
     _account_id: int
     _released: bool = field(default=False, init=False)
+
+    def held(self) -> bool:
+        return not self._released
 
     def release(self) -> None:
         if not self._released:

@@ -9,12 +9,12 @@ from attrs import frozen
 from twisted.application.service import MultiService
 
 from worldmail.interfaces.database import IDatabase
-from worldmail.interfaces.store import IContentStore
+from worldmail.interfaces.store import IContentStore, IMaildropLocks
 from worldmail.interfaces.world import IClock
 from worldmail.store.acceptance import Acceptances
 from worldmail.store.collector import Collector
 from worldmail.store.mailboxes import Mailboxes
-from worldmail.store.maildrop import MaildropLocks
+from worldmail.store.maildrop import FileLocks
 from worldmail.store.patience import PatientTime
 from worldmail.store.space import Reserve, Space
 from worldmail.store.trace import Traces
@@ -64,14 +64,21 @@ class Store:
 
 
 def open_store(
-    settings: StoreOptions, data_dir: str, database: IDatabase, contents: IContentStore, clock: IClock, reactor: Any
+    settings: StoreOptions,
+    data_dir: str,
+    database: IDatabase,
+    contents: IContentStore,
+    clock: IClock,
+    reactor: Any,
+    locks: IMaildropLocks | None = None,
 ) -> Store:
     """The store on a database and a content store. Touches nothing before it is used.
 
     Args:
         settings: the section [store].
-        data_dir: where the maildrop locks and the reserve are: on the file system of the database.
+        data_dir: where the maildrop locks and the reserve are: on the file system of an embedded database.
         reactor: for the background work.
+        locks: of a database that many machines share; None for an embedded one, whose locks lie beside it.
     """
     space = Space(
         directory=data_dir,
@@ -80,10 +87,12 @@ def open_store(
         spare=database.spare,
         seconds=clock.seconds,
     )
-    reserve = Reserve(path=os.path.join(data_dir, "reserve"), size=settings.reserve, space=space)
+    # Deleting takes room where the database is: a reserve on this machine helps an embedded one alone.
+    aside = settings.reserve if locks is None else 0
+    reserve = Reserve(path=os.path.join(data_dir, "reserve"), size=aside, space=space)
     traces = Traces(database)
     collector = Collector(database=database, contents=contents, reserve=reserve, grace=int(settings.orphan_grace))
-    locks = MaildropLocks(os.path.join(data_dir, "maildrops.lock"))
+    locks = locks or FileLocks(os.path.join(data_dir, "maildrops.lock"))
     return Store(
         mailboxes=Mailboxes(database=database, contents=contents, locks=locks, reserve=reserve, now=clock.now),
         acceptance=Acceptances(

@@ -111,13 +111,17 @@ class _Mailbox:
 @define(kw_only=True, eq=False)
 class _MaildropLock:
     account_id: int
-    held: set[int]
+    locked: set[int]
     released: bool = False
+
+    def held(self) -> bool:
+        """See `IMaildropLock.held`."""
+        return not self.released
 
     def release(self) -> None:
         """Give it back."""
         if not self.released:
-            self.held.remove(self.account_id)
+            self.locked.remove(self.account_id)
         self.released = True
 
 
@@ -203,12 +207,12 @@ class MemoryMailboxes:
             box.expunged.update(dict.fromkeys(gone, box.highestmodseq))
         return Ready(gone)
 
-    def lock_maildrop(self, account_id: int) -> IMaildropLock | None:
+    def lock_maildrop(self, account_id: int) -> Ready[IMaildropLock | None]:
         """See `IMailboxStore.lock_maildrop`."""
         if account_id in self.locked:
-            return None
+            return Ready(None)
         self.locked.add(account_id)
-        return _MaildropLock(account_id=account_id, held=self.locked)
+        return Ready(_MaildropLock(account_id=account_id, locked=self.locked))
 
     def check_delivery(self, delivery: Delivery, size: int) -> None:
         """Raise `RecipientGone` or `OverQuota` if a message of this size cannot go there."""

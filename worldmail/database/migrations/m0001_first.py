@@ -2,51 +2,52 @@
 
 STATEMENTS = (
     # One row a name: "instance" (random hex), "server-key-check", ...
-    "CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) {no_rowid}",
+    "CREATE TABLE fact (name {text} PRIMARY KEY, value {text} NOT NULL) {no_rowid}",
     # Committed changes, for other sessions and other processes; pruned from below, the newest always stays.
-    "CREATE TABLE change (number {id}, topic TEXT NOT NULL, key {int} NOT NULL)",
+    "CREATE TABLE change (number {id}, topic {text} NOT NULL, key {int} NOT NULL)",
     # --- directory ---
     # Ids of domains, accounts and mailboxes are never given out again: sessions and caches of any process hold them,
     # and what was said of a removed account must not come to mean the next one.
-    "CREATE TABLE domain (id {lasting}, name TEXT NOT NULL UNIQUE, kind TEXT NOT NULL,"
+    "CREATE TABLE domain (id {lasting}, name {text} NOT NULL UNIQUE, kind {text} NOT NULL,"
     " alias_of {int} REFERENCES domain(id))",
     # address: local@domain, lower case, NFC, domain as A-labels. password: an argon2id hash.
     # legacy_secret: sealed under the server key, NULL where legacy logins are not allowed.
     # settings: a JSON object of the keys of `user set` that have no column.
-    "CREATE TABLE account (id {lasting}, domain_id {int} NOT NULL REFERENCES domain(id), address TEXT NOT NULL UNIQUE,"
-    " name TEXT NOT NULL, enabled {int} NOT NULL, generation {int} NOT NULL, created {int} NOT NULL,"
-    " password TEXT NOT NULL, legacy_secret {blob}, quota {int}, max_message {int}, settings TEXT NOT NULL)",
+    "CREATE TABLE account (id {lasting}, domain_id {int} NOT NULL REFERENCES domain(id),"
+    " address {text} NOT NULL UNIQUE, name {text} NOT NULL, enabled {int} NOT NULL, generation {int} NOT NULL,"
+    " created {int} NOT NULL, password {text} NOT NULL, legacy_secret {blob}, quota {int}, max_message {int},"
+    " settings {text} NOT NULL)",
     "CREATE INDEX account_domain ON account (domain_id)",
     "CREATE INDEX account_legacy ON account (id) WHERE legacy_secret IS NOT NULL",
     # RFC 5802 §2.2's StoredKey and ServerKey, one row a hash.
-    "CREATE TABLE scram_key (account_id {int} NOT NULL REFERENCES account(id), hash TEXT NOT NULL,"
+    "CREATE TABLE scram_key (account_id {int} NOT NULL REFERENCES account(id), hash {text} NOT NULL,"
     " salt {blob} NOT NULL, iterations {int} NOT NULL, stored_key {blob} NOT NULL, server_key {blob} NOT NULL,"
     " PRIMARY KEY (account_id, hash)) {no_rowid}",
     # local_part "*" is the domain's catch-all; one row a target.
-    "CREATE TABLE address (domain_id {int} NOT NULL REFERENCES domain(id), local_part TEXT NOT NULL,"
-    " target TEXT NOT NULL, PRIMARY KEY (domain_id, local_part, target)) {no_rowid}",
+    "CREATE TABLE address (domain_id {int} NOT NULL REFERENCES domain(id), local_part {text} NOT NULL,"
+    " target {text} NOT NULL, PRIMARY KEY (domain_id, local_part, target)) {no_rowid}",
     # --- auth ---
     # scope: "client" (key: network) or "account" (key: address, known or not).
-    "CREATE TABLE login_failure (scope TEXT NOT NULL, key TEXT NOT NULL, minute {int} NOT NULL,"
+    "CREATE TABLE login_failure (scope {text} NOT NULL, key {text} NOT NULL, minute {int} NOT NULL,"
     " failures {int} NOT NULL, PRIMARY KEY (scope, key, minute)) {no_rowid}",
-    "CREATE TABLE known_network (account_id {int} NOT NULL REFERENCES account(id), network TEXT NOT NULL,"
+    "CREATE TABLE known_network (account_id {int} NOT NULL REFERENCES account(id), network {text} NOT NULL,"
     " last_login {int} NOT NULL, PRIMARY KEY (account_id, network)) {no_rowid}",
     # --- store ---
     # The row "uidvalidity" keeps the last value given out: never reused, also not after a removal (RFC 9051 §2.3.1.1).
-    "CREATE TABLE counter (name TEXT PRIMARY KEY, value {int} NOT NULL) {no_rowid}",
-    "CREATE TABLE mailbox (id {lasting}, account_id {int} NOT NULL REFERENCES account(id), name TEXT NOT NULL,"
+    "CREATE TABLE counter (name {text} PRIMARY KEY, value {int} NOT NULL) {no_rowid}",
+    "CREATE TABLE mailbox (id {lasting}, account_id {int} NOT NULL REFERENCES account(id), name {text} NOT NULL,"
     " uidvalidity {int} NOT NULL, uidnext {int} NOT NULL, highestmodseq {int} NOT NULL, messages {int} NOT NULL,"
-    " octets {int} NOT NULL, special_use TEXT, created {int} NOT NULL, UNIQUE (account_id, name))",
+    " octets {int} NOT NULL, special_use {text}, created {int} NOT NULL, UNIQUE (account_id, name))",
     # refs counts the message rows (and later the queue rows) that hold it; orphaned is when it fell to 0.
     # flags: 1 binary.
     "CREATE TABLE content (id {id}, digest {blob} NOT NULL UNIQUE, size {int} NOT NULL, refs {int} NOT NULL,"
-    " orphaned {int}, flags {int} NOT NULL, place TEXT, inline {blob})",
+    " orphaned {int}, flags {int} NOT NULL, place {text}, inline {blob})",
     "CREATE INDEX content_orphaned ON content (orphaned) WHERE orphaned IS NOT NULL",
     "CREATE INDEX content_place ON content (place) WHERE place IS NOT NULL",
     # flags: a bit set of the system flags; keywords: names separated by spaces, NULL for none.
     "CREATE TABLE message (mailbox_id {int} NOT NULL REFERENCES mailbox(id), uid {int} NOT NULL,"
     " content_id {int} NOT NULL REFERENCES content(id), modseq {int} NOT NULL, flags {int} NOT NULL,"
-    " size {int} NOT NULL, received {int} NOT NULL, saved {int} NOT NULL, acceptance TEXT, keywords TEXT,"
+    " size {int} NOT NULL, received {int} NOT NULL, saved {int} NOT NULL, acceptance {text}, keywords {text},"
     " prefix {blob} NOT NULL, PRIMARY KEY (mailbox_id, uid)) {no_rowid}",
     # Without it, removing content would look through every message for a reference.
     "CREATE INDEX message_content ON message (content_id)",
@@ -55,7 +56,7 @@ STATEMENTS = (
     # --- trace ---
     # keys: what it can be found by, separated by line feeds. They are copied to trace_key behind acceptance; the
     # counter "trace-filed" is the id of the last row that was. Rows of trace_key are removed with their trace row.
-    "CREATE TABLE trace (id {id}, acceptance TEXT NOT NULL, at {int} NOT NULL, event TEXT NOT NULL,"
-    " detail TEXT NOT NULL, keys TEXT NOT NULL)",
-    "CREATE TABLE trace_key (key TEXT NOT NULL, trace_id {int} NOT NULL, PRIMARY KEY (key, trace_id)) {no_rowid}",
+    "CREATE TABLE trace (id {id}, acceptance {text} NOT NULL, at {int} NOT NULL, event {text} NOT NULL,"
+    " detail {text} NOT NULL, keys {text} NOT NULL)",
+    "CREATE TABLE trace_key (key {text} NOT NULL, trace_id {int} NOT NULL, PRIMARY KEY (key, trace_id)) {no_rowid}",
 )

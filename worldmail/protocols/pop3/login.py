@@ -34,7 +34,7 @@ async def sign_in(session: Session, account: Account) -> Effects:
     world, delays = session.world, session.site.delays
     now = world.clock.seconds()
     delays.check(account.id, now)
-    lock = world.mailboxes.lock_maildrop(account.id)
+    lock = await world.mailboxes.lock_maildrop(account.id)
     if lock is None:
         raise MailboxInUse
     if not world.limits.sign_in(account.id, session.peer.host):

@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Iterator
 
 from attrs import define, field
 
+from worldmail.errors import TemporaryFailure
 from worldmail.interfaces.store import IMailboxStore, IMaildropLock, MailboxStatus, MessageRow
 from worldmail.protocols.pop3.replies import CommandRefused
 
@@ -102,6 +103,8 @@ class Maildrop:
         if not self.deleted:
             return 0
         rows = await self.rows()
+        if not self.lock.held():
+            raise TemporaryFailure(reason="the lock of the maildrop was lost")
         await self.store.expunge(self.status.id, [rows[number - 1].uid for number in sorted(self.deleted)])
         return len(self.deleted)
 

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 from zope.interface.verify import verifyObject
 
-from worldmail.interfaces.database import Cursor, IChanges, IDatabase, Notice
+from worldmail.interfaces.database import Cursor, IChanges, IDatabase, Notice, Shared
 
 
 def put(name: str, value: int) -> Any:
@@ -55,16 +55,48 @@ class DatabaseContract(TestCase):
         assert await self.database.write_long(put("a", 5)) == 5
         assert await self.database.read(counters) == {"a": 5}
 
-    async def test_writes_are_run_in_the_order_of_the_calls(self) -> None:
-        def double_and_add(digit: int) -> Any:
-            return lambda cursor: cursor.run("UPDATE counter SET value = value * 10 + ?", (digit,))
+    async def test_writes_that_meet_come_out_as_if_one_had_followed_the_other(self) -> None:
+        def read_then_write(cursor: Cursor) -> None:
+            (value,) = cursor.one("SELECT value FROM counter WHERE name = 'a'") or (0,)
+            cursor.run("UPDATE counter SET value = ? WHERE name = 'a'", (value + 1,))
 
-        waiting = [self.database.write(put("a", 0))]
-        waiting += [self.database.write(double_and_add(digit)) for digit in (1, 2)]
-        waiting += [self.database.write_long(double_and_add(3)), self.database.write(double_and_add(4))]
+        await self.database.write(put("a", 0))
+        waiting = [self.database.write(read_then_write) for _ in range(20)]
+        waiting += [self.database.write_long(read_then_write) for _ in range(5)]
         for awaitable in waiting:
             await awaitable
-        assert await self.database.read(counters) == {"a": 1234}
+        assert await self.database.read(counters) == {"a": 25}
+
+    async def test_shared_writes_that_meet_lose_nothing(self) -> None:
+        def count(cursor: Cursor) -> int:
+            row = cursor.one("UPDATE counter SET value = value + 1 WHERE name = 'a' RETURNING value")
+            assert row is not None
+            return int(row[0])
+
+        await self.database.write(put("a", 0))
+        waiting = [self.database.write(Shared(count)) for _ in range(30)]
+        assert sorted([await awaitable for awaitable in waiting]) == list(range(1, 31))
+
+    async def test_a_text_with_NUL_is_no_fault(self) -> None:
+        await self.database.write(put("a\0b", 1))
+        kept = await self.database.read(counters)
+        assert kept in ({"a\0b": 1}, {"a\ufffdb": 1})
+        sought = await self.database.read(lambda cursor: cursor.one("SELECT 1 FROM counter WHERE name = ?", ("\0",)))
+        assert sought is None
+
+    async def test_sums_counts_and_conditions_are_numbers(self) -> None:
+        await self.database.write(put("a", 2**40))
+        await self.database.write(put("b", 2**40))
+        row = await self.database.read(
+            lambda cursor: cursor.one("SELECT sum(value), count(*), max(value) IS NOT NULL FROM counter")
+        )
+        assert row == (2**41, 2, 1)
+        assert [type(value) for value in row] == [int, int, int]
+
+    async def test_names_are_sorted_by_their_code_points(self) -> None:
+        for name in ("b", "B", "ä", "_"):
+            await self.database.write(put(name, 1))
+        assert list(await self.database.read(counters)) == ["B", "_", "b", "ä"]
 
     async def test_an_error_of_a_unit_reaches_its_caller_and_takes_back_that_unit_alone(self) -> None:
         def broken(cursor: Cursor) -> None:
@@ -95,7 +127,7 @@ class DatabaseContract(TestCase):
         assert await self.database.write(unit) == [2, (9, "c"), None, [("a", 1), ("b", 3), ("c", 9)]]
 
     async def test_values_of_every_kind_come_back_as_they_were(self) -> None:
-        kinds = (2**62, -5, "ä\0ö", b"\0\xff", None)
+        kinds = (2**62, -5, "ä?ö", b"\0\xff", None)
 
         def unit(cursor: Cursor) -> Any:
             cursor.run(
@@ -184,3 +216,18 @@ class DatabaseContract(TestCase):
 
         await Deferred.fromCoroutine(chain("n", 3))
         assert len(await self.database.read(counters)) == 4
+
+
+class OrderedDatabaseContract(DatabaseContract):
+    """That of the embedded engine, which promises more than `IDatabase` does."""
+
+    async def test_writes_are_run_in_the_order_of_the_calls(self) -> None:
+        def double_and_add(digit: int) -> Any:
+            return lambda cursor: cursor.run("UPDATE counter SET value = value * 10 + ?", (digit,))
+
+        waiting = [self.database.write(put("a", 0))]
+        waiting += [self.database.write(double_and_add(digit)) for digit in (1, 2)]
+        waiting += [self.database.write_long(double_and_add(3)), self.database.write(double_and_add(4))]
+        for awaitable in waiting:
+            await awaitable
+        assert await self.database.read(counters) == {"a": 1234}

@@ -106,13 +106,15 @@ class MailboxStoreContract(StoreCase):
 
     async def test_a_maildrop_is_locked_once_until_it_is_released(self) -> None:
         account, other = await self.new_account(), await self.new_account()
-        lock = self.mailboxes.lock_maildrop(account)
+        lock = await self.mailboxes.lock_maildrop(account)
         assert lock is not None
-        assert self.mailboxes.lock_maildrop(account) is None
-        assert self.mailboxes.lock_maildrop(other) is not None
+        assert lock.held()
+        assert await self.mailboxes.lock_maildrop(account) is None
+        assert await self.mailboxes.lock_maildrop(other) is not None
         lock.release()
         lock.release()
-        again = self.mailboxes.lock_maildrop(account)
+        assert not lock.held()
+        again = await self.mailboxes.lock_maildrop(account)
         assert again is not None
         lock.release()
-        assert self.mailboxes.lock_maildrop(account) is None, "a lock that was given back gives nothing back"
+        assert await self.mailboxes.lock_maildrop(account) is None, "a lock that was given back gives nothing back"

@@ -1,0 +1,56 @@
+"""Who wants to hear of what: the telling half of every feed of changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from attrs import define, field
+from twisted.logger import Logger
+
+from worldmail.interfaces.database import Notice, Row
+
+_log = Logger()
+
+Listener = Callable[[Notice], None]
+NumberedNotice = tuple[int, str, int]
+
+
+@define
+class Listeners:
+    """Listeners by topic, and by key or None for all keys."""
+
+    _listeners: dict[str, dict[int | None, list[Listener]]] = field(factory=dict, init=False)
+
+    def subscribe(self, topic: str, listener: Listener, key: int | None = None) -> Callable[[], None]:
+        """See `IChanges.subscribe`."""
+        listeners = self._listeners.setdefault(topic, {}).setdefault(key, [])
+        listeners.append(listener)
+
+        def cancel() -> None:
+            keys = self._listeners.get(topic, {})
+            if listener in keys.get(key, ()):
+                keys[key].remove(listener)
+                if not keys[key]:
+                    del keys[key]
+
+        return cancel
+
+    def tell(self, notices: Iterable[NumberedNotice | Row]) -> None:
+        """Tell each of them, in this order."""
+        for number, topic, key in notices:
+            keys = self._listeners.get(topic)
+            if keys:
+                self._call([*keys.get(None, ()), *keys.get(key, ())], Notice(number, topic, key))
+
+    def lost(self, number: int) -> None:
+        """The feed has a gap before this number (pruned, or a database from a backup): anything may have changed."""
+        for topic, keys in list(self._listeners.items()):
+            every = [listener for listeners in keys.values() for listener in listeners]
+            self._call(every, Notice(number, topic, 0))
+
+    def _call(self, listeners: list[Listener], notice: Notice) -> None:
+        for listener in listeners:
+            try:
+                listener(notice)
+            except Exception:  # noqa: BLE001 - one listener's fault is not the next one's
+                _log.failure("a listener to {topic} failed", topic=notice.topic)

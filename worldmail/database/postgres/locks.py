@@ -1,0 +1,75 @@
+"""The exclusive right to a maildrop, over all nodes on one database (RFC 1939 §4)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+
+from attrs import define, field
+from zope.interface import implementer
+
+from worldmail.database.postgres.watch import Watch
+from worldmail.interfaces.store import IMaildropLock, IMaildropLocks
+from worldmail.wire.ready import Ready
+
+
+@implementer(IMaildropLocks)
+@define
+class SessionLocks:
+    """Provides `IMaildropLocks` with the advisory locks of the watch's session.
+
+    A session may take the same advisory lock twice, so a set says what this process has, or has asked for.
+    """
+
+    _watch: Watch
+    _held: dict[int, MaildropLock] = field(factory=dict, init=False)
+    _asked: set[int] = field(factory=set, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._watch.lost = self.lost
+
+    def lock(self, account_id: int) -> Awaitable[IMaildropLock | None]:
+        if account_id in self._held or account_id in self._asked:
+            return Ready(None)
+        self._asked.add(account_id)
+        return self._ask(account_id)
+
+    async def _ask(self, account_id: int) -> IMaildropLock | None:
+        try:
+            if not await self._watch.lock(account_id):
+                return None
+        except BaseException:
+            self._watch.unlock(account_id)  # who asked is gone, and the lock may come all the same
+            raise
+        finally:
+            self._asked.discard(account_id)
+        lock = self._held[account_id] = MaildropLock(locks=self, account_id=account_id)
+        return lock
+
+    def unlock(self, lock: MaildropLock, account_id: int) -> None:
+        """Give it back; for `MaildropLock`."""
+        if self._held.get(account_id) is lock:
+            del self._held[account_id]
+            self._watch.unlock(account_id)
+
+    def holds(self, lock: MaildropLock, account_id: int) -> bool:
+        """For `MaildropLock`."""
+        return self._watch.connected and self._held.get(account_id) is lock
+
+    def lost(self, account_id: int) -> None:
+        """The session was lost, and another has the maildrop now."""
+        self._held.pop(account_id, None)
+
+
+@implementer(IMaildropLock)
+@define(kw_only=True, eq=False)
+class MaildropLock:
+    """One account's maildrop."""
+
+    _locks: SessionLocks
+    _account_id: int
+
+    def held(self) -> bool:
+        return self._locks.holds(self, self._account_id)
+
+    def release(self) -> None:
+        self._locks.unlock(self, self._account_id)

@@ -1,0 +1,174 @@
+"""The connection that stays: it holds the maildrops that are in use, and looks for changes ten times a second.
+
+The locks are advisory locks of its session. If the session is lost, all of them are; they are taken again at once
+with the next connection, and who does not get his back is told.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+
+import psycopg
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from worldmail.database.postgres.failures import reason_of
+from worldmail.database.postgres.feed import Answer, Question, look
+from worldmail.database.postgres.pool import Results
+from worldmail.database.postgres.server import PostgresServer
+from worldmail.errors import TemporaryFailure
+from worldmail.interfaces.database import Row
+
+_log = Logger()
+
+BETWEEN_LOOKS = 0.1
+BETWEEN_TRIES = 0.5
+
+# Sites that share a database, each in a schema of its own, share no locks.
+_KEY = "(hashtext('worldmail maildrop ' || current_schema()), ($1 % 2147483647)::int4)"
+_LOCK = f"SELECT pg_try_advisory_lock{_KEY}"
+_UNLOCK = f"SELECT pg_advisory_unlock{_KEY}"
+
+
+class Watch:
+    """A thread with a connection.
+
+    Args:
+        results: brings what it finds to the reactor.
+        question: what the feed has not seen; called in the thread.
+        answered: told what is new.
+
+    Attributes:
+        lost: told, in the reactor, of a key whose lock is gone for good.
+    """
+
+    def __init__(
+        self,
+        server: PostgresServer,
+        results: Results,
+        question: Callable[[], Question],
+        answered: Callable[[Answer], None],
+    ) -> None:
+        self._server = server
+        self._results = results
+        self._question = question
+        self._answered = answered
+        self.lost: Callable[[int], None] = _nobody
+        self._tasks: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._connection: psycopg.Connection[Row] | None = None
+        self._held: set[int] = set()
+        self._next_try = 0.0
+        self._stopped: Deferred[None] = Deferred()
+
+    @property
+    def connected(self) -> bool:
+        """False while nobody knows whose the locks are."""
+        return self._connection is not None
+
+    def start(self, connection: psycopg.Connection[Row]) -> None:
+        """Begin, with this connection."""
+        self._connection = connection
+        threading.Thread(target=self._work, name="worldmail-watch", daemon=True).start()
+
+    def stop(self) -> Deferred[None]:
+        """End; fires when the connection is closed, and all locks are free."""
+        self._tasks.put(None)
+        return self._stopped
+
+    def lock(self, key: int) -> Deferred[bool]:
+        """Whether the lock could be had. Fails with `TemporaryFailure`."""
+        done: Deferred[bool] = Deferred()
+
+        def task() -> None:
+            try:
+                got = self._try_lock(key)
+            except (psycopg.Error, OSError, TemporaryFailure) as error:
+                refusal = error if isinstance(error, TemporaryFailure) else TemporaryFailure(reason=reason_of(error))
+                self._results.put(done.errback, refusal)
+            else:
+                self._results.put(done.callback, got)
+
+        self._tasks.put(task)
+        return done
+
+    def unlock(self, key: int) -> None:
+        """Give it back, if it is ours: before any `lock` that is asked for later."""
+
+        def task() -> None:
+            if key in self._held:
+                self._held.discard(key)
+                if self._connection is not None:
+                    self._connection.execute(_UNLOCK, (key,))
+
+        self._tasks.put(task)
+
+    def _work(self) -> None:
+        next_look = time.monotonic()
+        while True:
+            task: Callable[[], None] | None
+            try:
+                task = self._tasks.get(timeout=max(0.0, next_look - time.monotonic()))
+            except Empty:
+                task = self._look
+                next_look = time.monotonic() + BETWEEN_LOOKS
+            if task is None:
+                break
+            try:
+                task()
+            except (psycopg.Error, OSError, TemporaryFailure) as error:
+                self._drop(error)
+            except Exception:  # noqa: BLE001 - the thread lives on
+                _log.failure("database: the watch")
+        self._close()
+        self._results.put(self._stopped.callback, None)
+
+    def _look(self) -> None:
+        answer = look(self._connected(), self._question())
+        if answer is not None:
+            self._results.put(self._answered, answer)
+
+    def _try_lock(self, key: int) -> bool:
+        try:
+            got = self._locked(key)
+        except (psycopg.Error, OSError) as error:  # an idle connection is often lost unnoticed
+            self._drop(error)
+            got = self._locked(key)
+        if got:
+            self._held.add(key)
+        return got
+
+    def _locked(self, key: int) -> bool:
+        return bool(self._connected().execute(_LOCK, (key,)).fetchall()[0][0])
+
+    def _connected(self) -> psycopg.Connection[Row]:
+        """The connection; a new one takes back the locks. Raises `psycopg.Error`, `TemporaryFailure`."""
+        if self._connection is not None:
+            return self._connection
+        if time.monotonic() < self._next_try:
+            raise TemporaryFailure(reason="the PostgreSQL server cannot be reached")
+        self._next_try = time.monotonic() + BETWEEN_TRIES
+        connection = self._server.connect("watch")
+        for key in list(self._held):
+            if not connection.execute(_LOCK, (key,)).fetchall()[0][0]:
+                self._held.discard(key)
+                self._results.put(self.lost, key)
+        self._connection = connection
+        self._next_try = 0.0
+        return connection
+
+    def _drop(self, error: BaseException) -> None:
+        if self._connection is not None:
+            _log.error("database: the watch lost its connection: {reason}", reason=reason_of(error))
+        self._close()
+
+    def _close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+
+def _nobody(key: int) -> None:
+    """Nobody asks for locks."""
