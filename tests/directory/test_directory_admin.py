@@ -5,78 +5,16 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from twisted.internet import reactor
-from twisted.trial import unittest
-from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
+from tests.directory.conftest import BOB, AdminCase, address
 from worldmail.directory.account_keys import ACCOUNT_KEYS, parse_changes
-from worldmail.errors import AlreadyThere, AuthenticationFailed, BadValue, NoSuchThing, TemporaryFailure
-from worldmail.interfaces.directory import IDirectoryAdmin, NoSuchAddress
-from worldmail.interfaces.store import IAccountParticipant
+from worldmail.errors import AlreadyThere, BadValue, NoSuchThing, TemporaryFailure
+from worldmail.interfaces.directory import IDirectoryAdmin
 from worldmail.mail.address import Address
-from worldmail.testing.accounts import AccountSite, context
-
-address = Address.parse
-BOB = address("bob@example.test")
 
 
-@implementer(IAccountParticipant)
-class Ledger:
-    """A participant that notes who came and went, and fails if it is told to. Each of `slices` takes one more unit."""
-
-    def __init__(self):
-        self.events = []
-        self.error = None
-        self.slices = 0
-
-    def account_added(self, cursor, account_id):
-        assert cursor.one("SELECT 1 FROM account WHERE id = ?", (account_id,)) is not None
-        self._note("added", account_id)
-
-    def account_closed(self, cursor, account_id):
-        assert cursor.one("SELECT 1 FROM account WHERE id = ?", (account_id,)) is not None
-        self._note("closed", account_id)
-
-    def account_removed(self, cursor, account_id):
-        assert cursor.one("SELECT 1 FROM account WHERE id = ?", (account_id,)) is not None
-        self._note("removed", account_id)
-        self.slices -= 1
-        return self.slices < 0
-
-    def _note(self, event, account_id):
-        self.events.append((event, account_id))
-        if self.error is not None:
-            raise self.error
-
-
-class AdminTests(unittest.TestCase):
-    async def setUp(self):
-        self.ledger = Ledger()
-        self.site = AccountSite.make(reactor, participants=(self.ledger,))
-        self.addCleanup(self.site.passwords.stop)
-        self.admin = self.site.admin
-        self.notices = []
-        for topic in ("domain", "address", "account"):
-            self.site.database.memory.changes.subscribe(topic, self.notices.append)
-        await self.admin.add_domain("example.test")
-
-    async def refused(self, kind, awaitable):
-        try:
-            await awaitable
-        except kind as error:
-            assert str(error)
-            return str(error)
-        raise AssertionError(f"{kind.__name__} was not raised")
-
-    async def rows(self, sql, *parameters):
-        return await self.site.database.read(lambda cursor: cursor.all(sql, parameters))
-
-    def noticed(self):
-        found = {(notice.topic, notice.key) for notice in self.notices}
-        self.notices.clear()
-        return found
-
+class AdminTests(AdminCase):
     async def test_it_provides_the_interface(self):
         assert verifyObject(IDirectoryAdmin, self.admin)
 
@@ -167,80 +105,6 @@ class AdminTests(unittest.TestCase):
         self.ledger.error = TemporaryFailure()
         await self.refused(TemporaryFailure, self.admin.remove_account(BOB))
         assert len(await self.admin.accounts()) == 1
-
-    async def test_removing_an_account_removes_all_of_it_and_names_the_aliases_it_leaves(self):
-        made = await self.site.add("bob@example.test")
-        await self.admin.add_domain("other.test")
-        for name, targets in (
-            ("only@other.test", ("Bob@example.test",)),
-            ("two@example.test", ("bob@example.test", "x@far.example")),
-            ("else@example.test", ("x@far.example",)),
-        ):
-            await self.admin.set_alias(address(name), tuple(map(address, targets)))
-        await self.site.database.write(
-            lambda cursor: cursor.run("INSERT INTO known_network VALUES (?, '192.0.2.0/24', 1)", (made.id,))
-        )
-        self.noticed()
-        assert await self.admin.remove_account(BOB) == (address("only@other.test"),)
-        assert self.noticed() == {("account", made.id)}
-        assert self.ledger.events[-1] == ("removed", made.id)
-        for table in ("account", "scram_key", "known_network"):
-            assert await self.rows(f"SELECT * FROM {table}") == []
-        await self.refused(NoSuchThing, self.admin.remove_account(BOB))
-
-    async def cut_off(self):
-        """bob is being removed, and the process that does it dies after the first unit."""
-        made = await self.site.add("bob@example.test")
-        await self.site.database.write(
-            lambda cursor: cursor.run("INSERT INTO known_network VALUES (?, '192.0.2.0/24', 1)", (made.id,))
-        )
-        self.ledger.slices = 3
-        self.noticed()
-
-        def fail(seconds):
-            raise TemporaryFailure
-
-        self.admin._sleep = fail
-        await self.refused(TemporaryFailure, self.admin.remove_account(BOB))
-        self.admin._sleep = self.site.clock.sleep
-        return made
-
-    async def test_an_account_is_gone_for_everybody_from_the_first_unit_of_its_removal_on(self):
-        made = await self.cut_off()
-        assert self.noticed() == {("account", made.id)}
-        assert await self.site.directory.account(BOB) is None and await self.admin.accounts() == []
-        assert await self.admin.accounts("example.test") == []
-        (end,) = (await self.site.directory.resolve(BOB)).destinations
-        assert isinstance(end, NoSuchAddress) and not end.disabled
-        await self.refused(NoSuchThing, self.admin.set_account(BOB, {"enabled": "on"}))
-        await self.refused(NoSuchThing, self.admin.remove_account(BOB))
-        for login in (BOB, address(f"#{made.id}@example.test")):
-            with pytest.raises(AuthenticationFailed):
-                await self.site.authentication.password(str(login), "secret", context())
-        again = await self.site.add("bob@example.test")
-        assert again.id > made.id
-
-    async def test_a_removal_that_was_cut_off_is_finished_slice_by_slice(self):
-        made = await self.cut_off()
-        assert "still being removed" in await self.refused(BadValue, self.admin.remove_domain("example.test"))
-        before = len(self.ledger.events)
-        await self.admin.finish_removals()
-        assert self.ledger.events[before:] == [("removed", made.id)] * 3
-        for table in ("account", "scram_key", "known_network"):
-            assert await self.rows(f"SELECT * FROM {table}") == []
-        before = len(self.ledger.events)
-        await self.admin.finish_removals()
-        assert len(self.ledger.events) == before
-        await self.admin.remove_domain("example.test")
-        await self.admin.add_domain("example.test")
-        assert (await self.site.add("bob@example.test")).id > made.id
-
-    async def test_others_have_their_turn_between_two_slices(self):
-        await self.site.add("bob@example.test")
-        self.ledger.slices = 3
-        slept = len(self.site.clock.slept)
-        await self.admin.remove_account(BOB)
-        assert self.site.clock.slept[slept:] == [0.1] * 3 and await self.rows("SELECT * FROM account") == []
 
     async def test_accounts_are_listed_by_address_and_domain(self):
         await self.admin.add_domain("other.test")

@@ -181,7 +181,7 @@ class Session:
     @property
     def asker(self) -> Asker:
         """Who asks, for the policy."""
-        if self._asker is None:
+        if self._asker is None or self._asker.account is not self.account:
             self._asker = Asker(
                 session=self.peer.session,
                 role=self.entrance.listener.role,
@@ -247,9 +247,7 @@ class Session:
             return await self._take_response(line)
         if self.account is not None:
             self._command = None
-            account = await check_account(self.entrance.world, self.account)
-            if account is not self.account:
-                self.account, self._asker = account, None
+            self.account = await check_account(self.entrance.world, self.account)
         # White space at the end is let pass, RFC 5321 §4.1.1.
         word, _, self._argument = line.rstrip(b" \t").partition(b" ")
         entrance = self.entrance
