@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.app.conftest import POP3, needs_root, records, status_of, until, wait_for
+from worldmail.app import privileges
 from worldmail.testing.process import CLI, ROOT, TWISTD, ServerProcess, free_port_base
 
 SMTP = 25
@@ -308,6 +309,28 @@ class TestGivingUpRoot:
         server.start()
         os.kill(server.pid, signal.SIGHUP)
         wait_for(server, "server.reloaded")
+
+    def test_a_new_store_under_twistds_uid_belongs_to_its_owner_by_tap_too(
+        self, server: ServerProcess, place: Path
+    ) -> None:
+        tap = place / "worldmail.tap"
+        server.command("tap", "-o", str(tap))
+        for path in [*server.directory.glob("*.sqlite*"), server.directory / "server.key"]:
+            path.unlink()
+        privileges.hand_over(server.directory, privileges.identity("65534:65534"))
+        start_by(server, "--uid", "65534", "--gid", "65534", "--no_save", "-f", str(tap))
+        wait_for(server, "server.started")
+        owners = {path.name: path.stat().st_uid for path in [server.directory, *server.directory.rglob("*")]}
+        assert set(owners.values()) == {65534} and "server.key" in owners, owners
+
+    def test_a_data_directory_of_roots_under_twistds_uid_is_one_clear_line(
+        self, server: ServerProcess, place: Path
+    ) -> None:
+        tap = place / "worldmail.tap"
+        server.command("tap", "-o", str(tap))
+        start_by(server, "--uid", "65534", "--gid", "65534", "--no_save", "-f", str(tap))
+        assert server.process is not None and server.process.wait(30) != 0
+        assert "Permission denied" in server.tail() and str(server.directory) in server.tail()
 
     def test_twistds_uid_drops_too(self, server: ServerProcess) -> None:
         for path in [server.directory, *server.directory.rglob("*")]:

@@ -23,6 +23,7 @@ from worldmail.app.observer import JournalObserver
 from worldmail.app.preload import preload
 from worldmail.app.reload import differences, take_up
 from worldmail.app.sink import STANDARD_ERROR, Sink, standard_error_is_nowhere
+from worldmail.auth.server_key import FILE_NAME
 from worldmail.config.settings import Settings
 from worldmail.errors import WorldMailError
 from worldmail.transport.clock import use_monotonic_time
@@ -58,6 +59,8 @@ class RunningServer:
             preload()
             if settings.server.run_as:
                 _prepare_data(settings, privileges.identity(settings.server.run_as))
+            elif settings.data.exists():
+                _make_key_as_owner(settings)
         text = log_file is None and settings.log.file is None and _console_is_text(settings)
         journal = Journal(reactor, text=text, level=settings.log.level)
         assembly = build(settings, reactor, journal)
@@ -187,6 +190,14 @@ def _prepare_data(settings: Settings, who: privileges.Identity) -> None:
         privileges.hand_over(settings.data, who)
     with privileges.acting_as(who):
         server_key(settings)
+
+
+def _make_key_as_owner(settings: Settings) -> None:
+    """twistd may yet drop root (--uid), to whom the data directory belongs: they must be able to read a new key."""
+    about = settings.data.stat()
+    if about.st_uid and not (settings.data / FILE_NAME).exists():
+        with privileges.acting_as(privileges.Identity(uid=about.st_uid, gid=about.st_gid, name=None)):
+            server_key(settings)
 
 
 def _console_is_text(settings: Settings) -> bool:
