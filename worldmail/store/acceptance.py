@@ -20,7 +20,7 @@ from worldmail.mail.address import Address
 from worldmail.store.content import keep_content
 from worldmail.store.ids import AcceptanceIds
 from worldmail.store.space import Space
-from worldmail.store.writer import ContentWriter
+from worldmail.store.writer import ContentWriter, Elsewhere, here
 
 _log = Logger()
 
@@ -45,6 +45,7 @@ class Acceptances:
     Args:
         inline_limit: octets up to which content is kept in the database.
         now: epoch seconds.
+        elsewhere: where large content is digested.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Acceptances:
         space: Space,
         inline_limit: int,
         now: Callable[[], float],
+        elsewhere: Elsewhere = here,
     ) -> None:
         self._database = database
         self._contents = contents
@@ -63,6 +65,7 @@ class Acceptances:
         self._space = space
         self._inline_limit = inline_limit
         self._now = now
+        self._elsewhere = elsewhere
         self._ids = AcceptanceIds(now)
 
     def new_id(self) -> str:
@@ -72,7 +75,7 @@ class Acceptances:
         self._space.check(size)
 
     def writer(self) -> IContentWriter:
-        return ContentWriter(self._contents, self._inline_limit, self._space.check)
+        return ContentWriter(self._contents, self._inline_limit, self._space.check, self._elsewhere)
 
     async def accept(self, acceptance: Acceptance) -> None:
         staged = acceptance.content.place

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from attrs import frozen
 from twisted.application.service import MultiService
 
+from worldmail.database.worker import Threads
 from worldmail.interfaces.database import IDatabase
 from worldmail.interfaces.store import IContentStore, IMaildropLocks
 from worldmail.interfaces.world import IClock
@@ -19,6 +20,9 @@ from worldmail.store.patience import PatientTime
 from worldmail.store.space import Reserve, Space
 from worldmail.store.trace import Traces
 from worldmail.store.upkeep import Periodic, TraceFiling
+
+DIGESTING = 2
+"""Threads that digest large content."""
 
 FILING = 2.0
 RESTORING = 60.0
@@ -102,6 +106,7 @@ def open_store(
             space=space,
             inline_limit=settings.inline_limit,
             now=clock.now,
+            elsewhere=Threads(reactor, "worldmail-digest", DIGESTING).run,
         ),
         trace=traces,
         collector=collector,

@@ -2,12 +2,14 @@
 
 Small content stays in memory. Once it is larger than the inline limit it goes to the content store in pieces, one at a
 time, while the source is asked to wait whenever three of them are on their way: memory does not grow with the message.
+Each piece is digested in a thread while the store writes it.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -23,6 +25,18 @@ _log = Logger()
 PIECE = 256 * 1024
 BEHIND = 768 * 1024
 
+WORTH_A_THREAD = 64 * 1024
+"""Octets that take no longer to digest than a thread takes to answer."""
+
+Elsewhere = Callable[[Callable[[], None]], Awaitable[None]]
+"""Runs what takes its time, in a thread if there is one for it; done when that is done."""
+
+
+def here(work: Callable[[], None]) -> Awaitable[None]:
+    """Where there is no thread: at once."""
+    work()
+    return Ready(None)
+
 
 @implementer(IContentWriter)
 class ContentWriter:
@@ -32,10 +46,18 @@ class ContentWriter:
         contents: where large content goes.
         inline_limit: octets that stay in memory, and later in the database.
         check_room: raises `StorageFull` if a message of that size is too large for the disk.
+        elsewhere: where large content is digested.
     """
 
-    def __init__(self, contents: IContentStore, inline_limit: int, check_room: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        contents: IContentStore,
+        inline_limit: int,
+        check_room: Callable[[int], None],
+        elsewhere: Elsewhere = here,
+    ) -> None:
         self.size = 0
+        self._elsewhere = elsewhere
         self._contents = contents
         self._inline_limit = inline_limit
         self._check_room = check_room
@@ -79,7 +101,7 @@ class ContentWriter:
             spill.abort()
 
     def _begin_to_spill(self) -> _Spill:
-        spill = _Spill(self._contents)
+        spill = _Spill(self._contents, self._elsewhere)
         try:
             self._check_room(self.size)
         except Refusal as error:
@@ -87,10 +109,8 @@ class ContentWriter:
         return spill
 
     def _hand_over(self, spill: _Spill) -> None:
-        piece = b"".join(self._pieces)
-        self._pieces = []
-        self._buffered = 0
-        spill.write(piece)
+        pieces, self._pieces, self._buffered = self._pieces, [], 0
+        spill.write(*pieces)
 
     async def _finish_spilled(self, spill: _Spill, prepend: bytes) -> StagedContent:
         self._over = True
@@ -108,7 +128,7 @@ class ContentWriter:
 
     async def _rewritten(self, prepend: bytes, place: str) -> tuple[_Spill, str]:
         """A new place with `prepend` before the octets of `place`, which is removed."""
-        spill = _Spill(self._contents)
+        spill = _Spill(self._contents, self._elsewhere)
         try:
             spill.write(prepend)
             async for chunk in _chunks(self._contents, place, self.size):
@@ -125,9 +145,10 @@ class ContentWriter:
 class _Spill:
     """Octets on their way to one place, in order, one piece at a time."""
 
-    def __init__(self, contents: IContentStore) -> None:
+    def __init__(self, contents: IContentStore, elsewhere: Elsewhere) -> None:
         self.size = 0
         self.queued = 0
+        self._elsewhere = elsewhere
         self._hash = hashlib.sha256()
         self._writer: IPlaceWriter = contents.create()
         self._pieces: list[bytes] = []
@@ -137,17 +158,17 @@ class _Spill:
         self._over = False
 
     def digest(self) -> bytes:
-        """SHA-256 of all octets given."""
+        """SHA-256 of all octets given; to be asked once it is finished."""
         return self._hash.digest()
 
-    def write(self, piece: bytes) -> None:
-        """Take a piece; after an error it is dropped."""
-        if self._error is not None or not piece:
+    def write(self, *pieces: bytes) -> None:
+        """Take these octets; after an error they are dropped."""
+        size = sum(map(len, pieces))
+        if self._error is not None or not size:
             return
-        self.size += len(piece)
-        self.queued += len(piece)
-        self._hash.update(piece)
-        self._pieces.append(piece)
+        self.size += size
+        self.queued += size
+        self._pieces += pieces
         if not self._running:
             self._running = True
             Deferred.fromCoroutine(self._run())
@@ -203,7 +224,10 @@ class _Spill:
             while self._pieces and self._error is None:
                 piece = b"".join(self._pieces)
                 self._pieces = []
+                digest = self._elsewhere if len(piece) > WORTH_A_THREAD else here
+                digested = digest(partial(self._hash.update, piece))
                 await self._writer.write(piece)
+                await digested
                 self.queued -= len(piece)
                 self._wake()
         except Refusal as error:
