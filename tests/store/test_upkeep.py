@@ -21,7 +21,7 @@ from worldmail.store.files import ContentFiles
 from worldmail.store.ids import AcceptanceIds
 from worldmail.store.provision import new_uidvalidity
 from worldmail.store.space import Reserve, Space
-from worldmail.store.trace import Traces, file_batch, filed_up_to, unfiled
+from worldmail.store.trace import LATE, Traces, file_batch, filed_up_to, unfiled
 from worldmail.store.upkeep import QUIET, TAIL, Periodic, TraceFiling
 
 GRACE = 100
@@ -174,6 +174,27 @@ class TestTraceFiling(StoreCase):
         await self.database.write(many)
         await self.filing.file()
         assert TAIL - 100 <= await self.waiting() <= TAIL
+
+    async def test_a_number_that_turns_up_late_is_filed_and_one_that_never_does_is_waited_for_a_while(self) -> None:
+        async def add(number: int, at: int) -> None:
+            await self.record(number, at, key=f"{number}@x.test")
+            await self.database.write(
+                lambda cursor: cursor.run("UPDATE trace SET id = ? WHERE acceptance = ?", (number, f"ID{number:06d}"))
+            )
+
+        await add(1, NOW)
+        await add(3, NOW)
+        await self.filing.file()
+        assert await self.database.read(filed_up_to) == 1
+        await add(2, NOW)
+        await add(5, NOW)
+        await self.filing.file()
+        assert await self.database.read(filed_up_to) == 3
+        for number in (2, 5):
+            assert [found.acceptance for found in await self.traces.find(f"{number}@x.test")] == [f"ID{number:06d}"]
+        await add(6, NOW + LATE)
+        await self.filing.file()
+        assert await self.waiting() == 0
 
     async def test_old_records_are_forgotten_with_their_keys_but_never_the_newest(self) -> None:
         for number in range(5):
