@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import socket
+import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -76,7 +79,7 @@ def throw(port: int, octets: bytes) -> None:
 def test_a_timer_is_never_late_by_more_than_100_ms(
     make_server: MakeServer, tmp_path: Path, seed: int, work: Callable[[ServerProcess, int], None]
 ) -> None:
-    """The best of a few runs counts: a busy machine holds up a timer as well."""
+    """The best of a few runs counts: a machine whose disk is busy holds up a timer as well."""
     figures: list[float] = []
     while len(figures) < RUNS and min(figures, default=PROMISED_MS) >= PROMISED_MS:
         figures.append(worst_lateness(make_server, tmp_path / f"run{len(figures)}", seed, work))
@@ -84,12 +87,36 @@ def test_a_timer_is_never_late_by_more_than_100_ms(
     assert min(figures) < PROMISED_MS
 
 
+@pytest.mark.parametrize("held_up", ["sleep", "compute"])
+def test_the_watchdog_notices_a_reactor_that_waits_or_computes_also_on_a_busy_machine(
+    make_server: MakeServer, tmp_path: Path, seed: int, held_up: str
+) -> None:
+    hogs = [subprocess.Popen((sys.executable, "-c", "while True: pass")) for _ in range(2 * (os.cpu_count() or 1))]
+    try:
+        environment = {"HOLD_UP": held_up, "HOLD_UP_SECONDS": str(2 * PROMISED_MS / 1000)}
+        worst = worst_lateness(make_server, tmp_path / "run", seed, idle, environment)
+    finally:
+        for hog in hogs:
+            hog.kill()
+            hog.wait()
+    assert worst > PROMISED_MS
+
+
+def idle(server: ServerProcess, seed: int) -> None:
+    """Nothing, for a second."""
+    time.sleep(1)
+
+
 def worst_lateness(
-    make_server: MakeServer, place: Path, seed: int, work: Callable[[ServerProcess, int], None]
+    make_server: MakeServer,
+    place: Path,
+    seed: int,
+    work: Callable[[ServerProcess, int], None],
+    environment: Mapping[str, str] | None = None,
 ) -> float:
     server = make_server((sys.executable, str(LAUNCHER)), place)
     told = place.with_suffix(".worst")
-    server.environment = {"WATCHDOG": str(told)}
+    server.environment = {"WATCHDOG": str(told), **(environment or {})}
     server.start()
     assert server.process is not None
     server.process.send_signal(signal.SIGUSR1)
