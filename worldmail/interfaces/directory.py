@@ -154,7 +154,8 @@ class IDirectoryAdmin(Interface):
     def remove_account(address: Address) -> Awaitable[tuple[Address, ...]]:
         """Remove an account: in one unit it is gone for everybody, in that one and later ones its mail is removed.
 
-        What a crash leaves of that mail is removed by `finish_removals`. Aliases are left as they are; the answer names those that now lead nowhere because of it.
+        What a crash leaves of that mail is removed by `finish_removals`. Aliases are left as they are; the answer
+        names those that now lead nowhere because of it.
         """
 
     def finish_removals() -> Awaitable[None]:

@@ -77,8 +77,9 @@ class Pop3Settings:
     )
     expire: int | None = setting(
         None,
-        """After how many days messages may be removed from the server by a policy of the site, as it is announced
-        to clients (EXPIRE of RFC 2449); this setting itself removes nothing. Empty: NEVER.""",
+        """After how many days messages may be removed from the server by a policy of the site. It is announced to
+        clients (EXPIRE of RFC 2449) and does nothing else: WorldMail removes no message for its age, whatever stands
+        here. Set it where something of the site's own does. Empty: NEVER.""",
         check=_days,
         example=90,
     )
