@@ -12,6 +12,7 @@ The built-in parts go through the same door.
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any
 
@@ -117,16 +118,24 @@ class ContentStorePlugin:
         store: "package.module:callable"; called with `Foundations`, gives an `IContentStore`.
         settings: "package.module:Class" of its settings, if it has any; `store` finds them at
             `foundations.settings.content_stores[name]`.
+        check: "package.module:callable", if there is anything to be told beforehand; called with the whole
+            configuration, gives sentences, see `IContentStorePlugin.check`.
     """
 
     name: str = field(validator=_NAME)
     _store: str = field(validator=_PATH)
     _settings: str | None = field(default=None, validator=validators.optional(_PATH))
+    _check: str | None = field(default=None, validator=validators.optional(_PATH))
 
     def settings(self) -> type[Any] | None:
         """See `IContentStorePlugin.settings`."""
         loaded: type[Any] | None = None if self._settings is None else load(self._settings)
         return loaded
+
+    def check(self, settings: Any) -> Iterable[str]:
+        """See `IContentStorePlugin.check`."""
+        found: Iterable[str] = () if self._check is None else load(self._check)(settings)
+        return found
 
     def create(self, foundations: Foundations) -> IContentStore:
         """See `IContentStorePlugin.create`."""

@@ -45,6 +45,15 @@ def test_a_part_is_called_with_what_it_is_built_from() -> None:
     assert plugin.service(7, 2) == (3, 1)
 
 
+def test_a_content_store_may_have_settings_and_something_to_say_beforehand() -> None:
+    plain = ContentStorePlugin(name="x", store="a:b")
+    assert plain.settings() is None
+    assert list(plain.check("whatever")) == []
+    full = ContentStorePlugin(name="x", store="a:b", settings="textwrap:TextWrapper", check="builtins:sorted")
+    assert full.settings() is textwrap.TextWrapper
+    assert full.check(["wrong", "also wrong"]) == ["also wrong", "wrong"]
+
+
 @pytest.mark.parametrize("name", ["", "X", "a b", "1a", "a" * 40])
 def test_a_name_that_could_be_no_section_is_refused(name: str) -> None:
     with pytest.raises(ValueError):

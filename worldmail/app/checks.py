@@ -92,11 +92,20 @@ def check_plugins(settings: Settings) -> Iterator[Finding]:
     if settings.store.content not in stores:
         text = f"no content store {settings.store.content!r} is installed; there are: {', '.join(sorted(stores))}"
         yield Finding(text=text, key=("store", "content"))
+    yield from check_contents(settings)
     sources = {plugin.name for plugin in find(IDirectorySourcePlugin)}
     for number, name in enumerate(settings.directory.sources):
         if name not in sources:
             text = f"no directory source {name!r} is installed; there are: {', '.join(sorted(sources))}"
             yield Finding(text=text, key=("directory", "sources", number))
+
+
+def check_contents(settings: Settings) -> Iterator[Finding]:
+    """What the content store has to say about where it is led."""
+    for plugin in find(IContentStorePlugin):
+        if plugin.name == settings.store.content:
+            for text in plugin.check(settings):
+                yield Finding(text=text, key=(plugin.name,) if plugin.settings() else ("store", "content"))
 
 
 def check_names(settings: Settings) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,12 @@ class IContentStorePlugin(Interface):
 
     def settings() -> type[Any] | None:
         """The class of its settings, which `Foundations` has at `settings.content_stores[name]`; None: it has none."""
+
+    def check(settings: Any) -> Iterable[str]:
+        """What is wrong with where this configuration leads, a sentence each, for `worldmail check`.
+
+        May take some seconds; changes nothing.
+        """
 
     def create(foundations: Foundations) -> IContentStore:
         """The store; opens nothing before its first use."""

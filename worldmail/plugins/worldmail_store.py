@@ -7,4 +7,5 @@ s3 = ContentStorePlugin(
     name="s3",
     store="worldmail.store.s3.opening:content_objects",
     settings="worldmail.store.s3.settings:S3Settings",
+    check="worldmail.store.s3.checks:check_bucket",
 )

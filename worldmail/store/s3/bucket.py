@@ -152,11 +152,6 @@ class Bucket:
         pages = self._pages(ask, {"part-number-marker": "NextPartNumberMarker"}, patience)
         return max((_moment(part, "LastModified") for page in pages for part in page.all("Part")), default=None)
 
-    def probe(self, prefix: str, end: float) -> Answer:
-        """The answer to a listing of one key, whatever it is."""
-        query = [("list-type", "2"), ("max-keys", "1"), ("prefix", prefix)]
-        return self.exchange.ask(Ask(method="GET", query=query, most=MOST_OCTETS), end)
-
     def _pages(self, ask: Ask, markers: Mapping[str, str], patience: float) -> Iterator[Element]:
         """The pages of a listing; none if what is listed is gone.
 

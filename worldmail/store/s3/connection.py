@@ -19,6 +19,8 @@ from typing import Any, BinaryIO
 
 from attrs import define, frozen
 
+from worldmail.errors import ConfigurationError
+
 IDLE = 15.0
 """Seconds for which an idle connection is kept; services close theirs after 20 and more."""
 
@@ -160,7 +162,7 @@ class Connections:
             most: the longest reply that is taken, in octets.
             end: when the time for it is up (monotonic).
 
-        Raises: `Unanswered`.
+        Raises: `Unanswered`, `ConfigurationError` if ca_file cannot be read.
         """
         try:
             with self._connection(Patience(idle=self._timeout, end=end)) as connection:
@@ -222,9 +224,13 @@ class Connections:
 
     def _tls(self) -> ssl.SSLContext | None:
         if self._endpoint.encrypted and self._context is None:
-            self._context = ssl.create_default_context(cafile=None if self._ca_file is None else str(self._ca_file))
-            self._context.minimum_version = ssl.TLSVersion.TLSv1_2
-            self._context.sslsocket_class = _TlsSocket
+            try:
+                made = ssl.create_default_context(cafile=None if self._ca_file is None else str(self._ca_file))
+            except OSError as error:
+                raise ConfigurationError(f"[s3] ca_file: {self._ca_file}: {error.strerror or error}") from None
+            made.minimum_version = ssl.TLSVersion.TLSv1_2
+            made.sslsocket_class = _TlsSocket
+            self._context = made
         return self._context
 
 

@@ -77,7 +77,7 @@ def _credentials(found: Mapping[str, str], where: str) -> Credentials:
     names = {name: name if where else name.upper() for name in found}
     for name in (KEY_ID, SECRET):
         if not found[name]:
-            told = where or "credentials is not set, and neither is the environment variable "
+            told = where or "[s3] credentials is not set, and neither is the environment variable "
             raise ConfigurationError(f"{told}{names[name]}{' is missing' if where else ''}")
     for name, value in found.items():
         if value and _WORD.fullmatch(value) is None:

@@ -127,15 +127,15 @@ class Exchange:
         path = canonical_path(self.root + ask.key) if ask.key else self.root.rstrip("/") or "/"
         headers = {**ask.headers, "host": self.host, "content-length": str(ask.length)}
         request = Request(method=ask.method, path=path, query=ask.query, headers=headers, digest=ask.digest)
-        try:
-            headers = sign(request, self.credentials.get(), self.region, self.now())
-        except ConfigurationError as error:
-            raise TemporaryFailure(reason=str(error)) from None
         if not isinstance(ask.body, bytes):
             ask.body.seek(0)
         query = canonical_query(ask.query)
         target = f"{path}?{query}" if query else path
-        return self.connections.ask(ask.method, target, headers, ask.body, most=ask.most, end=end)
+        try:
+            headers = sign(request, self.credentials.get(), self.region, self.now())
+            return self.connections.ask(ask.method, target, headers, ask.body, most=ask.most, end=end)
+        except ConfigurationError as error:
+            raise TemporaryFailure(reason=str(error)) from None
 
 
 def told(answer: Answer) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,8 +17,6 @@ from worldmail.store.s3.contents import ContentObjects
 from worldmail.store.s3.credentials import CredentialSource
 from worldmail.store.s3.exchange import Exchange
 from worldmail.store.s3.settings import S3Settings
-
-_LOOPBACK = ("localhost", "::1")
 
 
 def content_objects(foundations: Foundations) -> ContentObjects:
@@ -78,10 +77,8 @@ def _endpoint(settings: S3Settings) -> tuple[Endpoint, str]:
     url = urlsplit(settings.endpoint or f"https://s3.{settings.region}.amazonaws.com")
     encrypted = url.scheme == "https"
     host = url.hostname or ""
-    if not encrypted and not (settings.cleartext or host in _LOOPBACK or host.startswith("127.")):
-        raise ConfigurationError(
-            f"[s3] endpoint: {settings.endpoint} is not encrypted: expected https://, or cleartext"
-        )
+    if not encrypted and not (settings.cleartext or _is_loopback(host)):
+        raise ConfigurationError(f"[s3] endpoint: {settings.endpoint}: expected https://, or cleartext = true")
     standard = 443 if encrypted else 80
     try:
         port = standard if url.port is None else url.port
@@ -89,3 +86,10 @@ def _endpoint(settings: S3Settings) -> tuple[Endpoint, str]:
         raise ConfigurationError(f"[s3] endpoint: {settings.endpoint} has no port that can be") from None
     name = f"[{host}]" if ":" in host else host
     return Endpoint(host=host, port=port, encrypted=encrypted), name if port == standard else f"{name}:{port}"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
