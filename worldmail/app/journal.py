@@ -24,6 +24,7 @@ from zope.interface import implementer
 
 from worldmail.app.sink import Sink
 from worldmail.interfaces.world import IJournal
+from worldmail.wire.flat_json import FlatJson
 
 BATCH_SECONDS = 0.1
 BATCH_OCTETS = 64 * 1024
@@ -32,6 +33,7 @@ EARLY_LINES = 1000
 LEGACY = "log_legacy"
 
 _encode = json.JSONEncoder(separators=(",", ":"), default=str, check_circular=False).encode
+_render = FlatJson(ascii=True).render
 
 
 class Stamps:
@@ -50,7 +52,7 @@ class Stamps:
 
 def json_line(at: str, event: str, fields: dict[str, Any]) -> str:
     """One record as a JSON object and a line end."""
-    line = _encode({"at": at, "event": event, **fields})
+    line = _render({"at": at, "event": event, **fields})
     if "\x7f" in line:
         line = line.replace("\x7f", "\\u007f")
     return line + "\n"

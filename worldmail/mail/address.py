@@ -16,11 +16,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import cached_property
 
-from attrs import frozen
+from attrs import field, frozen
 
-from worldmail.mail.domain import check_domain, normal_domain
+from worldmail.mail.domain import normal_domain
 
 MAXIMUM_LOCAL_OCTETS = 64  # RFC 5321 §4.5.3.1.1
 _MAXIMUM_TEXT = 1024
@@ -43,16 +42,27 @@ class Address:
 
     Two addresses are equal if they are written alike; those with the same `key` lead to the same place.
 
+    Attributes:
+        key: the text to look up, "local@domain", both parts normalised, never quoted; "local@" if unqualified. The
+            local part is folded for case (NFC of the case folding), the domain is in A-labels. The last "@"
+            separates the parts. Equal for all spellings that a person takes for the same.
+
     Raises: ValueError if either part breaks RFC 5321 §4.1.2, RFC 6531 §3.3 or a limit of §4.5.3.1.
     """
 
     local: str
     domain: str
+    key: str = field(init=False, eq=False, repr=False)
+    _text: str = field(init=False, eq=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
-        _check_local(self.local)
-        if self.domain:
-            check_domain(self.domain)
+        # Every address is looked up and written, most of them several times: both texts are made once, here.
+        local, domain = self.local, self.domain
+        written = _written(local)
+        _check_local(local, written)
+        folded = local.lower() if local.isascii() else _fold(local)
+        object.__setattr__(self, "key", f"{folded}@{normal_domain(domain) if domain else ''}")
+        object.__setattr__(self, "_text", f"{written}@{domain}" if domain else written)
 
     @classmethod
     def parse(cls, text: str) -> Address:
@@ -82,28 +92,17 @@ class Address:
 
     def __str__(self) -> str:
         """The address as it goes on the wire, quoted where it must be; `parse` reads it back."""
-        local = _written(self.local)
-        return f"{local}@{self.domain}" if self.domain else local
-
-    @cached_property
-    def key(self) -> str:
-        """The text to look up: "local@domain", both parts normalised, never quoted; "local@" if unqualified.
-
-        The local part is folded for case (NFC of the case folding), the domain is in A-labels. The
-        last "@" separates the parts. Equal for all spellings that a person takes for the same.
-        """
-        return f"{self.local_key}@{self.domain_key}"
+        return self._text
 
     @property
     def local_key(self) -> str:
         """The normalised local part."""
-        local = self.local
-        return local.lower() if local.isascii() else _fold(local)
+        return self.key.rpartition("@")[0]
 
     @property
     def domain_key(self) -> str:
         """The normalised domain: lower case, A-labels; "" if unqualified."""
-        return normal_domain(self.domain) if self.domain else ""
+        return self.key.rpartition("@")[2]
 
     @property
     def is_ascii(self) -> bool:
@@ -129,13 +128,13 @@ class Address:
             return self, None
 
 
-def _check_local(local: str) -> None:
+def _check_local(local: str, written: str) -> None:
     # The length is that of the shortest way to write it.
     if not local:
         raise ValueError("the local part is empty")
     if _PLAIN.fullmatch(local) is None and any(_unfit(character) for character in local[:_MAXIMUM_TEXT]):
         raise ValueError("the local part holds a control character")
-    if len(local) > MAXIMUM_LOCAL_OCTETS or len(_written(local).encode()) > MAXIMUM_LOCAL_OCTETS:
+    if len(local) > MAXIMUM_LOCAL_OCTETS or len(written.encode()) > MAXIMUM_LOCAL_OCTETS:
         raise ValueError(f"the local part has more than {MAXIMUM_LOCAL_OCTETS} octets")
 
 

@@ -20,20 +20,11 @@ _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 
 
-def check_domain(text: str) -> None:
-    """Raise ValueError unless `text` is a domain name (of A-labels or U-labels) or an address literal.
-
-    RFC 5321 §4.1.2 and §4.1.3, RFC 6531 §3.3 for U-labels; underscores are let pass. No final dot.
-    """
-    if len(text) <= MAXIMUM_OCTETS and _DOMAIN.fullmatch(text):
-        return
-    normal_domain(text)
-
-
 def normal_domain(text: str) -> str:
     """The form to compare and to look up: ASCII, lower case; "[192.0.2.1]", "[ipv6:2001:db8::1]" for literals.
 
-    Raises: ValueError if `text` is neither a domain name nor an address literal.
+    Raises: ValueError if `text` is neither a domain name (of A-labels or U-labels; RFC 5321 §4.1.2, RFC 6531 §3.3;
+        underscores are let pass, a final dot is not) nor an address literal (§4.1.3).
     """
     if text.startswith("["):
         address = literal_address(text)

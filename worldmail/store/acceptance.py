@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from operator import attrgetter
@@ -21,6 +20,7 @@ from worldmail.store.content import keep_content
 from worldmail.store.ids import AcceptanceIds
 from worldmail.store.space import Space
 from worldmail.store.writer import ContentWriter, Elsewhere, here
+from worldmail.wire.flat_json import FlatJson
 
 _log = Logger()
 
@@ -35,7 +35,7 @@ _ADD = (
 )
 _AT_PLACE = "SELECT 1 FROM content WHERE place = ?"
 
-_to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_to_json = FlatJson(ascii=False).render
 
 
 @implementer(IAcceptance)

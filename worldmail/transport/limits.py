@@ -6,12 +6,13 @@ Counters live in this process, are bounded in number, and forget an address a mi
 
 from __future__ import annotations
 
-import socket
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from ipaddress import IPv4Network, IPv6Network
 
 from attrs import define, field
+
+from worldmail.wire.networks import NetworkSet, packed_address
 
 MINUTE = 60.0
 LATELY = 3600.0
@@ -23,16 +24,8 @@ PRUNE_AT = 10_000
 
 def address_key(host: str) -> bytes:
     """What counts as one address: 4 octets for IPv4 (also mapped into IPv6), the first 8 for IPv6; text if neither."""
-    try:
-        if ":" not in host:
-            return socket.inet_pton(socket.AF_INET, host)
-        packed = socket.inet_pton(socket.AF_INET6, host.partition("%")[0])
-    except OSError:
-        return host.encode("utf-8", "surrogateescape")
-    return packed[12:] if packed.startswith(_MAPPED) else packed[:8]
-
-
-_MAPPED = b"\0" * 10 + b"\xff\xff"
+    packed = packed_address(host)
+    return host.encode("utf-8", "surrogateescape") if packed is None else packed[:8]
 
 
 @define
@@ -69,24 +62,20 @@ class Limits:
     open: int = field(default=0, init=False)
     _usage: dict[bytes, Usage] = field(factory=dict, init=False)
     _sessions: dict[int, int] = field(factory=dict, init=False)
-    _masks: list[tuple[int, int, int]] = field(init=False)
+    _exempt: NetworkSet = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._masks = _masks(self.exempt)
+        self._exempt = NetworkSet(self.exempt)
 
     def reconfigure(self, other: Limits) -> None:
         """Take the figures of another; what is counted stays."""
         self.connections, self.total = other.connections, other.total
         self.handshakes, self.events, self.accounts = other.handshakes, other.events, other.accounts
-        self.exempt, self._masks = other.exempt, other._masks
+        self.exempt, self._exempt = other.exempt, other._exempt
 
     def is_exempt(self, host: str) -> bool:
         """True in one of the exempt networks."""
-        if not self._masks:
-            return False
-        key = _whole(host)
-        value = int.from_bytes(key, "big")
-        return any(len(key) == size and value & mask == network for size, network, mask in self._masks)
+        return host in self._exempt
 
     def admit(self, host: str, exempt: bool = False) -> str | None:
         """Count a new connection (whatever the answer); None, or why it is one too many."""
@@ -164,19 +153,3 @@ class Limits:
                 del self._usage[key]
             if len(self._usage) < PRUNE_AT:
                 return
-
-
-def _whole(host: str) -> bytes:
-    """All octets of an address; b"" if it is none."""
-    try:
-        if ":" not in host:
-            return socket.inet_pton(socket.AF_INET, host)
-        packed = socket.inet_pton(socket.AF_INET6, host.partition("%")[0])
-    except OSError:
-        return b""
-    return packed[12:] if packed.startswith(_MAPPED) else packed
-
-
-def _masks(networks: Iterable[IPv4Network | IPv6Network]) -> list[tuple[int, int, int]]:
-    """(octets, network, mask) for each."""
-    return [(net.max_prefixlen // 8, int(net.network_address), int(net.netmask)) for net in networks]

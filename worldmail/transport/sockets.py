@@ -81,12 +81,20 @@ class EagerServer(tcp.Server):
 
     def doRead(self) -> Any:
         """Read once; closes at once if that made the protocol close with nothing left to send."""
+        try:
+            data = self.socket.recv(self.bufferSize)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return main.CONNECTION_LOST
+        if not data:
+            return main.CONNECTION_DONE
         self._reading = True
         try:
-            why = _SERVER.doRead(self)
+            self.protocol.dataReceived(data)  # in TLS, that of the layer in between
         finally:
             self._reading = False
-        return main.CONNECTION_DONE if self._done else why
+        return main.CONNECTION_DONE if self._done else None
 
     def loseConnection(self) -> None:
         """Close when everything is sent."""

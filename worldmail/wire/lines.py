@@ -61,6 +61,8 @@ class LineBuffer:
         """
         if self._pieces:
             self._join()
+        elif self._start == len(self._data):
+            return None
         if self._skipping and not self._skip():
             return None
         start = self._start

@@ -15,6 +15,7 @@ from worldmail.protocols.pop3.session import Session
 from worldmail.protocols.pop3.settings import Pop3Settings
 from worldmail.protocols.pop3.site import Site
 from worldmail.protocols.pop3.verbs import COMMANDS, ROWS
+from worldmail.wire.networks import NetworkSet
 
 _NOBODY = Peer(session="", host="", port=0, local_host="", local_port=0)
 
@@ -29,7 +30,7 @@ def make_site(
         rows=ROWS,
         commands=COMMANDS,
         delays=delays or LoginDelays(settings.login_delay),
-        plaintext=world.settings.auth.plaintext_without_tls,
+        plaintext=NetworkSet(world.settings.auth.plaintext_without_tls),
         offers_tls=offers_tls,
     )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import binascii
-import ipaddress
 import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -15,11 +14,10 @@ from worldmail.interfaces.world import World
 from worldmail.protocols.pop3.delays import LoginDelays
 from worldmail.protocols.pop3.settings import Pop3Settings
 from worldmail.wire.commands import Command
+from worldmail.wire.networks import NetworkSet
 
 if TYPE_CHECKING:
     from worldmail.protocols.pop3.session import Session
-
-Networks = Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network]
 
 
 @frozen(kw_only=True)
@@ -39,7 +37,7 @@ class Site:
     rows: Sequence[Command[Session]]
     commands: Mapping[bytes, Command[Session]]
     delays: LoginDelays
-    plaintext: Networks = ()
+    plaintext: NetworkSet = NetworkSet()
     offers_tls: bool = True
     random: Callable[[int], bytes] = os.urandom
 
@@ -50,11 +48,4 @@ class Site:
 
     def takes_plaintext(self, peer: Peer) -> bool:
         """May this peer send a password without TLS?"""
-        if not self.plaintext:
-            return False
-        try:
-            address = ipaddress.ip_address(peer.host.partition("%")[0])
-        except ValueError:
-            return False
-        mapped = getattr(address, "ipv4_mapped", None) or address
-        return any(mapped in network for network in self.plaintext)
+        return peer.host in self.plaintext

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from attrs import frozen
 
@@ -12,6 +11,7 @@ from worldmail.interfaces.world import World
 from worldmail.protocols.smtp.replies import reply
 from worldmail.protocols.smtp.settings import SmtpListener, SmtpSettings
 from worldmail.wire.commands import Command, command_table
+from worldmail.wire.networks import NetworkSet
 
 if TYPE_CHECKING:
     from worldmail.protocols.smtp.session import Session
@@ -26,6 +26,7 @@ class Entrance:
         rows: every command, in the order in which capabilities are announced.
         commands: the same by word.
         greeting: what is sent first (RFC 5321 §3.1).
+        plaintext: networks whose clients may send a password in the clear.
     """
 
     world: World
@@ -35,6 +36,7 @@ class Entrance:
     rows: tuple[Command[Session], ...]
     commands: dict[bytes, Command[Session]]
     greeting: bytes
+    plaintext: NetworkSet
 
     @classmethod
     def make(
@@ -50,6 +52,7 @@ class Entrance:
             rows=tuple(rows),
             commands=command_table(rows),
             greeting=reply(220, "", f"{host} ESMTP WorldMail"),
+            plaintext=NetworkSet(world.settings.auth.plaintext_without_tls),
         )
 
     @property
@@ -65,12 +68,4 @@ class Entrance:
 
     def plaintext_allowed(self, host: str) -> bool:
         """True if the site lets this client send a password in the clear."""
-        networks: Any = self.world.settings.auth.plaintext_without_tls
-        if not networks:
-            return False
-        try:
-            address = ipaddress.ip_address(host.partition("%")[0])
-        except ValueError:
-            return False
-        mapped = getattr(address, "ipv4_mapped", None) or address
-        return any(mapped in network for network in networks)
+        return host in self.plaintext
