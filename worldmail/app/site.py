@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-from attrs import frozen
+from attrs import field, frozen
 
 from worldmail.config.fields import Listen
 from worldmail.config.sample import render
-from worldmail.config.settings import CertificateSettings, ServerSettings, Settings, TlsSettings
+from worldmail.config.settings import CertificateSettings, DatabaseSettings, ServerSettings, Settings, TlsSettings
 from worldmail.errors import AlreadyThere, ConfigurationError
 from worldmail.interfaces.directory import IDirectoryAdmin
 from worldmail.mail.address import Address
@@ -29,13 +29,18 @@ PASSWORD_LENGTH = 20  # of 32 characters: 100 bits
 
 @frozen(kw_only=True)
 class Plan:
-    """What `worldmail init` was asked for. `listen` None and `port_base` 0 leave the protocols' own defaults."""
+    """What `worldmail init` was asked for. `listen` None and `port_base` 0 leave the protocols' own defaults.
+
+    Args:
+        database: where its tables are made.
+    """
 
     directory: Path
     domain: str
     hostname: str
     listen: str | None = None
     port_base: int = 0
+    database: DatabaseSettings = field(factory=DatabaseSettings)
 
     @property
     def file(self) -> Path:
@@ -59,6 +64,7 @@ def settings_of(
 
     return Settings(
         server=ServerSettings(hostname=plan.hostname),
+        database=plan.database,
         tls=TlsSettings(certificates=(CertificateSettings(certificate=CERTIFICATE, key=KEY),)),
         content_stores={name: kind() for name, kind in store_classes.items()},
         protocols={name: move_listeners(kind(), moved) for name, kind in protocol_classes.items()},

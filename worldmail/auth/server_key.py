@@ -92,7 +92,9 @@ def is_bound(cursor: Cursor, key: ServerKey) -> bool:
     """A unit of work that only reads: whether the database is bound to a key. Raises `ConfigurationError` as above."""
     row = cursor.one("SELECT value FROM fact WHERE name = ?", (_FACT,))
     if row is not None and not hmac.compare_digest(row[0], _mark(key)):
-        raise ConfigurationError("the server key is not the one that this database was made with")
+        raise ConfigurationError(
+            f"the server key is not the one that this database was made with: {FILE_NAME} has to be a copy of that one"
+        )
     return row is not None
 
 

@@ -15,6 +15,7 @@ from worldmail.errors import WorldMailError
 
 if TYPE_CHECKING:
     from worldmail.app.checks import Finding
+    from worldmail.config.lines import KeyPath
     from worldmail.config.settings import Settings
     from worldmail.interfaces.database import Cursor
 
@@ -59,27 +60,33 @@ def _conclude(as_json: bool, told: list[tuple[str, str]], protocols: list[str]) 
 def _check_store(settings: Settings, finding: type[Finding]) -> list[Finding]:
     """The database has the schema of this release, fits the server key, and each domain has its postmaster."""
     from worldmail.auth.server_key import FILE_NAME, is_bound, read_server_key
-    from worldmail.database.look import looking_at
+    from worldmail.database.opening import look_at
 
-    database = Path(settings.data, settings.database.file)
-    if not database.exists():
-        return [finding(text=f"{database}: there is no database yet; the first start makes it", serious=False)]
-    if not os.access(database, os.R_OK | os.W_OK):
-        return [finding(text=f"{database}: cannot be read and written by who runs this")]
+    embedded = settings.database.engine == "sqlite"
+    name = "the PostgreSQL database"
+    key: KeyPath = ("database", "url")
+    if embedded:
+        file = Path(settings.data, settings.database.file)
+        name, key = str(file), ()
+        if not file.exists():
+            return [finding(text=f"{file}: there is no database yet; the first start makes it", serious=False)]
+        if not os.access(file, os.R_OK | os.W_OK):
+            return [finding(text=f"{file}: cannot be read and written by who runs this")]
     try:
-        with looking_at(str(database)) as look:
+        with look_at(settings.database, str(settings.data)) as look:
             if look.schema < look.newest:
-                return [finding(text=_older(database, look.schema, look.newest), serious=False)]
+                text = _older(name, look.schema, look.newest, "after a backup" if embedded else "make a backup before")
+                return [finding(text=text, key=key, serious=False)]
             is_bound(look.cursor, read_server_key(settings.data / FILE_NAME))
             return _check_directory(look.cursor, finding)
     except (WorldMailError, OSError) as error:
-        return [finding(text=str(error))]
+        return [finding(text=str(error), key=key)]
 
 
-def _older(database: Path, schema: int, newest: int) -> str:
+def _older(database: str, schema: int, newest: int, backup: str) -> str:
     if not schema:
         return f"{database}: the database is empty; the next start makes its tables"
-    return f"{database} has schema {schema}, this program knows {newest}: the next start migrates it, after a backup"
+    return f"{database} has schema {schema}, this program knows {newest}: the next start migrates it, {backup}"
 
 
 def _check_directory(cursor: Cursor, finding: type[Finding]) -> list[Finding]:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from worldmail.cli.output import json_option, show_done
 from worldmail.errors import BadValue
+
+if TYPE_CHECKING:
+    from worldmail.config.settings import DatabaseSettings
 
 
 @click.command()
@@ -22,8 +26,21 @@ from worldmail.errors import BadValue
     default=0,
     help="Add this to every standard port: 2000 makes SMTP 2025, POP3 2110.",
 )
+@click.option("--database", metavar="URL", help="Keep accounts and mail in this PostgreSQL database, to be shared.")
+@click.option(
+    "--database-password-file", type=click.Path(dir_okay=False, exists=True), help="The password of its user."
+)
 @json_option
-def init(directory: str, domain: str, hostname: str | None, listen: str | None, port_base: int, as_json: bool) -> None:
+def init(
+    directory: str,
+    domain: str,
+    hostname: str | None,
+    listen: str | None,
+    port_base: int,
+    database: str | None,
+    database_password_file: str | None,
+    as_json: bool,
+) -> None:
     """Make a new site in DIRECTORY: configuration, store, a self-signed certificate and postmaster@DOMAIN."""
     from worldmail.app import site
     from worldmail.app.ground import protocol_classes, store_classes
@@ -37,6 +54,7 @@ def init(directory: str, domain: str, hostname: str | None, listen: str | None, 
         hostname=_domain(hostname or domain),
         listen=_address(listen),
         port_base=port_base,
+        database=_database(database, database_password_file),
     )
     site.check_new(plan)
     site.make_directory(plan)
@@ -62,6 +80,17 @@ def _tell(as_json: bool, file: Path, address: str, password: str) -> None:
         sentence += f"\nthe password of {address} is in {kept}"
         facts["password_file"] = str(kept)
     show_done(as_json, f"{sentence}\nstart it: twistd -n worldmail --config {file}", **facts)
+
+
+def _database(url: str | None, password_file: str | None) -> DatabaseSettings:
+    from worldmail.config.settings import DatabaseSettings
+
+    if url is None:
+        if password_file is not None:
+            raise BadValue("--database-password-file goes with --database")
+        return DatabaseSettings()
+    file = None if password_file is None else Path(password_file).absolute()
+    return DatabaseSettings(engine="postgres", url=url, password_file=file)
 
 
 def _domain(text: str) -> str:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import frozen
 
 from worldmail.database.file import DatabaseFile
+from worldmail.database.look import Look, looking_at
 from worldmail.database.sqlite import SqliteDatabase
 from worldmail.errors import ConfigurationError
 from worldmail.interfaces.database import IChanges, IDatabase
 from worldmail.interfaces.store import IMaildropLocks
+
+if TYPE_CHECKING:
+    from worldmail.database.postgres.server import PostgresServer
 
 
 class DatabaseOptions(Protocol):
@@ -63,16 +68,31 @@ def open_database(settings: DatabaseOptions, data_dir: str, reactor: Any) -> Dat
     return DatabaseParts(database=database, changes=database.changes)
 
 
+def look_at(settings: DatabaseOptions, data_dir: str) -> AbstractContextManager[Look]:
+    """Look at the database that the settings name; nothing is changed. Raises `ConfigurationError`, `SchemaTooNew`."""
+    if settings.engine == "postgres":
+        server = _server(settings)
+        from worldmail.database.postgres import look
+
+        return look.looking_at(server)
+    return looking_at(os.path.join(data_dir, settings.file))
+
+
 def _postgres(settings: DatabaseOptions, reactor: Any) -> DatabaseParts:
+    server = _server(settings)
+    from worldmail.database.postgres.database import PostgresDatabase
+
+    patience = float(settings.busy_timeout)
+    database = PostgresDatabase(server, reactor, connections=settings.connections, patience=patience)
+    return DatabaseParts(database=database, changes=database.changes, locks=database.locks)
+
+
+def _server(settings: DatabaseOptions) -> PostgresServer:
     try:
-        from worldmail.database.postgres.database import PostgresDatabase
         from worldmail.database.postgres.server import PostgresServer
     except ImportError as error:
         raise ConfigurationError(
             f'[database] engine = "postgres" needs the package psycopg ({error}): pip install "worldmail[postgres]"'
         ) from None
     password_file = None if settings.password_file is None else str(settings.password_file)
-    timeout = float(settings.busy_timeout)
-    server = PostgresServer(url=settings.url, password_file=password_file, lock_timeout=timeout)
-    database = PostgresDatabase(server, reactor, connections=settings.connections, patience=timeout)
-    return DatabaseParts(database=database, changes=database.changes, locks=database.locks)
+    return PostgresServer(url=settings.url, password_file=password_file, lock_timeout=float(settings.busy_timeout))

@@ -104,22 +104,34 @@ class PostgresProcess:
             )
         self._wait()
 
-    def url(self, schema: str | None = None, database: str = "postgres") -> str:
-        """A connection string for all in this schema (a new one unless named), which is made if need be."""
+    def url(self, schema: str | None = None, database: str = "postgres", port: int = 0) -> str:
+        """A connection string for all in this schema (a new one unless named), which is made if need be.
+
+        `port` is that of what stands in front of the server.
+        """
         import psycopg
 
         schema = schema or f"test_{next(self._schemas)}"
-        plain = f"postgresql://postgres:{PASSWORD.replace(' ', '%20')}@127.0.0.1:{self.port}/{database}"
+        user = f"postgres:{PASSWORD.replace(' ', '%20')}"
+        plain = f"postgresql://{user}@127.0.0.1:{port or self.port}/{database}"
         with psycopg.connect(plain, autocommit=True) as connection:
             connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}".encode())
         return f"{plain}?options=-csearch_path%3D{schema}"
 
-    def database(self, reactor: Any, url: str | None = None, **options: Any) -> Any:
+    def rows(self, url: str, sql: str) -> list[tuple[Any, ...]]:
+        """What is there now, seen from outside."""
+        import psycopg
+
+        with psycopg.connect(url, autocommit=True) as connection:
+            done = connection.execute(sql.encode())
+            return done.fetchall() if done.description else []
+
+    def database(self, reactor: Any, url: str | None = None, lock_timeout: float = 5.0, **options: Any) -> Any:
         """A `PostgresDatabase` there, not started; an empty one if no url is given."""
         from worldmail.database.postgres.database import PostgresDatabase
         from worldmail.database.postgres.server import PostgresServer
 
-        server = PostgresServer(url=url or self.url(), password_file=None, lock_timeout=5.0)
+        server = PostgresServer(url=url or self.url(), password_file=None, lock_timeout=lock_timeout)
         return PostgresDatabase(server, reactor, **{"connections": 6, "patience": 2.0, **options})
 
     def kill(self) -> None:

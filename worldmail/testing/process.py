@@ -60,6 +60,7 @@ class ServerProcess:
         program: what is run in place of twistd: a launcher that injects faults, or strace and the like in front of it.
         environment: variables beside those of this process.
         output: where stdout and stderr go (default: DIRECTORY.log).
+        init_options: beside those that every site of tests needs.
     """
 
     directory: Path
@@ -67,6 +68,7 @@ class ServerProcess:
     program: tuple[str, ...] = TWISTD
     environment: Mapping[str, str] = field(factory=dict)
     output: Path | None = None
+    init_options: tuple[str, ...] = ()
     port_base: int = field(factory=free_port_base)
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
@@ -93,7 +95,7 @@ class ServerProcess:
     def initialise(self) -> None:
         """`worldmail init`."""
         place = ("--listen", "127.0.0.1", "--port-base", str(self.port_base))
-        self._cli("init", str(self.directory), "--domain", self.domain, *place)
+        self._cli("init", str(self.directory), "--domain", self.domain, *place, *self.init_options)
 
     def command(self, *arguments: str, stdin: str = "") -> str:
         """Run `worldmail --config ... ARGUMENTS`; its stdout. Raises CalledProcessError."""

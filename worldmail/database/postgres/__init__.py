@@ -12,7 +12,7 @@ those of other nodes in every order. Reads see one moment (REPEATABLE READ, READ
 so whatever runs beside them on any node, what is committed is as if they had run one after another; a unit that
 would break that is run again. A unit marked `Shared` runs READ COMMITTED and waits where another would be run again.
 
-What can go wrong. A conflict (serialization failure, deadlock, a lock not had in time) and a connection that was
+What can go wrong. A conflict (serialization failure, deadlock) and a connection that was
 lost before COMMIT was sent: nothing was kept, the unit is run again, so and so often. While the server cannot be
 reached, units wait for as long as `busy_timeout`, then they fail temporarily. If the connection is lost while a
 COMMIT is under way, nobody knows what became of it: the unit fails temporarily, is not run again and never

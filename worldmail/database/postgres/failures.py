@@ -6,15 +6,15 @@ import psycopg
 
 from worldmail.errors import Refusal, StorageFull, TemporaryFailure
 
-CONFLICTS = frozenset({"40001", "40P01", "55P03"})
-"""serialization_failure, deadlock_detected, lock_not_available: the unit may succeed when it is run again."""
+CONFLICTS = frozenset({"40001", "40P01"})
+"""serialization_failure, deadlock_detected: the unit may succeed when it is run again."""
 
 _GONE = frozenset({"57P01", "57P02", "57P03", "57P05", "25P03", "25P04", "25006"})
 """The server ended the session, starts or stops, or is one that only reads (a standby): connect anew."""
 
 _DISK_FULL = "53100"
-_SHORT = ("53", "54", "57", "58", "XX")
-"""Classes: resources, limits, an operator's intervention, the system, internal errors."""
+_SHORT = ("55P03", "53", "54", "57", "58", "XX")
+"""A lock not had in time; the classes resources, limits, an operator's intervention, the system, internal errors."""
 
 
 class Conflict(Exception):

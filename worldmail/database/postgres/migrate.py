@@ -24,11 +24,13 @@ _log = Logger()
 LOCK = 0x574D4442
 """The advisory lock of who migrates ("WMDB")."""
 
+# Not to_regclass(), which may remember that there was none before the lock was waited for.
+_HAS_SCHEMA = "SELECT 1 FROM pg_tables WHERE schemaname = current_schema() AND tablename = 'worldmail_schema'"
+
 
 def schema_of(connection: psycopg.Connection[Row], newest: int) -> int:
     """The number of the database's schema, 0 if it has none; changes nothing. Raises `SchemaTooNew`."""
-    (table,) = connection.execute("SELECT to_regclass('worldmail_schema')::text").fetchall()[0]
-    if table is None:
+    if not connection.execute(_HAS_SCHEMA).fetchall():
         return 0
     rows = connection.execute("SELECT number FROM worldmail_schema").fetchall()
     version = int(rows[0][0]) if rows else 0
