@@ -2,7 +2,7 @@
 
     python benchmarks/driver.py
 
-Runs each case several times in turn, with the sockets of `worldmail.transport.sockets` ("eager") and
+Runs each case several times in turn, with the sockets and the reactor of `worldmail.transport` ("eager") and
 with Twisted's own ("twisted"), and with Twisted's coroutine runner in place of ours ("fromCoroutine"), and prints
 medians of microseconds of server CPU. The client is another process. Nothing is asserted.
 """
@@ -80,6 +80,10 @@ def vary(variant: str) -> None:
 
 def serve(variant: str) -> None:
     """Serve until standard input ends; prints the port, then CPU seconds at each line read."""
+    from worldmail.transport.reactor import install_reactor
+
+    if variant != "twisted":
+        install_reactor()
     from twisted.internet import reactor
     from twisted.internet.stdio import StandardIO
     from twisted.protocols.basic import LineReceiver

@@ -10,6 +10,7 @@ from twisted.python import usage
 
 from worldmail.app.service import WorldMailService
 from worldmail.errors import WorldMailError
+from worldmail.transport.reactor import install_reactor
 
 
 class Options(usage.Options):
@@ -23,6 +24,7 @@ class Options(usage.Options):
 
 def makeService(options: Options) -> WorldMailService:
     """The top service; a wrong configuration ends twistd here, with one line, before it has made any file."""
+    install_reactor()
     twistd: Any = getattr(options, "parent", None) or {}
     made = WorldMailService(
         _absolute(options["config"]),
@@ -42,6 +44,7 @@ def application(config: str | None = None) -> Any:
 
     The [log] section says where the log is; twistd's own `--logfile` has no effect on it.
     """
+    install_reactor()
     made: Any = service.Application("worldmail")  # type: ignore[no-untyped-call]  # Twisted's is untyped
     WorldMailService(_absolute(config)).setServiceParent(made)
     return made

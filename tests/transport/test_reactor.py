@@ -1,0 +1,68 @@
+"""The reactor: it acts on every event, survives what fails, and stands back where there is another."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+FAULTS = """
+import os, sys
+from worldmail.transport.reactor import EVENTS_AT_ONCE, LeanReactor, install_reactor
+install_reactor()
+from twisted.internet import reactor
+assert type(reactor) is LeanReactor, reactor
+install_reactor()
+from twisted.internet.abstract import FileDescriptor
+
+class Reader(FileDescriptor):
+    def __init__(self, handle, fault):
+        super().__init__(reactor)
+        self.fileno = lambda: handle
+        self.fault = fault
+        self.startReading()
+    def doRead(self):
+        os.read(self.fileno(), 10)
+        seen.append(self)
+        if self.fault:
+            raise ValueError("a fault of its own")
+        if len(seen) == len(readers):
+            reactor.stop()
+    def connectionLost(self, reason):
+        if reason.check(ValueError):
+            lost.append(self)
+        self.stopReading()
+
+seen, lost, readers = [], [], []
+for number in range(EVENTS_AT_ONCE + 50):
+    out, into = os.pipe()
+    readers.append(Reader(out, number < 3))
+    os.write(into, b"x")
+reactor.callLater(20, reactor.stop)
+reactor.run()
+assert len(set(seen)) == len(readers), len(set(seen))
+assert set(lost) == set(readers[:3]), len(lost)
+"""
+
+ANOTHER = """
+from twisted.internet import selectreactor
+selectreactor.install()
+from worldmail.transport.reactor import install_reactor
+install_reactor()
+from twisted.internet import reactor
+assert type(reactor) is selectreactor.SelectReactor
+"""
+
+
+def run(text: str) -> None:
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run([sys.executable, "-c", text], cwd=root, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_descriptor_is_served_and_a_fault_costs_one_alone() -> None:
+    run(FAULTS)
+
+
+def test_a_reactor_that_is_there_stays() -> None:
+    run(ANOTHER)
