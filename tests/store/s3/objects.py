@@ -47,9 +47,13 @@ def exchange_of(settings: S3Settings) -> Exchange:
     return make_exchange(settings, time.time)
 
 
-def contents_of(settings: S3Settings, directory: Path) -> ContentObjects:
+def contents_of(settings: S3Settings, directory: Path, owner: str = "we") -> ContentObjects:
     """The content store of these settings."""
-    return open_bucket(settings, str(directory), time.time, reactor)
+
+    async def named() -> str:
+        return owner
+
+    return open_bucket(settings, owner=named, directory=str(directory), now=time.time, reactor=reactor)
 
 
 def ask_for_bucket(service: Service) -> bool:

@@ -6,16 +6,20 @@ import hashlib
 import os
 import secrets
 import time
+import tracemalloc
 from pathlib import Path
 
 import pytest
 from objects import PART, Service, contents_of, credentials_file, exchange_of, settings_for, soon
 from twisted.trial.unittest import TestCase
 
+from worldmail.database.immediate import ImmediateDatabase
 from worldmail.errors import TemporaryFailure
+from worldmail.store.s3 import exchange
 from worldmail.store.s3.bucket import Bucket
 from worldmail.store.s3.contents import ContentObjects
 from worldmail.store.s3.exchange import Ask
+from worldmail.store.s3.owner import KEY, owner_of
 from worldmail.testing.contracts import content
 
 PIECE = 256 * 1024
@@ -27,7 +31,8 @@ class InABucket(TestCase):
     contents: ContentObjects
 
     @pytest.fixture(autouse=True)
-    def _open(self, service: Service, tmp_path: Path) -> None:
+    def _open(self, service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(exchange, "FIRST_PAUSE", 0.001)
         self.prefix = f"test/{secrets.token_hex(4)}/"
         self.directory = tmp_path / "spool"
         self.directory.mkdir()
@@ -68,6 +73,19 @@ class TestParts(InABucket):
             assert self.bucket.size(self.prefix + place, soon()) == size
             assert hashlib.sha256(await self.whole(place, size)).digest() == hashlib.sha256(data).digest()
         assert not [place for place in await self.everything() if "/" in place]
+
+    async def test_memory_stays_below_a_part_however_much_is_written_and_read(self) -> None:
+        piece, writer = bytes(PIECE), self.contents.create()
+        await writer.write(piece)
+        tracemalloc.start()
+        for _ in range(3 * PART // PIECE):
+            await writer.write(piece)
+        place = await writer.finish()
+        for start in range(0, 3 * PART, PIECE):
+            await self.contents.read(place, start, PIECE)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak < PART // 2
 
     async def test_one_write_may_be_larger_than_a_part(self) -> None:
         data = os.urandom(2 * PART + 5)
@@ -124,7 +142,7 @@ class TestListing(InABucket):
             30,
         )
         found = [[one.get("Key") for one in page.all("Contents")] for page in pages]
-        assert {key for page in found for key in page} == {self.prefix + place for place in places}
+        assert {key for page in found for key in page} == {self.prefix + place for place in [*places, KEY]}
         assert len(found) == 4
 
     async def test_what_others_keep_in_the_bucket_is_let_alone(self) -> None:
@@ -138,6 +156,40 @@ class TestListing(InABucket):
         for place in ("", "../" + "0" * 32, "0" * 31, "0" * 33, "A" * 32, "0" * 32 + "/", "0" * 32 + "/a b"):
             with pytest.raises(TemporaryFailure, match="temporary|Temporary"):
                 await self.contents.read(place, 0, 1)
+
+
+class TestOwner(InABucket):
+    async def test_a_prefix_that_is_another_sites_is_neither_written_nor_swept(self) -> None:
+        place = await self.write(b"ours")
+        other = contents_of(self.settings, self.directory, owner="they")
+        writer = other.create()
+        for refused in (writer.write(b"theirs"), writer.finish(), other.places(int(time.time()) + 100)):
+            with pytest.raises(TemporaryFailure) as caught:
+                await refused
+            assert f"another site, as the object {self.prefix}owner says" in str(caught.value.reason)
+        await writer.abort()
+        other.stop()
+        assert await self.everything() == [place]
+
+    async def test_a_site_comes_back_to_what_is_its_own(self) -> None:
+        place = await self.write(b"ours")
+        again = contents_of(self.settings, self.directory)
+        assert await again.places(int(time.time()) + 100) == [place]
+        assert await again.read(place, 0, 4) == b"ours"
+        again.stop()
+
+    async def test_of_two_who_come_at_once_one_has_it(self) -> None:
+        key = self.prefix + KEY
+        self.bucket.put_new(key, b"first", soon())
+        self.bucket.put_new(key, b"second", soon())
+        assert self.bucket.small(key, soon()) == b"first"
+
+    async def test_a_site_has_one_name_for_ever(self) -> None:
+        database = ImmediateDatabase()
+        database.start()
+        names = {await database.write(owner_of) for _ in range(3)}
+        assert len(names) == 1
+        await database.stop()
 
 
 class TestRefusals(InABucket):

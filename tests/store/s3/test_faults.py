@@ -34,7 +34,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hostile]:
 
 @pytest.fixture
 def bucket(server: Hostile, tmp_path: Path) -> Iterator[Bucket]:
-    settings = settings_for(Service(url=server.url, bucket="mail"), credentials_file(tmp_path), timeout=0.2)
+    settings = settings_for(Service(url=server.url, bucket="mail"), credentials_file(tmp_path), timeout=0.1)
     made = Bucket(exchange=exchange_of(settings))
     yield made
     made.exchange.stop()
@@ -129,7 +129,7 @@ def test_neither_silence_nor_a_trickle_lasts_beyond_the_end(
     server: Hostile, bucket: Bucket, work: Work, fault: Fault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.always = fault
-    end = time.monotonic() + 0.5
+    end = time.monotonic() + 0.25
     monkeypatch.setitem(globals(), "soon", lambda: end)
     reason = failure(work, bucket)
     assert "timed out" in reason or "the time was up" in reason

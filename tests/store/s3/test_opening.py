@@ -152,6 +152,7 @@ def test_without_a_bucket_nothing_is_built(tmp_path: Path) -> None:
         data=tmp_path,
         clock=SimpleNamespace(now=time.time),
         reactor=None,
+        database=None,
     )
     with pytest.raises(ConfigurationError, match=r"\[s3\] bucket: is missing"):
         content_objects(foundations)  # type: ignore[arg-type]  # all that it takes

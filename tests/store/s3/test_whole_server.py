@@ -140,7 +140,7 @@ def test_a_bucket_that_is_away_is_a_temporary_failure_and_recovers_by_itself(
         assert [retrieved(client, number) for number in (1, 3)] == [first, after]
         assert client.stat()[0] == 3
         client.quit()
-        assert len(again.objects) == 2
+        assert len(again.objects) == 3  # and whose they are
         assert server.stop() == -signal.SIGTERM
     finally:
         again.stop()

@@ -12,6 +12,7 @@ sent. Every request is signed over its body (SigV4), so what arrives changed is 
     exchange     the same, tried again where that helps
     bucket       the requests of S3 that are used
     spool        the part that is being filled
+    owner        one site a prefix
     contents     `IContentStore` and `IPlaceWriter`
     opening      from the settings to all of that
 

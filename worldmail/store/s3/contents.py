@@ -1,6 +1,7 @@
 """Large content in a bucket.
 
     PREFIX3f9c…e1           the object at place 3f9c…e1: 32 random hex digits
+    PREFIXowner             whose this is, see worldmail.store.s3.owner
     3f9c…e1/UPLOAD-ID       in a list of places: an upload that is not finished
 
 An object appears whole or not at all, and is durable when S3 says that it is there.
@@ -11,7 +12,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, TypeVar
 
 from attrs import define, field
@@ -23,6 +24,7 @@ from worldmail.database.worker import Threads
 from worldmail.errors import TemporaryFailure
 from worldmail.interfaces.store import IContentStore, IPlaceWriter
 from worldmail.store.s3.bucket import Bucket
+from worldmail.store.s3.owner import claim
 from worldmail.store.s3.spool import Spool
 
 T = TypeVar("T")
@@ -36,6 +38,7 @@ class ContentObjects:
 
     Args:
         prefix: what every key begins with.
+        owner: what the site calls itself.
         directory: where parts are spooled, in files without names.
         part_size: octets; content up to this size is one request.
         patience: seconds that one call may take, the wait for a thread included.
@@ -50,6 +53,7 @@ class ContentObjects:
         bucket: Bucket,
         *,
         prefix: str,
+        owner: Callable[[], Awaitable[str]],
         directory: str,
         part_size: int,
         patience: float,
@@ -60,6 +64,8 @@ class ContentObjects:
         self.directory = directory
         self.part_size = part_size
         self._prefix = prefix
+        self._owner = owner
+        self._claimed = False
         self._patience = patience
         self._threads = Threads(reactor, "worldmail-s3", threads)
 
@@ -76,8 +82,17 @@ class ContentObjects:
             return self.in_thread(lambda end: self.bucket.remove(key, end))
         return self.in_thread(lambda end: self.bucket.abandon(key, upload, end))
 
-    def places(self, older_than: int) -> Deferred[list[str]]:
-        return self.in_thread(lambda end: [*self._objects(older_than), *self._uploads(older_than)])
+    async def places(self, older_than: int) -> list[str]:
+        self._claimed = False  # whose it is may have changed since the last sweep, which removes what it does not know
+        await self.claimed()
+        return await self.in_thread(lambda end: [*self._objects(older_than), *self._uploads(older_than)])
+
+    async def claimed(self) -> None:
+        """Done when it is known that the prefix is ours. Raises `TemporaryFailure` if it is not."""
+        if not self._claimed:
+            owner = await self._owner()
+            await self.in_thread(lambda end: claim(self.bucket, self._prefix, owner, end))
+            self._claimed = True
 
     def in_thread(self, work: Callable[[float], T]) -> Deferred[T]:
         """Run `work` in one of the threads, with the time by which it must have ended (monotonic).
@@ -138,11 +153,13 @@ class ObjectWriter:
     _size: int = field(default=0, init=False)
     _maybe_there: bool = field(default=False, init=False)
 
-    def write(self, data: bytes) -> Deferred[None]:
-        return self._store.in_thread(lambda end: self._write(memoryview(data), end))
+    async def write(self, data: bytes) -> None:
+        await self._store.claimed()
+        await self._store.in_thread(lambda end: self._write(memoryview(data), end))
 
-    def finish(self) -> Deferred[str]:
-        return self._store.in_thread(self._finish)
+    async def finish(self) -> str:
+        await self._store.claimed()
+        return await self._store.in_thread(self._finish)
 
     def abort(self) -> Deferred[None]:
         return self._store.in_thread(self._abort)

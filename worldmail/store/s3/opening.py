@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,19 +16,35 @@ from worldmail.store.s3.connection import Connections, Endpoint
 from worldmail.store.s3.contents import ContentObjects
 from worldmail.store.s3.credentials import CredentialSource
 from worldmail.store.s3.exchange import Exchange
+from worldmail.store.s3.owner import owner_of
 from worldmail.store.s3.settings import S3Settings
 
 
 def content_objects(foundations: Foundations) -> ContentObjects:
     """The content store "s3". Raises `ConfigurationError` if the section [s3] cannot be."""
     settings: S3Settings = foundations.settings.content_stores["s3"]
-    return open_bucket(settings, str(foundations.data), foundations.clock.now, foundations.reactor)
+    database = foundations.database
+    return open_bucket(
+        settings,
+        owner=lambda: database.write(owner_of),
+        directory=str(foundations.data),
+        now=foundations.clock.now,
+        reactor=foundations.reactor,
+    )
 
 
-def open_bucket(settings: S3Settings, directory: str, now: Callable[[], float], reactor: Any) -> ContentObjects:
+def open_bucket(
+    settings: S3Settings,
+    *,
+    owner: Callable[[], Awaitable[str]],
+    directory: str,
+    now: Callable[[], float],
+    reactor: Any,
+) -> ContentObjects:
     """The content store of these settings.
 
     Args:
+        owner: what the site calls itself.
         directory: where parts are spooled.
         now: wall-clock time, epoch seconds; called in threads.
 
@@ -38,6 +54,7 @@ def open_bucket(settings: S3Settings, directory: str, now: Callable[[], float], 
     contents = ContentObjects(
         Bucket(exchange=exchange),
         prefix=settings.prefix,
+        owner=owner,
         directory=directory,
         part_size=settings.part_size,
         patience=settings.patience,
