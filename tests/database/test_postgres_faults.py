@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, Literal
 
 import psycopg
@@ -121,7 +121,7 @@ class TestKills(PostgresCase):
     async def under_load(self, blow: Callable[[], None]) -> None:
         """Writes on two nodes while it strikes; what was acknowledged is there once, what is there was asked for."""
         url = self.postgres.url()
-        first, second = self.open(url, patience=10.0), self.open(url, patience=10.0)
+        first, second = self.open(url, patience=120.0), self.open(url, patience=120.0)
         acknowledged: set[str] = set()
         asked: set[str] = set()
 
@@ -129,7 +129,7 @@ class TestKills(PostgresCase):
             for number in range(60):
                 name = f"{lane}{number}"
                 asked.add(name)
-                with suppress(TemporaryFailure):
+                with contextlib.suppress(TemporaryFailure):
                     acknowledged.add(await node.write(put(name)))
 
         lanes = [Deferred.fromCoroutine(load(node, f"{lane} ")) for lane, node in enumerate([first, second] * 3)]
@@ -212,7 +212,7 @@ class TestUnitsThatMeet(PostgresCase):
 
         def unit(cursor: Cursor) -> None:
             put("a")(cursor)
-            with suppress(psycopg.Error):
+            with contextlib.suppress(psycopg.Error):
                 cursor.run("INSERT INTO counter (name, value) VALUES ('a', 2)")
 
         with pytest.raises(psycopg.IntegrityError):

@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 from twisted.internet import reactor
-from twisted.internet.defer import DeferredList
+from twisted.internet.defer import DeferredList, ensureDeferred
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
@@ -23,7 +23,7 @@ from worldmail.database.opening import look_at
 from worldmail.database.postgres import lane
 from worldmail.database.postgres.migrate import migrate
 from worldmail.database.postgres.server import PostgresServer
-from worldmail.errors import ConfigurationError, SchemaTooNew
+from worldmail.errors import ConfigurationError, SchemaTooNew, TemporaryFailure
 from worldmail.testing.postgres import PASSWORD, PostgresProcess
 
 
@@ -31,6 +31,10 @@ async def until(look: Any) -> None:
     """Wait until `look` finds something."""
     while not look():
         await deferLater(reactor, 0.02, lambda: None)
+
+
+async def _await(awaitable: Any) -> Any:
+    return await awaitable
 
 
 def note(key: int) -> Any:
@@ -214,6 +218,25 @@ class TestMigrationsOfNodes(NodesCase):
             self.postgres.database(reactor, self.url).start()
         with pytest.raises(SchemaTooNew, match="99"), look_at(DatabaseSettings(engine="postgres", url=self.url), ""):
             pass
+
+    async def test_a_node_whose_database_a_later_release_migrates_writes_nothing_more_and_gives_up(self) -> None:
+        node = self.node()
+        later = psycopg.connect(self.url)
+        self.addCleanup(later.close)
+        later.execute("LOCK TABLE worldmail_schema IN ACCESS EXCLUSIVE MODE")
+        waiting = ensureDeferred(_await(node.write(lambda cursor: cursor.notice("mailbox", 1))))
+        await deferLater(reactor, 0.1, lambda: None)
+        later.execute("UPDATE worldmail_schema SET number = 99")
+        later.commit()
+        with pytest.raises(TemporaryFailure):
+            await waiting
+        assert self.postgres.rows(self.url, "SELECT 1 FROM change") == []
+        await until(lambda: node._pool is None)
+        for verb in (node.write, node.read):
+            with pytest.raises(TemporaryFailure):
+                await verb(lambda cursor: None)
+        with pytest.raises(TemporaryFailure):
+            await node.locks.lock(1)
 
     def test_a_migration_that_fails_leaves_the_schema_as_it_was(self) -> None:
         self.node()

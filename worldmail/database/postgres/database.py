@@ -56,16 +56,17 @@ class PostgresDatabase:
         self._limits = {"threads": connections, "waiting_limit": waiting_limit}
         self._results = Results(reactor)
         self._pool: Pool | None = None
+        self._schema = 0
         self._stopping = False
         self._pruning: LoopingCall | None = None
         self.changes = Feed()
-        self._watch = Watch(server, self._results, self.changes.question, self.changes.answered)
+        self._watch = Watch(server, self._results, self.changes.question, self.changes.answered, self._migrated)
         self.locks = SessionLocks(self._watch)
 
     def start(self) -> None:
         connection = self._server.first_connection("watch")
         try:
-            migrate(connection)
+            self._watch.schema = self._schema = migrate(connection)
             _warn_of_no_sync(connection)
             self.changes.start(begin(connection))
         except psycopg.Error as error:
@@ -121,7 +122,17 @@ class PostgresDatabase:
         return self._pool.run(task, long)
 
     def _make_lane(self) -> Lane:
-        return Lane(server=self._server, patience=self._patience, stopping=lambda: self._stopping)
+        return Lane(server=self._server, schema=self._schema, patience=self._patience, stopping=lambda: self._stopping)
+
+    def _migrated(self, found: int) -> None:
+        """Give up a database that a later release has migrated: what is in it may not mean what we think."""
+        _log.critical(
+            "a later release has migrated the database to schema {found}, this one works with {schema}: all that needs"
+            " it fails temporarily until that release is started in this one's place",
+            found=found,
+            schema=self._schema,
+        )
+        self.stop()
 
     def _prune(self) -> Deferred[None]:
         """Remove change rows that every node has seen, a slice a unit; a fault ends one round, not the next ones."""

@@ -24,8 +24,11 @@ T = TypeVar("T")
 _log = Logger()
 
 READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-WRITE = "BEGIN ISOLATION LEVEL SERIALIZABLE"
-WRITE_SHARED = "BEGIN ISOLATION LEVEL READ COMMITTED"
+
+# One trip to the server. Who migrates takes the lock for itself, and the snapshot is taken when it is had.
+_SCHEMA = "LOCK TABLE worldmail_schema IN ACCESS SHARE MODE; SELECT number FROM worldmail_schema"
+WRITE = f"BEGIN ISOLATION LEVEL SERIALIZABLE; {_SCHEMA}"
+WRITE_SHARED = f"BEGIN ISOLATION LEVEL READ COMMITTED; {_SCHEMA}"
 
 CONFLICTS_BORNE = 20
 QUEUE_AFTER = 4
@@ -50,11 +53,13 @@ _FILE_NOTICES = (
 @define(kw_only=True)
 class Lane:
     """Args:
+    schema: the number of the schema that units are written for; nothing is written into another one.
     patience: seconds that a unit waits for a server that cannot be reached.
     stopping: True once there is no time to wait for a server.
     """
 
     server: PostgresServer
+    schema: int
     patience: float
     stopping: Callable[[], bool] = field(default=lambda: False)
     _connection: psycopg.Connection[Row] | None = field(default=None, init=False)
@@ -133,9 +138,13 @@ class Lane:
     def _begin(self, level: str) -> psycopg.Connection[Row]:
         connection = self._connection or self._connect()
         try:
-            connection.execute(level.encode())
+            begun = connection.execute(level.encode())
         except psycopg.Error as error:
-            raise Lost(reason_of(error)) from error
+            _raise_meant(error, connection)
+        while begun.nextset():
+            pass
+        if level != READ and (row := begun.fetchone()) != (self.schema,):
+            raise TemporaryFailure(reason=f"the database has schema {row} now, this process works with {self.schema}")
         return connection
 
     def _connect(self) -> psycopg.Connection[Row]:

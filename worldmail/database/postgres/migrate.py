@@ -57,11 +57,14 @@ def migrate(connection: psycopg.Connection[Row], modules: Mapping[int, str] | No
     try:
         connection.execute("SET LOCAL lock_timeout = '5min'")
         connection.execute(f"SELECT pg_advisory_xact_lock({LOCK})")
+        connection.execute("CREATE TABLE IF NOT EXISTS worldmail_schema (number BIGINT NOT NULL)")
+        # Nodes that run write nothing from here on: what they write later is into another schema, and they look.
+        connection.execute("LOCK TABLE worldmail_schema IN ACCESS EXCLUSIVE MODE")
         # Another node may have done it between the look and the lock.
         version = schema_of(connection, newest)
-        if version == 0:
-            connection.execute("CREATE TABLE IF NOT EXISTS worldmail_schema (number BIGINT NOT NULL)")
-            connection.execute("INSERT INTO worldmail_schema (number) VALUES (0)")
+        connection.execute(
+            "INSERT INTO worldmail_schema (number) SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM worldmail_schema)"
+        )
         for migration in load(modules, version):
             _log.info("database: schema {number}", number=migration.number)
             for statement in migration.statements:

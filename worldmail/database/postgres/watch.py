@@ -12,7 +12,7 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
 import psycopg
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.logger import Logger
 
 from worldmail.database.postgres.failures import reason_of
@@ -40,9 +40,11 @@ class Watch:
         results: brings what it finds to the reactor.
         question: what the feed has not seen; called in the thread.
         answered: told what is new.
+        migrated: told the number of a schema that a later release has made.
 
     Attributes:
         lost: told, in the reactor, of a key whose lock is gone for good.
+        schema: what this process works with.
     """
 
     def __init__(
@@ -51,17 +53,21 @@ class Watch:
         results: Results,
         question: Callable[[], Question],
         answered: Callable[[Answer], None],
+        migrated: Callable[[int], None],
     ) -> None:
         self._server = server
         self._results = results
         self._question = question
         self._answered = answered
+        self._migrated = migrated
+        self.schema = 0
         self.lost: Callable[[int], None] = _nobody
         self._tasks: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._connection: psycopg.Connection[Row] | None = None
         self._held: set[int] = set()
         self._next_try = 0.0
         self._stopped: Deferred[None] = Deferred()
+        self._open = True
 
     @property
     def connected(self) -> bool:
@@ -75,11 +81,14 @@ class Watch:
 
     def stop(self) -> Deferred[None]:
         """End; fires when the connection is closed, and all locks are free."""
+        self._open = False
         self._tasks.put(None)
         return self._stopped
 
     def lock(self, key: int) -> Deferred[bool]:
         """Whether the lock could be had. Fails with `TemporaryFailure`."""
+        if not self._open:
+            return fail(TemporaryFailure(reason="the database is closed"))
         done: Deferred[bool] = Deferred()
 
         def task() -> None:
@@ -126,9 +135,14 @@ class Watch:
         self._results.put(self._stopped.callback, None)
 
     def _look(self) -> None:
-        answer = look(self._connected(), self._question())
+        connection = self._connected()
+        answer = look(connection, self._question())
         if answer is not None:
             self._results.put(self._answered, answer)
+        (schema,) = connection.execute("SELECT number FROM worldmail_schema").fetchall()[0]
+        if schema > self.schema:
+            self.schema = schema
+            self._results.put(self._migrated, schema)
 
     def _try_lock(self, key: int) -> bool:
         try:
