@@ -20,7 +20,7 @@ _EPOLL_REACTOR: Any = epollreactor.EPollReactor
 _INSTALL: Any = main.installReactor
 
 
-class LeanReactor(_EPOLL_REACTOR):  # type: ignore[misc]
+class LeanReactor(_EPOLL_REACTOR):  # type: ignore[misc]  # Twisted's is untyped
     """See the module's text."""
 
     def doPoll(self, timeout: float | None) -> None:
