@@ -1,8 +1,8 @@
 """Mailboxes, messages, content and trace, as rows and (large content) places.
 
 `open_store` makes all of it from the configuration: `Mailboxes`, `Acceptances`, `Traces`, and the service that
-collects unreferenced content, files the trace and keeps a reserve on the disk. `worldmail.store.files` is the
-built-in content store.
+collects unreferenced content, files the trace and keeps a reserve on the disk. `worldmail.store.files` and
+`worldmail.store.s3` are the built-in content stores.
 """
 
 from worldmail.store.acceptance import Acceptances

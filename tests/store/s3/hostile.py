@@ -215,6 +215,13 @@ def trickle(request: Request) -> None:
         request.wfile.write(b"x")
 
 
+def go_on(request: Request) -> None:
+    """Says for ever that the request may go on."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and not request.hostile.over.wait(0.02):
+        request.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+
 def babble(request: Request) -> None:
     """Speaks another protocol."""
     request.wfile.write(b"220 smtp.example.test ESMTP\r\n" * 3)

@@ -10,6 +10,7 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
+from hostile import Hostile, stall
 from objects import PART, Service, contents_of, credentials_file, exchange_of, settings_for, soon
 from twisted.trial.unittest import TestCase
 
@@ -67,7 +68,7 @@ class TestContract(InABucket, content.ContentStoreContract):
 
 class TestParts(InABucket):
     async def test_content_of_any_size_about_a_part_comes_back_as_it_was(self) -> None:
-        for size in (PART - 1, PART, PART + 1, 2 * PART, 2 * PART + 77_777):
+        for size in (PART - 1, PART, PART + 1, 2 * PART + 77_777):
             data = os.urandom(size)
             place = await self.write(data)
             assert self.bucket.size(self.prefix + place, soon()) == size
@@ -190,6 +191,35 @@ class TestOwner(InABucket):
         names = {await database.write(owner_of) for _ in range(3)}
         assert len(names) == 1
         await database.stop()
+
+
+class TestTurns(TestCase):
+    @pytest.fixture(autouse=True)
+    def _open(self, tmp_path: Path) -> None:
+        self.directory = tmp_path
+
+    def setUp(self) -> None:
+        self.server = Hostile()
+        service = Service(url=self.server.url, bucket="mail")
+        settings = settings_for(service, credentials_file(self.directory), connections=1, timeout=1, patience=0.3)
+        self.contents = contents_of(settings, self.directory)
+
+    def tearDown(self) -> None:
+        self.contents.stop()
+        self.server.stop()
+
+    async def test_who_gets_no_turn_in_time_fails_for_the_time_being(self) -> None:
+        self.server.always = stall
+        for read in [self.contents.read("0" * 32, 0, 1) for _ in range(5)]:
+            with pytest.raises(TemporaryFailure) as caught:
+                await read
+            told = str(caught.value.reason)
+            assert "the time was up" in told or "timed out" in told or "no thread was free in time" in told
+        assert len(self.server.asked) < 5
+        self.server.always = None
+        with pytest.raises(TemporaryFailure) as caught:
+            await self.contents.read("0" * 32, 0, 1)
+        assert "404 NoSuchKey" in str(caught.value.reason)
 
 
 class TestRefusals(InABucket):

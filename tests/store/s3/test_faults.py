@@ -123,7 +123,7 @@ def test_what_does_not_pass_ends_after_a_few_tries(server: Hostile, bucket: Buck
     assert len(server.asked) == 5
 
 
-@pytest.mark.parametrize("fault", [hostile.stall, hostile.trickle])
+@pytest.mark.parametrize("fault", [hostile.stall, hostile.trickle, hostile.go_on])
 @pytest.mark.parametrize("work", [put, read, remove])
 def test_neither_silence_nor_a_trickle_lasts_beyond_the_end(
     server: Hostile, bucket: Bucket, work: Work, fault: Fault, monkeypatch: pytest.MonkeyPatch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator
@@ -57,6 +58,7 @@ def secured(tmp_path: Path) -> Iterator[Callable[[str], Service]]:
         made.append(Hostile(tls=context))
         return Service(url=f"https://localhost:{made[-1].port}", bucket="mail")
 
+    make.made = made  # type: ignore[attr-defined]  # for those who tell it to misbehave
     yield make
     for server in made:
         server.stop()
@@ -86,6 +88,30 @@ def test_another_certificate_is_refused(
         Bucket(exchange=exchange_of(settings)).size("x", soon())
     assert reason in str(caught.value.reason)
     assert reason in told(settings)
+
+
+@pytest.mark.parametrize("fault", [hostile.stall, hostile.trickle])
+def test_neither_silence_nor_a_trickle_lasts_beyond_the_end_in_TLS(
+    secured: Callable[[str], Service], tmp_path: Path, fault: hostile.Fault
+) -> None:
+    service = secured("localhost")
+    settings = settings_for(service, credentials_file(tmp_path), ca_file=tmp_path / "ca.pem", timeout=0.1)
+    bucket = Bucket(exchange=exchange_of(settings))
+    assert bucket.size("none", soon()) is None
+    secured.made[-1].always = fault  # type: ignore[attr-defined]  # the fixture has put it there
+    with pytest.raises(TemporaryFailure) as caught:
+        bucket.read("0" * 32, 0, 10, soon(0.3))
+    assert "timed out" in str(caught.value.reason) or "the time was up" in str(caught.value.reason)
+    bucket.exchange.stop()
+
+
+def test_a_peer_that_never_shakes_hands_is_left(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        service = Service(url=f"https://localhost:{silent.getsockname()[1]}", bucket="mail")
+        settings = settings_for(service, credentials_file(tmp_path), timeout=0.05)
+        with pytest.raises(TemporaryFailure) as caught:
+            Bucket(exchange=exchange_of(settings)).size("x", soon())
+    assert "timed out" in str(caught.value.reason)
 
 
 def test_a_ca_file_that_cannot_be_read_is_a_temporary_failure(

@@ -101,7 +101,7 @@ def test_messages_of_one_and_of_many_parts_go_in_and_out_octet_for_octet(
     service: Service, make_server: MakeServer, tmp_path: Path
 ) -> None:
     server = make_server(service)
-    sent = [message(1 << 20), message(11 << 20), message(100_000)]
+    sent = [message(1 << 20), message(6 << 20), message(100_000)]
     assert [send(server, data) for data in sent] == [250, 250, 250]
     client = sign_in(server)
     assert [retrieved(client, number) for number in (1, 2, 3)] == sent

@@ -14,7 +14,7 @@ MOST_OCTETS = 4 << 20
 
 _MOST_ELEMENTS = 50_000
 _DEEPEST = 16
-_CODE = re.compile(r"[A-Za-z0-9.]{1,64}")
+_CODE = re.compile(r"[A-Za-z][A-Za-z0-9.]{0,63}")
 
 
 class BadReply(ValueError):
