@@ -11,7 +11,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred, DeferredList
 
 from worldmail.config.sections import StoreSettings
-from worldmail.errors import NoSuchRecipient
+from worldmail.errors import RecipientGone
 from worldmail.interfaces.database import Cursor
 from worldmail.store import ContentFiles, Store, open_store
 from worldmail.store.provision import remove_mailboxes
@@ -77,7 +77,7 @@ class TestTwoNodes(acceptance.StoreCase):
             chosen = self.random.sample(accounts, self.random.randint(1, len(accounts)))
             try:
                 await self.accept(self.random.choice(CONTENTS), *chosen)
-            except NoSuchRecipient:
+            except RecipientGone:
                 continue
             accepted += 1
         return accepted
