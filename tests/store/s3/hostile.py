@@ -20,7 +20,10 @@ _TIME = "2026-01-02T03:04:05.000Z"
 
 
 class Hostile:
-    """The server. `faults` are used up, one a request; `always` is the fault of all that come after."""
+    """The server. `faults` are used up, one a request; `always` is the fault of all that come after.
+
+    Its clock is `ahead` of ours by so many seconds.
+    """
 
     def __init__(self, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
         self.objects: dict[str, bytes] = {}
@@ -29,6 +32,7 @@ class Hostile:
         self.always: Fault | None = None
         self.asked: list[tuple[str, str, bytes]] = []
         self.lock = threading.Lock()
+        self.ahead = 0.0
         self.over = threading.Event()
         self.connections: set[Any] = set()
         self.server = _Server(("127.0.0.1", port), Request)
@@ -149,6 +153,10 @@ class Request(BaseHTTPRequestHandler):
         if first > last:
             return 416, error("InvalidRange"), {}
         return 206, data[first : last + 1], {"content-range": f"bytes {first}-{last}/{len(data)}"}
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """Now, by a clock that may be wrong."""
+        return super().date_time_string(time.time() + self.server.hostile.ahead)
 
     def say(self, status: int, body: bytes = b"", **headers: str) -> None:
         """Send a reply."""

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import hostile
 import pytest
@@ -242,6 +243,30 @@ def test_a_listing_that_goes_in_circles_is_left(server: Hostile, bucket: Bucket)
     server.always = hostile.reply(200, page)
     assert "does not go on" in failure(listed, bucket)
     assert len(server.asked) == 2
+
+
+@pytest.mark.parametrize("seconds", [-600.0, 0.0, 600.0])
+def test_the_age_of_objects_is_told_by_the_clock_that_dated_them(
+    server: Hostile, bucket: Bucket, seconds: float
+) -> None:
+    server.ahead = seconds
+    assert abs(bucket.ahead(KEY, soon()) - seconds) < 60
+
+
+def test_without_a_date_the_clocks_count_as_equal(server: Hostile, bucket: Bucket) -> None:
+    def say_nothing(request: hostile.Request) -> None:
+        request.wfile.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+
+    server.always = say_nothing
+    assert bucket.ahead(KEY, soon()) == 0
+
+
+def test_a_marker_of_the_next_page_is_given_back_as_it_came(server: Hostile, bucket: Bucket) -> None:
+    token = "a%2Fb+c/=="
+    page = f"<R><IsTruncated>true</IsTruncated><NextContinuationToken>{token}</NextContinuationToken></R>"
+    server.faults = [hostile.reply(200, page.encode())]
+    listed(bucket)
+    assert parse_qs(urlsplit(server.asked[-1][1]).query)["continuation-token"] == [token]
 
 
 def test_an_upload_without_an_id_and_a_part_without_a_tag_are_refused(server: Hostile, bucket: Bucket) -> None:

@@ -11,8 +11,9 @@ import re
 import time
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
+from email.utils import parsedate_to_datetime
 from typing import BinaryIO
-from urllib.parse import unquote
+from urllib.parse import unquote_plus
 from xml.sax.saxutils import escape
 
 from attrs import evolve, frozen
@@ -96,6 +97,15 @@ class Bucket:
         length = answer.headers.get("content-length", "")
         return int(length) if answer.status == 200 and length.isdecimal() else None
 
+    def ahead(self, key: str, end: float) -> float:
+        """By how many seconds the service's clock, which tells when objects were written, is ahead of ours."""
+        answer = self._expect(Ask(method="HEAD", key=key, most=0), end, 200, 404)
+        try:
+            theirs = parsedate_to_datetime(answer.headers.get("date", ""))
+        except ValueError:
+            return 0.0
+        return theirs.timestamp() - self.exchange.now()
+
     def remove(self, key: str, end: float) -> None:
         """Remove an object, if it is there."""
         self._expect(Ask(method="DELETE", key=key), end, 200, 204, 404)
@@ -154,7 +164,8 @@ class Bucket:
 
     def uploads(self, prefix: str, patience: float) -> Iterator[list[Listed]]:
         """All uploads that were begun and neither completed nor abandoned, in the same way."""
-        query = [("uploads", ""), ("encoding-type", "url"), ("prefix", prefix)]
+        # Without encoding-type: a marker is given back as it came. Keys that XML cannot hold are not ours.
+        query = [("uploads", ""), ("prefix", prefix)]
         markers = {"key-marker": "NextKeyMarker", "upload-id-marker": "NextUploadIdMarker"}
         for page in self._pages(Ask(method="GET", query=query), markers, patience):
             yield [_listed(one, "Initiated") for one in page.all("Upload")]
@@ -181,7 +192,7 @@ class Bucket:
             yield page
             if page.get("IsTruncated") != "true":
                 return
-            before, at = at, [(name, unquote(page.get(value))) for name, value in markers.items()]
+            before, at = at, [(name, page.get(value)) for name, value in markers.items()]
             if at == before or not any(value for _, value in at):
                 raise self.exchange.failure(paged, "a listing that does not go on")
 
@@ -211,7 +222,7 @@ class Bucket:
 
 
 def _listed(element: Element, time_of: str) -> Listed:
-    key = unquote(element.get("Key"))
+    key = unquote_plus(element.get("Key"))
     return Listed(key=key, at=_moment(element, time_of), upload=element.get("UploadId") or None)
 
 

@@ -24,7 +24,7 @@ from worldmail.database.worker import Threads
 from worldmail.errors import TemporaryFailure
 from worldmail.interfaces.store import IContentStore, IPlaceWriter
 from worldmail.store.s3.bucket import Bucket
-from worldmail.store.s3.owner import claim
+from worldmail.store.s3.owner import KEY, claim
 from worldmail.store.s3.spool import Spool
 
 T = TypeVar("T")
@@ -85,7 +85,7 @@ class ContentObjects:
     async def places(self, older_than: int) -> list[str]:
         self._claimed = False  # whose it is may have changed since the last sweep, which removes what it does not know
         await self.claimed()
-        return await self.in_thread(lambda end: [*self._objects(older_than), *self._uploads(older_than)])
+        return await self.in_thread(lambda end: list(self._places(older_than, end)))
 
     async def claimed(self) -> None:
         """Done when it is known that the prefix is ours. Raises `TemporaryFailure` if it is not."""
@@ -122,14 +122,19 @@ class ContentObjects:
         """Fail what is under way."""
         self.bucket.exchange.stop()
 
-    def _objects(self, older_than: int) -> Iterator[str]:
+    def _places(self, older_than: int, end: float) -> Iterator[str]:
+        theirs = older_than + self.bucket.ahead(self._prefix + KEY, end)
+        yield from self._objects(theirs)
+        yield from self._uploads(theirs)
+
+    def _objects(self, older_than: float) -> Iterator[str]:
         for page in self.bucket.objects(self._prefix, self._patience):
             for one in page:
                 place = one.key.removeprefix(self._prefix)
                 if one.at < older_than and "/" not in place and _PLACE.fullmatch(place):
                     yield place
 
-    def _uploads(self, older_than: int) -> Iterator[str]:
+    def _uploads(self, older_than: float) -> Iterator[str]:
         """Uploads to which nothing was added since: a slow sender may have begun long ago."""
         for page in self.bucket.uploads(self._prefix, self._patience):
             for one in page:
