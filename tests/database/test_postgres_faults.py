@@ -17,7 +17,7 @@ from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
-from worldmail.errors import TemporaryFailure
+from worldmail.errors import StorageFull, TemporaryFailure
 from worldmail.interfaces.database import Cursor, Notice
 from worldmail.testing.cut_wire import CutWire
 from worldmail.testing.postgres import PostgresProcess
@@ -203,6 +203,46 @@ class TestUnitsThatMeet(PostgresCase):
 
             assert await database.write(unit) == 8
 
+    def fail_at_commit(self, url: str, state: str, times: int) -> None:
+        """Let so many commits of counters fail with this SQLSTATE."""
+        raise_it = f"RAISE EXCEPTION 'injected' USING ERRCODE = '{state}'"
+        body = f"BEGIN IF nextval('tries') <= {times} THEN {raise_it}; END IF; RETURN NULL; END"
+        for statement in (
+            "CREATE SEQUENCE tries",
+            f"CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ {body} $$",
+            "CREATE CONSTRAINT TRIGGER fail AFTER INSERT ON counter DEFERRABLE INITIALLY DEFERRED"
+            " FOR EACH ROW EXECUTE FUNCTION fail()",
+        ):
+            self.postgres.rows(url, statement)
+
+    async def test_a_conflict_that_COMMIT_finds_is_borne_as_any_other(self) -> None:
+        url = self.postgres.url()
+        database = self.open(url)
+        told: list[Notice] = []
+        database.changes.subscribe("mailbox", told.append)
+        self.fail_at_commit(url, "40001", 3)
+        assert await database.write(put("a")) == "a"
+        assert self.postgres.rows(url, "SELECT last_value FROM tries") == [(4,)]
+        assert await database.read(names) == {"a"}
+        assert len(told) == 1
+
+    async def test_a_disk_that_is_full_at_COMMIT_is_told_as_such_and_nothing_is_kept(self) -> None:
+        url = self.postgres.url()
+        database = self.open(url)
+        self.fail_at_commit(url, "53100", 1)
+        with pytest.raises(StorageFull):
+            await database.write(put("a"))
+        assert await database.write(put("b")) == "b"
+        assert await database.read(names) == {"b"}
+
+    async def test_trouble_of_the_server_within_a_unit_is_temporary(self) -> None:
+        database = self.open()
+        with pytest.raises(StorageFull):
+            await database.write(lambda cursor: cursor.run(fails("53100")))
+        for state in ("53200", "54001", "57014", "58030", "XX000"):
+            with pytest.raises(TemporaryFailure):
+                await database.write(lambda cursor, state=state: cursor.run(fails(state)))
+
     async def test_a_conflict_without_end_is_a_temporary_failure(self) -> None:
         with pytest.raises(TemporaryFailure):
             await self.open().write(lambda cursor: cursor.run(fails("40001")))
@@ -271,6 +311,45 @@ class TestUnitsThatMeet(PostgresCase):
                 await database.write(lambda cursor: cursor.run("UPDATE counter SET value = 6 WHERE name = 'a'"))
             other.rollback()
         assert await database.read(names) == {"a"}
+
+
+@pytest.mark.usefixtures("postgres")
+class TestThePool(PostgresCase):
+    async def test_long_work_leaves_threads_for_what_is_short(self) -> None:
+        database = self.open(connections=2)
+        go_on = threading.Event()
+        self.addCleanup(go_on.set)
+        scans = [ensureDeferred(_await(database.scan(lambda cursor: go_on.wait(60)))) for _ in range(4)]
+        for number in range(20):
+            await database.write(put(f"{number}"))
+        assert len(await database.read(names)) == 20
+        assert not any(scan.called for scan in scans)
+        go_on.set()
+        assert [await scan for scan in scans] == [True] * 4
+
+    async def test_more_than_may_wait_fail_at_once_and_the_others_are_done(self) -> None:
+        database = self.open(connections=2, waiting_limit=3)
+        go_on = threading.Event()
+        self.addCleanup(go_on.set)
+        waiting = [ensureDeferred(_await(database.read(lambda cursor: go_on.wait(60)))) for _ in range(20)]
+        failed = [each for each in waiting if each.called]
+        assert len(failed) >= 20 - 3 - 2
+        for each in failed:
+            with pytest.raises(TemporaryFailure):
+                await each
+        go_on.set()
+        assert all([await each for each in waiting if each not in failed])
+
+    async def test_what_was_asked_for_before_the_stop_is_committed(self) -> None:
+        url = self.postgres.url()
+        database = self.postgres.database(reactor, url, connections=2)
+        database.start()
+        waiting = [ensureDeferred(_await(database.write(put(f"{number}")))) for number in range(30)]
+        await database.stop()
+        assert len([await each for each in waiting]) == 30
+        with pytest.raises(TemporaryFailure):
+            await database.write(put("late"))
+        assert self.postgres.rows(url, "SELECT count(*) FROM counter") == [(30,)]
 
 
 _ADD = "INSERT INTO counter (name, value) VALUES (?, ?)"
