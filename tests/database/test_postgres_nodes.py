@@ -304,12 +304,14 @@ class TestWhatAnAdministratorIsTold(NodesCase):
         assert "UTF8" in self.refusal(self.postgres.url("public", database="latin"))
 
 
-def test_a_missing_driver_is_named_with_how_to_install_it() -> None:
+def test_without_the_driver_the_rest_works_and_it_is_named_with_how_to_install_it() -> None:
     program = (
         "import sys; sys.modules['psycopg'] = None\n"
+        "from worldmail.app.preload import preload\n"
         "from worldmail.config.sections import DatabaseSettings\n"
         "from worldmail.database import open_database\n"
         "from worldmail.errors import ConfigurationError\n"
+        "preload()\n"
         "try: open_database(DatabaseSettings(engine='postgres'), '', None)\n"
         "except ConfigurationError as error: print(error)\n"
     )
