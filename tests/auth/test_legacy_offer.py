@@ -9,11 +9,13 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.trial import unittest
 
+from worldmail.auth.digest_holders import DigestHolders
 from worldmail.config.settings import Settings
 from worldmail.errors import AuthenticationFailed
 from worldmail.mail.address import Address
 from worldmail.testing.accounts import CHEAP, AccountSite, context
 from worldmail.testing.contracts.authentication import LEGACY_SECRET
+from worldmail.testing.world import MemoryJournal
 
 BOB = Address.parse("bob@example.test")
 
@@ -64,3 +66,21 @@ class LegacyOfferTests(unittest.TestCase):
         digest = hashlib.md5(b"<a@b>" + LEGACY_SECRET.encode()).hexdigest().encode()
         answer = Deferred.fromCoroutine(site.authentication.apop("bob", digest, b"<a@b>", context()))
         await self.assertFailure(answer, AuthenticationFailed)
+
+
+class LateAnswerTests(unittest.TestCase):
+    def test_an_answer_that_a_later_look_overtook_does_not_count(self):
+        asked = []
+
+        class Database:
+            def read(self, unit):
+                asked.append(Deferred())
+                return asked[-1]
+
+        holders = DigestHolders(database=Database(), journal=MemoryJournal())
+        looks = [Deferred.fromCoroutine(holders.look()) for _ in range(2)]
+        asked[1].callback(True)
+        asked[0].callback(False)
+        for look in looks:
+            self.successResultOf(look)
+        assert holders.any

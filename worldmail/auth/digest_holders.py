@@ -21,6 +21,7 @@ class DigestHolders:
     _database: IDatabase
     _journal: IJournal
     any: bool = field(default=False, init=False)
+    _looks: int = field(default=0, init=False)
 
     def account_changed(self, notice: Notice) -> None:
         """An account changed: look again."""
@@ -28,8 +29,12 @@ class DigestHolders:
 
     async def look(self) -> None:
         """Ask the database. If it cannot answer now, what was known stays."""
+        self._looks += 1
+        look = self._looks
         try:
-            self.any = await self._database.read(_somebody_holds_one)
+            found = await self._database.read(_somebody_holds_one)
+            if look == self._looks:  # else a later one has begun, and may be answered before this one
+                self.any = found
         except Refusal as error:
             self._journal.failure("login.legacy-unknown", error)
 

@@ -60,8 +60,9 @@ class LoginFailures:
         for counters in (self._unwritten, self._writing):
             minutes = counters.get(key)
             if minutes is not None:
-                lately += minutes[minute] + minutes[minute - 1]
-                day += minutes.total()
+                counted = dict(minutes)  # in one step: a unit may run in a thread, and failures come in meanwhile
+                lately += counted.get(minute, 0) + counted.get(minute - 1, 0)
+                day += sum(counted.values())
         return Tally(lately, day)
 
     def take(self) -> list[tuple[str, str, int, int]]:
