@@ -44,6 +44,33 @@ assert len(set(seen)) == len(readers), len(set(seen))
 assert set(lost) == set(readers[:3]), len(lost)
 """
 
+FAULTS_AT_THE_END = """
+import os
+from worldmail.transport.reactor import install_reactor
+install_reactor()
+from twisted.internet import reactor
+from twisted.internet.abstract import FileDescriptor
+
+class Reader(FileDescriptor):
+    def __init__(self, handle):
+        super().__init__(reactor)
+        self.fileno = lambda: handle
+        self.startReading()
+    def doRead(self):
+        seen.append(self)
+        raise ValueError("a fault of its own")
+    def connectionLost(self, reason):
+        raise KeyError("and one of its protocol, on being told")
+
+seen, readers = [], []
+for number in range(3):
+    out, into = os.pipe()
+    readers.append(Reader(out))
+    os.write(into, b"x")
+reactor.doIteration(0)
+assert seen == readers, len(seen)
+"""
+
 ANOTHER = """
 from twisted.internet import selectreactor
 selectreactor.install()
@@ -62,6 +89,10 @@ def run(text: str) -> None:
 
 def test_every_descriptor_is_served_and_a_fault_costs_one_alone() -> None:
     run(FAULTS)
+
+
+def test_a_fault_of_who_is_told_of_the_end_costs_one_alone() -> None:
+    run(FAULTS_AT_THE_END)
 
 
 def test_a_reactor_that_is_there_stays() -> None:

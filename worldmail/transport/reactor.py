@@ -11,6 +11,9 @@ import sys
 from typing import Any
 
 from twisted.internet import epollreactor, main
+from twisted.logger import Logger
+
+_log = Logger()
 
 EVENTS_AT_ONCE = 256
 """Events asked for in one call; the others come in the next, in turn."""
@@ -29,8 +32,12 @@ class LeanReactor(_EPOLL_REACTOR):  # type: ignore[misc]  # Twisted's is untyped
         most = min(max(len(selectables), 1), EVENTS_AT_ONCE)
         for descriptor, event in self._poller.poll(-1 if timeout is None else timeout, most):
             selectable = selectables.get(descriptor)
-            if selectable is not None:  # one that came before may have closed it
+            if selectable is None:  # one that came before has closed it
+                continue
+            try:
                 act(selectable, descriptor, event)
+            except Exception:  # noqa: BLE001 - a fault of one connection is not the next one's
+                _log.failure("a connection could not be ended")
 
     doIteration = doPoll
 
