@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from attrs import evolve
 from twisted.internet import reactor
+from twisted.internet.task import Clock, deferLater
 from twisted.trial.unittest import TestCase
 
+from worldmail.app.assembly import REMOVING_FIRST, finishing_removals
 from worldmail.app.ground import StoreParts, build_store
 from worldmail.config.settings import ServerSettings, Settings
-from worldmail.errors import RecipientGone
+from worldmail.errors import RecipientGone, TemporaryFailure
 from worldmail.interfaces.store import Acceptance
 from worldmail.mail.address import Address
 from worldmail.mail.envelope import Delivery, Envelope, Origin, Recipient
@@ -85,3 +88,28 @@ class RemovalTests(TestCase):
         again = await self.theirs.admin.add_account(BOB, "secret")
         assert again.id > self.bob
         await self.deliver(self.theirs, again.id)
+
+    async def test_a_server_that_stops_leaves_the_rest_to_the_next_one(self) -> None:
+        for _ in range(6):
+            await self.deliver(self.mine, self.bob)
+
+        async def busy(seconds: float) -> None:
+            raise TemporaryFailure(reason="the database is busy")
+
+        self.mine.admin._sleep = busy
+        await self.mine.admin.remove_account(BOB)
+        assert await self.rows("message") == 4
+        time = Clock()
+        service = finishing_removals(self.mine, time)
+        stopped: list[Any] = []
+
+        async def stop(seconds: float) -> None:
+            stopped.append(service.stopService())
+
+        self.mine.admin._sleep = stop
+        service.startService()
+        time.advance(REMOVING_FIRST)
+        while not stopped:
+            await deferLater(reactor, 0.01)
+        await stopped[0]
+        assert len(stopped) == 1 and await self.rows("message") == 2

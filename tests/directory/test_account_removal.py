@@ -40,11 +40,11 @@ class RemovalTests(AdminCase):
         self.ledger.slices = 3
         self.noticed()
 
-        def fail(seconds):
-            raise TemporaryFailure
+        def die(seconds):
+            raise SystemExit("killed")
 
-        self.admin._sleep = fail
-        await self.refused(TemporaryFailure, self.admin.remove_account(BOB))
+        self.admin._sleep = die
+        await self.refused(SystemExit, self.admin.remove_account(BOB))
         self.admin._sleep = self.site.clock.sleep
         return made
 
@@ -67,16 +67,40 @@ class RemovalTests(AdminCase):
         made = await self.cut_off()
         assert "still being removed" in await self.refused(BadValue, self.admin.remove_domain("example.test"))
         before = len(self.ledger.events)
-        await self.admin.finish_removals()
+        await self.admin.finish_removals(lambda: True)
         assert self.ledger.events[before:] == [("removed", made.id)] * 3
         for table in ("account", "scram_key", "known_network"):
             assert await self.rows(f"SELECT * FROM {table}") == []
         before = len(self.ledger.events)
-        await self.admin.finish_removals()
+        await self.admin.finish_removals(lambda: True)
         assert len(self.ledger.events) == before
         await self.admin.remove_domain("example.test")
         await self.admin.add_domain("example.test")
         assert (await self.site.add("bob@example.test")).id > made.id
+
+    async def test_a_database_that_cannot_go_on_does_not_make_a_removal_that_failed(self):
+        await self.site.add("bob@example.test")
+        await self.admin.set_alias(address("robert@example.test"), (BOB,))
+        self.ledger.slices = 3
+
+        def fail(seconds):
+            self.ledger.error = TemporaryFailure(reason="the database is busy")
+            return self.site.clock.sleep(seconds)
+
+        self.admin._sleep = fail
+        assert await self.admin.remove_account(BOB) == (address("robert@example.test"),)
+        assert await self.admin.accounts() == [] and len(await self.rows("SELECT * FROM account")) == 1
+        self.ledger.error, self.admin._sleep = None, self.site.clock.sleep
+        await self.admin.finish_removals(lambda: True)
+        assert await self.rows("SELECT * FROM account") == []
+
+    async def test_finishing_stops_between_two_slices_when_it_is_told_to(self):
+        made = await self.cut_off()
+        before = len(self.ledger.events)
+        await self.admin.finish_removals(lambda: len(self.ledger.events) == before)
+        assert self.ledger.events[before:] == [("removed", made.id)]
+        await self.admin.finish_removals(lambda: True)
+        assert await self.rows("SELECT * FROM account") == []
 
     async def test_others_have_their_turn_between_two_slices(self):
         await self.site.add("bob@example.test")

@@ -59,14 +59,18 @@ def build(settings: Settings, reactor: Any, journal: IJournal) -> Assembly:
         tls=tls,
         limits=limits,
         protocols=protocols,
-        background=(parts.store.service, _finishing_removals(parts, reactor)),
+        background=(parts.store.service, finishing_removals(parts, reactor)),
     )
 
 
-def _finishing_removals(parts: StoreParts, reactor: Any) -> Periodic:
-    """Removes what a crash left of accounts that were being removed."""
-    work = parts.admin.finish_removals
-    return Periodic(reactor, REMOVING, "removing what is left of removed accounts", work, first=REMOVING_FIRST)
+def finishing_removals(parts: StoreParts, reactor: Any) -> Periodic:
+    """Removes what a crash left of accounts that were being removed; a stopping server leaves it to the next."""
+
+    async def work() -> None:
+        await parts.admin.finish_removals(lambda: bool(service.running))
+
+    service = Periodic(reactor, REMOVING, "removing what is left of removed accounts", work, first=REMOVING_FIRST)
+    return service
 
 
 def build_world(settings: Settings, reactor: Any, journal: IJournal) -> World:

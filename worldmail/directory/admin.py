@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 
+from twisted.logger import Logger
 from zope.interface import implementer
 
 from worldmail.directory import accounts, aliases, domains
 from worldmail.directory.account_keys import parse_changes, person_name
 from worldmail.directory.rows import all_accounts
-from worldmail.errors import BadValue
+from worldmail.errors import BadValue, Refusal
 from worldmail.interfaces.auth import ICredentialMaker
 from worldmail.interfaces.database import Cursor, IDatabase
 from worldmail.interfaces.directory import Account, Domain, IDirectoryAdmin
 from worldmail.interfaces.store import IAccountParticipant
 from worldmail.mail.address import Address
+
+_log = Logger()
 
 BETWEEN_SLICES = 0.1
 """Seconds. SQLite looks at a lock ten times a second: who waits for one must find it free."""
@@ -96,18 +99,21 @@ class DirectoryAdmin:
 
         account_id, dangling, cleared = await self._database.write_long(close)
         if not cleared:
-            await self._clear(account_id)
+            try:
+                await self._clear(account_id, lambda: True)
+            except Refusal as error:  # the account is gone all the same, and `finish_removals` comes by
+                _log.warn("mail of a removed account is left for later: {reason}", reason=error.reason)
         return dangling
 
-    async def finish_removals(self) -> None:
+    async def finish_removals(self, going_on: Callable[[], bool]) -> None:
         """See `IDirectoryAdmin.finish_removals`."""
         for account_id in await self._database.scan(accounts.closed_accounts):
-            await self._clear(account_id)
+            await self._clear(account_id, going_on)
 
-    async def _clear(self, account_id: int) -> None:
+    async def _clear(self, account_id: int, going_on: Callable[[], bool]) -> None:
         """Slice by slice; in between others have their turn, those of other processes too."""
         cleared = False
-        while not cleared:
+        while not cleared and going_on():
             await self._sleep(BETWEEN_SLICES)
             cleared = await self._database.write_long(
                 lambda cursor: accounts.clear_account(cursor, account_id, self._participants)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from attrs import field, frozen
 from zope.interface import Attribute, Interface
@@ -154,12 +154,15 @@ class IDirectoryAdmin(Interface):
     def remove_account(address: Address) -> Awaitable[tuple[Address, ...]]:
         """Remove an account: in one unit it is gone for everybody, in that one and later ones its mail is removed.
 
-        What a crash leaves of that mail is removed by `finish_removals`. Aliases are left as they are; the answer
-        names those that now lead nowhere because of it.
+        What a crash leaves of that mail, or a database that could not go on, is removed by `finish_removals`. Aliases
+        are left as they are; the answer names those that now lead nowhere because of it.
         """
 
-    def finish_removals() -> Awaitable[None]:
-        """Remove what is left of accounts whose removal was cut off."""
+    def finish_removals(going_on: Callable[[], bool]) -> Awaitable[None]:
+        """Remove what is left of accounts whose removal was cut off.
+
+        `going_on` is asked before each slice; once it says False, the rest is left to the next time.
+        """
 
     def set_password(address: Address, password: str) -> Awaitable[None]:
         """Change the password; every cache and live session of the account learns of it."""
