@@ -5,7 +5,10 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import threading
 import time
+from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +18,11 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
+from worldmail.database.worker import Threads
 from worldmail.errors import StorageFull, TemporaryFailure
 from worldmail.store import files
 from worldmail.store.files import ContentFiles
-from worldmail.store.writer import BEHIND, PIECE, ContentWriter
+from worldmail.store.writer import BEHIND, PIECE, ContentWriter, here
 
 LIMIT = 1000
 
@@ -72,7 +76,11 @@ class TestContentWriter(TestCase):
         self.contents = ContentFiles(str(self.directory), reactor)
 
     def writer(self, contents: Any = None) -> ContentWriter:
-        return ContentWriter(contents or self.contents, LIMIT, enough)
+        return ContentWriter(contents or self.contents, LIMIT, enough, self.elsewhere)
+
+    def elsewhere(self, work: Callable[[], None]) -> Awaitable[None]:
+        """Where content is digested."""
+        return here(work)
 
     def files(self) -> list[str]:
         return sorted(path.name for path in self.directory.rglob("*") if path.is_file())
@@ -180,6 +188,16 @@ class TestContentWriter(TestCase):
         assert not isinstance(caught.value, StorageFull)
         await self.gone()
 
+    async def test_a_system_that_takes_no_advice_is_no_reason_to_refuse_mail(self) -> None:
+        def posix_fadvise(*given: int) -> None:
+            raise OSError(errno.ENOSYS, "Function not implemented")
+
+        self.patch(files, "os", Disk(posix_fadvise=posix_fadvise))
+        writer = self.writer()
+        writer.write(b"x" * PIECE)
+        staged = await writer.finish()
+        assert self.files() == [staged.place]
+
     async def test_too_little_room_is_told_when_content_begins_to_spill(self) -> None:
         def check(size: int) -> None:
             raise StorageFull
@@ -202,3 +220,73 @@ class TestContentWriter(TestCase):
                 await self.contents.read(place, 0, 1)
             with pytest.raises(TemporaryFailure):
                 await self.contents.remove(place)
+
+
+class TestDigestingInThreads(TestContentWriter):
+    def setUp(self) -> None:
+        super().setUp()
+        self.threads = Threads(reactor, "digest", 2)
+        self.addCleanup(self.threads.stop)
+        self.slow = False
+        self.gate = threading.Event()
+        self.under_way = 0
+
+    def elsewhere(self, work: Callable[[], None]) -> Awaitable[None]:
+        return self.threads.run(partial(self.digest, work))
+
+    def digest(self, work: Callable[[], None]) -> None:
+        self.under_way += 1
+        if self.slow:
+            assert self.gate.wait(20)
+        work()
+        self.under_way -= 1
+
+    async def begun(self) -> ContentWriter:
+        """A writer whose first piece is being digested."""
+        self.slow = True
+        writer = self.writer()
+        writer.write(b"x" * PIECE)
+        while not self.under_way:
+            await deferLater(reactor, 0.01)
+        return writer
+
+    async def test_content_is_not_there_before_its_digest_is(self) -> None:
+        writer = await self.begun()
+        writer.write(b"y" * PIECE)
+        finishing = Deferred.fromCoroutine(writer.finish(b""))
+        while not self.files():
+            await deferLater(reactor, 0.01)
+        assert not finishing.called
+        self.gate.set()
+        assert (await finishing).digest == hashlib.sha256(b"x" * PIECE + b"y" * PIECE).digest()
+
+    async def test_content_that_is_given_up_while_it_is_digested_leaves_no_file(self) -> None:
+        writer = await self.begun()
+        writer.abort()
+        self.gate.set()
+        await self.gone()
+
+    async def test_a_store_that_fails_while_content_is_digested_is_told_to_the_source(self) -> None:
+        def write(handle: int, data: bytes) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        self.patch(files, "os", Disk(write=write))
+        writer = await self.begun()
+        while not writer.behind():
+            await deferLater(reactor, 0.01)
+        assert self.under_way
+        with pytest.raises(StorageFull):
+            await writer.finish()
+        await self.gone()
+        self.gate.set()
+
+    async def test_a_digest_that_fails_is_told_to_the_source_and_leaves_no_file(self) -> None:
+        def fail(work: Callable[[], None]) -> Awaitable[None]:
+            raise RuntimeError("cannot schedule new futures after shutdown")
+
+        self.elsewhere = fail
+        writer = self.writer()
+        writer.write(b"x" * PIECE)
+        with pytest.raises(TemporaryFailure):
+            await writer.finish()
+        await self.gone()

@@ -145,7 +145,8 @@ class FilePlaceWriter:
             os.fsync(handle)
             # Large content is read once or twice, if ever: the memory is better left to the database's pages. Taking it
             # from the system anew for each message also costs more than it gains.
-            os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
+            with suppress(OSError):
+                os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
             self._close()
             path = self._store.path(self._place)
             os.rename(self._temporary, path)
