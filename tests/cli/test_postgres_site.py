@@ -17,6 +17,7 @@ def made(tmp_path: Path, postgres: PostgresProcess) -> Commands:
     """A site made with the password in a file."""
     secret = tmp_path / "password"
     secret.write_text(PASSWORD + "\n")
+    secret.chmod(0o600)
     url = postgres.url().replace(f":{IN_URL}@", "@")
     options = ("--database", url, "--database-password-file", str(secret))
     Commands(None).ok("init", str(tmp_path / "data"), "--domain", "example.test", *options)
@@ -46,6 +47,11 @@ def test_check_names_the_line_of_a_database_that_cannot_be_used_and_no_password(
     assert answer.status == 1
     assert f"{made.config}:{line}: [database] the PostgreSQL server cannot be used" in answer.out
     assert "hidden" not in answer.out + answer.err
+
+
+def test_check_warns_of_a_password_that_others_may_read(made: Commands, tmp_path: Path) -> None:
+    (tmp_path / "password").chmod(0o644)
+    assert "others may read the password of the database (mode 0644, expected 0600)" in made("check").out
 
 
 def test_check_makes_nothing_in_a_database_that_is_empty(made: Commands, postgres: PostgresProcess) -> None:

@@ -49,6 +49,7 @@ def check_settings(settings: Settings, now: dt.datetime) -> Iterator[Finding]:
     """Everything that can be told without opening the store."""
     yield from check_user(settings)
     yield from check_data(settings)
+    yield from check_password_file(settings)
     yield from check_plugins(settings)
     yield from check_names(settings)
     yield from check_ports(settings)
@@ -84,6 +85,17 @@ def check_data(settings: Settings) -> Iterator[Finding]:
     if free < settings.store.minimum_free:
         text = f"{data}: {free // 2**20} MiB are free, less than minimum_free: new mail is refused"
         yield Finding(text=text, key=("store", "minimum_free"))
+
+
+def check_password_file(settings: Settings) -> Iterator[Finding]:
+    """The password of the database is for the server's user alone."""
+    file = settings.database.password_file
+    if settings.database.engine != "postgres" or file is None or not file.exists():
+        return  # opening the database says more of it
+    mode = stat.S_IMODE(file.stat().st_mode)
+    if mode & 0o037:
+        text = f"{file}: others may read the password of the database (mode {mode:04o}, expected 0600)"
+        yield Finding(text=text, key=("database", "password_file"))
 
 
 def check_plugins(settings: Settings) -> Iterator[Finding]:
