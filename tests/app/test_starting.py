@@ -220,6 +220,8 @@ def test_a_tap_file_holds_a_path_and_serves_twice(server: ServerProcess, place: 
         deliver(server, "postmaster@example.test", f"round {count}")
         server.stop()
         wait_for(server, "server.stopped", count)
+    reactors = [one["text"] for one in records(server) if one.get("text", "").startswith("reactor class")]
+    assert len(reactors) == 2 and all("LeanReactor" in text for text in reactors), reactors
 
 
 def test_a_service_that_served_still_pickles(server: ServerProcess, place: Path) -> None:

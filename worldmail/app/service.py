@@ -31,6 +31,7 @@ from worldmail.app.observer import JournalObserver
 from worldmail.app.server import RunningServer
 from worldmail.config.settings import Settings
 from worldmail.errors import ConfigurationError, WorldMailError
+from worldmail.transport.reactor import install_reactor
 
 DEFAULT_DIRECTORY = "worldmail-data"
 
@@ -69,6 +70,7 @@ class WorldMailService(MultiService):
         return {"_called": self._called, "_observer": self._observer, "parent": self.parent, "name": self.name}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        install_reactor()  # of a .tap file this is the first that runs
         MultiService.__init__(self)  # type: ignore[no-untyped-call]  # Twisted's is untyped
         self.__dict__.update(state, _server=None)
 
