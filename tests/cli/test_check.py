@@ -61,6 +61,19 @@ def test_it_changes_nothing_after_a_crash_and_sees_what_is_in_the_log(
     assert {**after, shared_memory: b""} == {**before, shared_memory: b""}
 
 
+def test_it_sees_what_is_in_the_log_of_a_store_behind_a_symbolic_link(
+    site: ServerProcess, worldmail: Commands, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "another disk.sqlite"
+    store(site).rename(elsewhere)
+    store(site).symlink_to(elsewhere)
+    connection = apsw.Connection(str(store(site)))
+    connection.pragma("wal_autocheckpoint", 0)
+    connection.execute("DELETE FROM scram_key; DELETE FROM account")
+    assert ["no postmaster" in text for text in said(worldmail)] == [True]
+    connection.close()
+
+
 def test_it_tells_of_a_schema_to_be_migrated_and_leaves_that_to_the_next_start(
     site: ServerProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -51,6 +51,10 @@ def looking_at(path: str) -> Iterator[Look]:
 
 
 def _name(path: str) -> str:
-    """As a URI (https://www.sqlite.org/uri.html). Without a log nobody has the file open, and none may be made."""
-    unused = not os.path.exists(f"{path}-wal")
-    return f"file:{quote(os.path.abspath(path))}?mode=ro{'&immutable=1' if unused else ''}"
+    """As a URI (https://www.sqlite.org/uri.html). Without a log nobody has the file open, and none may be made.
+
+    The log lies beside the file that a symbolic link leads to.
+    """
+    file = os.path.realpath(path)
+    unused = not os.path.exists(f"{file}-wal")
+    return f"file:{quote(file)}?mode=ro{'&immutable=1' if unused else ''}"
