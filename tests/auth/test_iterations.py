@@ -6,7 +6,7 @@ from attrs import evolve
 from twisted.internet import reactor
 from twisted.trial import unittest
 
-from worldmail.auth.iterations import REFRESH
+from worldmail.auth.iterations import AGAIN, REFRESH
 from worldmail.config.settings import Settings
 from worldmail.errors import TemporaryFailure
 from worldmail.testing.accounts import CHEAP, AccountSite, context
@@ -89,6 +89,18 @@ class IterationTests(unittest.TestCase):
         assert counts.drawn("x") == OLD
         self.site.database.error = None
         assert len(self.site.journal.failures) == 1
+
+    async def test_accounts_that_could_not_be_counted_at_the_start_are_soon_counted(self):
+        site = AccountSite.make(reactor, database=self.site.database, settings=self.site.settings)
+        self.addCleanup(site.stop)
+        self.site.database.error = TemporaryFailure()
+        counts = site.authentication._counts
+        await counts.look()
+        assert counts.drawn("x") == NEW
+        self.site.database.error = None
+        site.clock.advance(AGAIN + 1)
+        counts.drawn("x")  # the look that this causes is not waited for
+        assert counts.drawn("x") == OLD
 
     async def test_keys_are_made_anew_once_the_password_is_seen(self):
         made = []

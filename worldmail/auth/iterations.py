@@ -20,6 +20,9 @@ from worldmail.interfaces.world import IClock, IJournal
 REFRESH = 600.0
 """Seconds after which the accounts are counted anew, if SCRAM is asked for."""
 
+AGAIN = 10.0
+"""The same after a look that failed."""
+
 _DRAWN_OCTETS = 8
 
 
@@ -37,7 +40,7 @@ class IterationCounts:
     _key: ServerKey
     setting: int
     _counts: list[tuple[int, int]] = field(factory=list, init=False)
-    _looked: float | None = field(default=None, init=False)
+    _due: float | None = field(default=None, init=False)
 
     def drawn(self, account_key: str) -> int:
         """The count for a name without an account, the same for all hashes.
@@ -55,17 +58,18 @@ class IterationCounts:
 
     async def look(self) -> None:
         """Count the accounts. If the database cannot answer now, what was known stays."""
-        self._looked = self._clock.seconds()
+        self._due = self._clock.seconds() + REFRESH
         try:
             rows = await self._database.scan(_count)
         except Refusal as error:
+            self._due = self._clock.seconds() + AGAIN
             self._journal.failure("login.iterations-unknown", error)
         else:
             # The setting's last: who is drawn to another count comes to this one in time, and never leaves it.
             self._counts = sorted(((row[0], row[1]) for row in rows), key=lambda each: (each[0] == self.setting, each))
 
     def _look_if_old(self) -> None:
-        if self._looked is not None and self._clock.seconds() - self._looked > REFRESH:
+        if self._due is not None and self._clock.seconds() > self._due:
             Deferred.fromCoroutine(self.look())
 
 
