@@ -166,6 +166,8 @@ class Acceptance:
 
     `id` is the acceptance id that Received, the trace and the log share. `deliveries` has each
     account once; the store puts Return-Path and the delivery's own Delivered-To before the content in each mailbox.
+    `unrepeatable` content holds what no other can, such as the id in our Received field: the same octets need not be
+    looked for among what is there.
     """
 
     id: str
@@ -175,6 +177,7 @@ class Acceptance:
     content: StagedContent
     deliveries: tuple[Delivery, ...]
     message_id: str | None
+    unrepeatable: bool = False
 
 
 class IAcceptance(Interface):

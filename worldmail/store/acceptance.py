@@ -128,6 +128,7 @@ class _Unit:
     received: int
     saved: int
     content: StagedContent
+    unrepeatable: bool
     drops: tuple[_Drop, ...]
     trace: ITrace
     keys: tuple[str, ...]
@@ -147,6 +148,7 @@ class _Unit:
             received=acceptance.received,
             saved=now,
             content=acceptance.content,
+            unrepeatable=acceptance.unrepeatable,
             drops=tuple(drops),
             trace=trace,
             keys=tuple(_keys(acceptance)),
@@ -157,7 +159,7 @@ class _Unit:
         """The place where the content is, None if it is in the database."""
         place = None
         if self.drops:
-            content_id, place = keep_content(cursor, self.content, len(self.drops))
+            content_id, place = keep_content(cursor, self.content, len(self.drops), unrepeatable=self.unrepeatable)
             for drop in self.drops:
                 self._add(cursor, drop, content_id)
         self.trace.record(cursor, self.acceptance, self.saved, "accepted", self.keys, self.detail)

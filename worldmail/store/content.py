@@ -1,4 +1,8 @@
-"""Rows of content: once by digest, counted, and read back in pieces."""
+"""Rows of content: once by digest, counted, and read back in pieces.
+
+What came by mail holds our own Received field with an id that nothing else has: it cannot come a second time, and
+is not looked for.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +15,19 @@ from worldmail.interfaces.store import IContentStore, MessageRow, StagedContent
 BINARY = 1
 """A bit of the column `flags`: the octets are kept as they came, lines need not end in CRLF."""
 
+UNREPEATABLE = 2
+"""A bit of the column `flags`: no other content can have these octets."""
+
 CHUNK = 256 * 1024
 
 _KEEP = (
     "INSERT INTO content (digest, size, refs, orphaned, flags, place, inline) VALUES (?, ?, ?, NULL, ?, ?, ?)"
-    " ON CONFLICT (digest) DO UPDATE SET refs = content.refs + excluded.refs, orphaned = NULL RETURNING id, place"
+    " ON CONFLICT (digest) WHERE flags < 2"
+    " DO UPDATE SET refs = content.refs + excluded.refs, orphaned = NULL RETURNING id, place"
+)
+_ADD = (
+    "INSERT INTO content (digest, size, refs, orphaned, flags, place, inline) VALUES (?, ?, ?, NULL, ?, ?, ?)"
+    " RETURNING id, place"
 )
 _RELEASE = "UPDATE content SET orphaned = CASE WHEN refs = ? THEN ? ELSE orphaned END, refs = refs - ? WHERE id = ?"
 _RELEASE_ALL = (
@@ -26,13 +38,16 @@ _RELEASE_ALL = (
 )
 
 
-def keep_content(cursor: Cursor, staged: StagedContent, refs: int) -> tuple[int, str | None]:
+def keep_content(
+    cursor: Cursor, staged: StagedContent, refs: int, *, unrepeatable: bool = False
+) -> tuple[int, str | None]:
     """Refer to the content `refs` times more, adding it if it is new: its id, and the place it is really at.
 
-    That place differs from the staged one if the same octets were there before.
+    That place differs from the staged one if the same octets were there before; `unrepeatable` ones were not.
     """
-    flags = BINARY if staged.binary else 0
-    row = cursor.one(_KEEP, (staged.digest, staged.size, refs, flags, staged.place, staged.inline))
+    flags = (BINARY if staged.binary else 0) | (UNREPEATABLE if unrepeatable else 0)
+    values = (staged.digest, staged.size, refs, flags, staged.place, staged.inline)
+    row = cursor.one(_ADD if unrepeatable else _KEEP, values)
     assert row is not None, "RETURNING gives the row, new or old"
     return row[0], row[1]
 

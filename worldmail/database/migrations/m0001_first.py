@@ -39,9 +39,11 @@ STATEMENTS = (
     " uidvalidity {int} NOT NULL, uidnext {int} NOT NULL, highestmodseq {int} NOT NULL, messages {int} NOT NULL,"
     " octets {int} NOT NULL, special_use {text}, created {int} NOT NULL, UNIQUE (account_id, name))",
     # refs counts the message rows (and later the queue rows) that hold it; orphaned is when it fell to 0.
-    # flags: 1 binary.
-    "CREATE TABLE content (id {id}, digest {blob} NOT NULL UNIQUE, size {int} NOT NULL, refs {int} NOT NULL,"
+    # flags: 1 binary; 2 unrepeatable: it holds what no other content can (our Received field with its id), so its
+    # digest is not looked for among the others. An index of random values costs a page of its own for every message.
+    "CREATE TABLE content (id {id}, digest {blob} NOT NULL, size {int} NOT NULL, refs {int} NOT NULL,"
     " orphaned {int}, flags {int} NOT NULL, place {text}, inline {blob})",
+    "CREATE UNIQUE INDEX content_digest ON content (digest) WHERE flags < 2",
     "CREATE INDEX content_orphaned ON content (orphaned) WHERE orphaned IS NOT NULL",
     "CREATE INDEX content_place ON content (place) WHERE place IS NOT NULL",
     # flags: a bit set of the system flags; keywords: names separated by spaces, NULL for none.

@@ -147,6 +147,7 @@ class Intake:
                     content=evolve(content, binary=True) if self._binary else content,
                     deliveries=consignment.deliveries,
                     message_id=self._message_id,
+                    unrepeatable=True,
                 )
             )
         except OverQuota as error:
