@@ -62,6 +62,16 @@ class IterationTests(unittest.TestCase):
             before = after
         assert set(before) == {NEW}
 
+    async def test_a_setting_that_is_taken_back_changes_nothing_for_unknown_names_at_once(self):
+        await self.renew(5)
+        before = await self.counts()
+        assert set(before) == {OLD, NEW}
+        taken_back = Settings(auth=evolve(CHEAP, scram_iterations=OLD))
+        self.site = AccountSite.make(reactor, database=self.site.database, settings=taken_back)
+        self.addCleanup(self.site.stop)
+        await self.site.authentication.start()
+        assert await self.counts() == before
+
     async def test_a_name_has_one_count_and_a_salt_that_changes_with_it(self):
         await self.renew(5)
         before = {login: await self.shown(login) for login in NOBODIES[:50]}

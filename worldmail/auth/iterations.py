@@ -65,8 +65,9 @@ class IterationCounts:
             self._due = self._clock.seconds() + AGAIN
             self._journal.failure("login.iterations-unknown", error)
         else:
-            # The setting's last: who is drawn to another count comes to this one in time, and never leaves it.
-            self._counts = sorted(((row[0], row[1]) for row in rows), key=lambda each: (each[0] == self.setting, each))
+            # In an order that does not hang on the setting: that it changes is not to be seen. The setting's share
+            # grows on both sides: who is drawn to it does not leave it, as long as no account does.
+            self._counts = sorted((row[0], row[1]) for row in rows)
 
     def _look_if_old(self) -> None:
         if self._due is not None and self._clock.seconds() > self._due:
