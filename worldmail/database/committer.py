@@ -84,12 +84,24 @@ class Committer:
         self._suspect = True
         self.close()
 
+    def begin(self, connection: apsw.Connection) -> None:
+        """Begin a transaction that may write, on the thread that runs its statements.
+
+        Nobody can migrate the file from here to its end. Raises what the engine raises; `SchemaChanged`, with the
+        transaction open, if a later release has migrated it under us.
+        """
+        connection.execute("BEGIN IMMEDIATE")
+        if self.schema is None:
+            return
+        ((found,),) = connection.execute("PRAGMA user_version").fetchall()
+        if found != self.schema:
+            raise SchemaChanged(f"{self.file.path} has schema {found} now, this process works with {self.schema}")
+
     def commit(self, group: Group) -> Group:
         """COMMIT what the reactor ran. If that fails, every job of the group fails."""
         assert self.connection is not None, "a group ran, so there is a connection"
         try:
             if self.connection.in_transaction:
-                self._check_schema(self.connection)
                 self.connection.execute("COMMIT")
         except BaseException as error:  # noqa: BLE001 - each job gets it
             self._fail(group.jobs, error)
@@ -112,7 +124,7 @@ class Committer:
         try:
             connection = self.open()
             connection.set_busy_timeout(int(self.busy_timeout * 1000))
-            connection.execute("BEGIN IMMEDIATE")
+            self.begin(connection)
         except Exception as error:  # noqa: BLE001 - each job gets it
             self._fail(jobs, error)
             return Group(jobs=jobs)
@@ -124,14 +136,6 @@ class Committer:
         if self.connection is not None:
             self.connection.set_busy_timeout(0)
         return group
-
-    def _check_schema(self, connection: apsw.Connection) -> None:
-        """Within a transaction this is what its statements saw: a later release may have migrated the file under us."""
-        if self.schema is None:
-            return
-        ((found,),) = connection.execute("PRAGMA user_version").fetchall()
-        if found != self.schema:
-            raise SchemaChanged(f"{self.file.path} has schema {found} now, this process works with {self.schema}")
 
     def _fail(self, jobs: Sequence[Job], error: BaseException) -> None:
         _log.error("database: {count} units failed: {error}", count=len(jobs), error=f"{type(error).__name__}: {error}")

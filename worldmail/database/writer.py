@@ -144,7 +144,7 @@ class Writer:
             return None
         started = monotonic()
         try:
-            connection.execute("BEGIN IMMEDIATE")
+            committer.begin(connection)
             stopwatch.deadline = started + PATIENCE
             return run_jobs(connection, jobs, slice_end=started + SLICE, deadline=stopwatch.deadline)
         except (Overrun, Exception):  # noqa: BLE001 - the thread runs it all again, and reports

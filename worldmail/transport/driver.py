@@ -185,13 +185,14 @@ class DialogueProtocol(Outgoing):
     async def _carry_out(self, effects: Effects) -> None:
         """Do what the dialogue asks for, in its order."""
         for effect in effects:
-            if isinstance(effect, Stream):
+            if isinstance(effect, bytes):
+                if not self._over:
+                    self._output.append(effect)
+                    self._queued += len(effect)
+            elif isinstance(effect, Stream):
                 await self.stream(effect)
             elif self._over:
                 continue
-            elif isinstance(effect, bytes):
-                self._output.append(effect)
-                self._queued += len(effect)
             elif isinstance(effect, Close):
                 self._shut(effect.reason)
             elif isinstance(effect, StartTls):
