@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import poplib
 import pty
@@ -133,6 +134,29 @@ def test_without_a_configuration_it_is_a_usage_error(tmp_path: Path, monkeypatch
     monkeypatch.delenv("WORLDMAIL_CONFIG", raising=False)
     answer = Commands(None)("domain", "list")
     assert answer.status == 2 and "name the configuration" in answer.err and "Traceback" not in answer.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("usr", "list"), "No such command 'usr' (see worldmail --help)"),
+        (("user", "add"), "Missing argument 'ADDRESS' (see worldmail user add --help)"),
+        (("user", "list", "--nope"), "(see worldmail user list --help)"),
+        (("user", "add", "ann@example.test"), "(see worldmail user add --help)"),
+    ],
+)
+def test_a_wrong_command_line_is_one_line_too_with_where_to_read_on(
+    worldmail: Commands, words: tuple[str, ...], said: str
+) -> None:
+    answer = worldmail(*words)
+    (line,) = answer.err.splitlines()
+    assert (answer.status, answer.out) == (2, "") and line.startswith("worldmail: ") and line.endswith(said)
+    assert said in json.loads(worldmail(*words, "--json").err)["error"]
+
+
+def test_a_noun_alone_is_answered_with_its_help(worldmail: Commands) -> None:
+    answer = worldmail("user")
+    assert "passwd" in answer.out + answer.err and "Traceback" not in answer.err
 
 
 def test_a_failure_in_JSON_is_an_object(worldmail: Commands) -> None:

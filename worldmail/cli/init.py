@@ -79,7 +79,7 @@ def _tell(as_json: bool, file: Path, address: str, password: str) -> None:
         kept = keep_password(file.parent, address, password)
         sentence += f"\nthe password of {address} is in {kept}"
         facts["password_file"] = str(kept)
-    show_done(as_json, f"{sentence}\nstart it: twistd -n worldmail --config {file}", **facts)
+    show_done(as_json, f"{sentence}\nstart it: twistd -n --pidfile= worldmail --config {file}", **facts)
 
 
 def _database(url: str | None, password_file: str | None) -> DatabaseSettings:

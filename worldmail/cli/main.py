@@ -71,8 +71,7 @@ def main() -> NoReturn:
     try:
         status = worldmail.main(prog_name="worldmail", standalone_mode=False)
     except click.UsageError as error:
-        error.show()
-        sys.exit(2)
+        _fail_usage(error)
     except (click.Abort, KeyboardInterrupt):
         _fail("interrupted", 130)
     except click.ClickException as error:
@@ -85,6 +84,16 @@ def main() -> NoReturn:
     except OSError as error:
         _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error), 1)
     sys.exit(status if isinstance(status, int) else 0)  # click gives the status of an Exit
+
+
+def _fail_usage(error: click.UsageError) -> NoReturn:
+    """One line as well, with where to read on; a noun alone is answered with its help."""
+    text = error.format_message()
+    if "\n" in text:
+        error.show()
+        sys.exit(2)
+    path = "worldmail" if error.ctx is None else error.ctx.command_path
+    _fail(f"{text.rstrip('.')} (see {path} --help)", 2)
 
 
 def _sentence(error: WorldMailError) -> str:
