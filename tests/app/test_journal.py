@@ -231,6 +231,22 @@ def test_a_full_disk_loses_lines_and_says_how_many(log_file: Path, monkeypatch: 
     assert [(record["event"], record.get("records")) for record in records] == [("log.lost", 2), ("after", None)]
 
 
+def test_a_log_that_cannot_be_written_is_told_of_once_on_standard_error(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    log_file = tmp_path / "gone" / "log"
+    sink = Sink(str(log_file), lost_line)
+    for _ in range(3):
+        sink.put(b"{}\n")
+    while sink.lost < 3:
+        threading.Event().wait(0.01)
+    log_file.parent.mkdir()
+    sink.put(b"{}\n")
+    sink.close()
+    assert capfd.readouterr().err == f"worldmail: the log {log_file} cannot be written: No such file or directory\n"
+    assert log_file.read_text().endswith("\n{}\n")
+
+
 def test_a_line_cut_off_by_a_full_disk_does_not_spoil_the_next(log_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real_write = os.write
     answers: list[Any] = [lambda descriptor, data: real_write(descriptor, data[:3]), None]

@@ -124,11 +124,27 @@ def test_parts_that_are_not_installed_are_found(made: Settings) -> None:
         made,
         store=evolve(made.store, content="s4"),
         directory=evolve(made.directory, sources=("database", "ldap")),
+        policy=evolve(made.policy, order=("hops", "greylist"), disabled=("spam",)),
     )
     assert [text.partition(";")[0] for text in texts(other)] == [
         "no content store 's4' is installed",
         "no directory source 'ldap' is installed",
+        "no policy check 'greylist' is installed",
+        "no policy check 'spam' is installed",
     ]
+
+
+def test_ciphers_that_nobody_knows_are_found_and_a_fault_of_a_certificate_is_told_once(made: Settings) -> None:
+    other = evolve(made, tls=evolve(made.tls, ciphers="none-such"))
+    assert texts(other) == ["[tls] ciphers: none of 'none-such' can be used"]
+    (made.data / "tls" / "key.pem").write_text("no key")
+    (one,) = texts(made)
+    assert one.endswith("not a private key in PEM")
+
+
+def test_a_log_in_a_directory_that_is_not_there_is_found(made: Settings) -> None:
+    other = evolve(made, log=evolve(made.log, file=made.data / "gone" / "log"))
+    assert texts(other) == [f"{made.data}/gone/log: the log cannot be written, its directory is not there"]
 
 
 def test_a_user_who_does_not_exist_is_found(made: Settings) -> None:

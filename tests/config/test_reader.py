@@ -145,6 +145,13 @@ def test_every_fault_is_said_in_the_order_of_the_file() -> None:
     assert [int(line.partition(":")[0]) for line in found] == [2, 3, 5, 6, 8]
 
 
+@pytest.mark.parametrize("name", ["a b", "a_b.test", "bücher.test", "a\\r\\nb.test", "-.test"])
+def test_a_host_name_is_one_that_a_greeting_can_carry(name: str) -> None:
+    (found,) = faults(f'[server]\nhostname = "{name}"')
+    assert found.endswith('expected a host name in ASCII, such as "mail.example.test"')
+    assert read('[server]\nhostname = "Mail.xn--bcher-kva.test"').server.hostname == "Mail.xn--bcher-kva.test"
+
+
 def test_a_section_of_a_protocol_that_is_not_installed_is_named() -> None:
     assert faults("[imap]\nx = 1") == [
         "1: [imap] is no section of the server's own, and nothing of that name is installed"

@@ -17,9 +17,10 @@ from worldmail.config.lines import KeyPath, Lines
 from worldmail.config.listeners import listeners
 from worldmail.config.settings import CertificateSettings, Settings
 from worldmail.errors import ConfigurationError
-from worldmail.interfaces.plugin import IContentStorePlugin, IDirectorySourcePlugin
+from worldmail.interfaces.plugin import IContentStorePlugin, IDirectorySourcePlugin, IPolicyCheckPlugin
 from worldmail.plugin import find
 from worldmail.transport.certificates import read_certificate
+from worldmail.transport.tls import Tls
 
 EXPIRY_WARNING = dt.timedelta(days=14)
 UNPRIVILEGED_PORTS = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
@@ -53,8 +54,8 @@ def check_settings(settings: Settings, now: dt.datetime) -> Iterator[Finding]:
     yield from check_plugins(settings)
     yield from check_names(settings)
     yield from check_ports(settings)
-    for number, pair in enumerate(settings.tls.certificates):
-        yield from check_certificate(pair, ("tls", "certificates", number), now)
+    yield from check_tls(settings, now)
+    yield from check_log(settings)
 
 
 def check_user(settings: Settings) -> Iterator[Finding]:
@@ -110,6 +111,17 @@ def check_plugins(settings: Settings) -> Iterator[Finding]:
         if name not in sources:
             text = f"no directory source {name!r} is installed; there are: {', '.join(sorted(sources))}"
             yield Finding(text=text, key=("directory", "sources", number))
+    yield from check_policy(settings)
+
+
+def check_policy(settings: Settings) -> Iterator[Finding]:
+    """The checks that [policy] names are installed."""
+    known = {plugin.name for plugin in find(IPolicyCheckPlugin)}
+    for setting in ("order", "disabled"):
+        for number, name in enumerate(getattr(settings.policy, setting)):
+            if name not in known:
+                text = f"no policy check {name!r} is installed; there are: {', '.join(sorted(known))}"
+                yield Finding(text=text, key=("policy", setting, number))
 
 
 def check_contents(settings: Settings) -> Iterator[Finding]:
@@ -138,6 +150,27 @@ def check_ports(settings: Settings) -> Iterator[Finding]:
             if 0 < place.port < first:
                 text = f"port {place.port} needs root (with run_as) or CAP_NET_BIND_SERVICE"
                 yield Finding(text=text, key=path, serious=False)
+
+
+def check_tls(settings: Settings, now: dt.datetime) -> Iterator[Finding]:
+    """The certificates, and ciphers that OpenSSL knows."""
+    told = set()
+    for number, pair in enumerate(settings.tls.certificates):
+        for finding in check_certificate(pair, ("tls", "certificates", number), now):
+            told.add(finding.text)
+            yield finding
+    try:
+        Tls(settings.tls)
+    except ConfigurationError as error:
+        if str(error) not in told:
+            yield Finding(text=str(error), key=("tls", "ciphers"))
+
+
+def check_log(settings: Settings) -> Iterator[Finding]:
+    """The log's directory is there."""
+    file = settings.log.file
+    if file is not None and not file.parent.is_dir():
+        yield Finding(text=f"{file}: the log cannot be written, its directory is not there", key=("log", "file"))
 
 
 def check_certificate(pair: CertificateSettings, key: KeyPath, now: dt.datetime) -> Iterator[Finding]:

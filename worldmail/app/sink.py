@@ -12,6 +12,7 @@ import select
 import stat
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from queue import SimpleQueue
 
 PENDING_LIMIT = 4 * 1024 * 1024
@@ -46,7 +47,7 @@ class Sink:
         self._put = self._done = 0  # octets; each is written by one thread only
         self._overflowed = self._failed = self._told = 0  # lines, likewise
         self._descriptor = -1
-        self._torn = False
+        self._torn = self._complained = False
         self._thread = threading.Thread(target=self._run, name="log", daemon=True)
         self._thread.start()
 
@@ -86,11 +87,23 @@ class Sink:
         notice = self._lost_line(lost - self._told) if lost > self._told else b""
         try:
             self._write(notice + batch)
-        except OSError:
+        except OSError as error:
             self._failed += batch.count(b"\n")
             self._shut()
+            self._complain(error)
         else:
             self._told = lost
+            self._complained = False
+
+    def _complain(self, error: OSError) -> None:
+        """Say once on standard error, where somebody may look, that the file cannot be written. Does not wait for it."""
+        if self._complained or self._path in (None, "-"):
+            return
+        self._complained = True
+        line = f"worldmail: the log {self._path} cannot be written: {error.strerror}\n"
+        with suppress(OSError, ValueError):
+            if select.select((), (STANDARD_ERROR,), (), 0)[1]:
+                os.write(STANDARD_ERROR, line.encode("utf-8", "backslashreplace"))
 
     def _write(self, data: bytes) -> None:
         if self._descriptor < 0:

@@ -8,15 +8,7 @@ from typing import Literal
 from attrs import NOTHING, frozen
 
 from worldmail.config.fields import Duration, Octets, Place, duration, octets, setting
-from worldmail.mail.domain import host_name
-
-
-def _host_name(value: str) -> None:
-    try:
-        if value:
-            host_name(value)
-    except ValueError:
-        raise ValueError('a host name such as "mail.example.test"') from None
+from worldmail.config.names import check_host_name
 
 
 def _file_name(value: str) -> None:
@@ -37,7 +29,7 @@ class ServerSettings:
         "",
         """The server's own fully qualified name: in greetings, in Received fields and in Message-IDs. Left
         empty, the machine's own name is taken.""",
-        check=_host_name,
+        check=check_host_name,
         example="mail.example.test",
     )
     data: Place = setting(

@@ -7,6 +7,7 @@ from typing import Literal
 from attrs import NOTHING, frozen
 
 from worldmail.config.fields import Duration, Listen, Octets, duration, listen, octets, setting
+from worldmail.config.names import check_host_name
 
 
 @frozen(kw_only=True)
@@ -51,6 +52,7 @@ class SmtpSettings:
     hostname: str = setting(
         "",
         "The name in greetings and Received fields. Left empty, the server's own.",
+        check=check_host_name,
         example="mx.example.test",
     )
     message_size: Octets = setting(
