@@ -274,7 +274,7 @@ def test_a_command_that_is_not_utf8_is_refused() -> None:
 
 def test_vrfy_tells_nothing_by_default_and_expn_is_off() -> None:
     talk = SmtpScene().play(b"EHLO a\r\nVRFY bob@example.test\r\nVRFY nobody@example.test\r\nEXPN bob@example.test\r\n")
-    assert talk.replies[2] == talk.replies[3] == ["252 2.1.5 Cannot verify, but the message will be tried"]
+    assert talk.replies[2] == talk.replies[3] == ["252 2.5.0 Cannot verify, but the message will be tried"]
     assert talk.codes[-1] == "502 5.5.1"
 
 
@@ -290,7 +290,7 @@ def test_vrfy_and_expn_tell_where_the_site_says_so() -> None:
     assert talk.replies[2:5] == [
         ["250 2.1.5 <bob@example.test>"],
         ["550 5.1.1 No such mailbox here"],
-        ["252 2.1.5 Cannot verify, but the message will be tried"],
+        ["252 2.5.0 Cannot verify, but the message will be tried"],
     ]
     assert talk.replies[5] == ["250-2.1.5 <bob@example.test>", "250 2.1.5 <alice@example.test>"]
     assert talk.codes[6] == "501 5.5.4"

@@ -12,7 +12,7 @@ from worldmail.protocols.smtp.states import COMMAND_STATES
 from worldmail.wire.commands import Command
 from worldmail.wire.effects import Effects
 
-CANNOT_VERIFY = reply(252, "2.1.5", "Cannot verify, but the message will be tried")
+CANNOT_VERIFY = reply(252, "2.5.0", "Cannot verify, but the message will be tried")
 
 
 async def run(session: Session, lookup: Lookup) -> Effects:
