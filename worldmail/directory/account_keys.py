@@ -117,7 +117,7 @@ ACCOUNT_KEYS: Mapping[str, AccountKey] = {
     for row in (
         AccountKey(
             key="quota",
-            meaning="How much mail the account may hold in all its mailboxes; none leaves it to the site.",
+            meaning="How much mail the account may hold in all its mailboxes; none sets no bound.",
             takes=_A_SIZE,
             parse=_size,
             store=_column("UPDATE account SET quota = ? WHERE id = ?"),
