@@ -20,7 +20,7 @@ from worldmail.database.postgres.lane import Lane
 from worldmail.database.postgres.locks import SessionLocks
 from worldmail.database.postgres.migrate import migrate
 from worldmail.database.postgres.pool import Pool, Results
-from worldmail.database.postgres.server import PostgresServer
+from worldmail.database.postgres.server import LONGEST, PostgresServer
 from worldmail.database.postgres.watch import Watch
 from worldmail.errors import ConfigurationError, Refusal, TemporaryFailure
 from worldmail.interfaces.database import IDatabase, Row, Unit
@@ -66,7 +66,9 @@ class PostgresDatabase:
     def start(self) -> None:
         connection = self._server.first_connection("watch")
         try:
+            connection.bound(None)  # a migration takes what it takes
             self._watch.schema = self._schema = migrate(connection)
+            connection.bound(LONGEST)
             _warn_of_no_sync(connection)
             self.changes.start(begin(connection))
         except psycopg.Error as error:

@@ -13,11 +13,12 @@ from psycopg.pq import TransactionStatus
 from twisted.logger import Logger
 
 from worldmail.database.listeners import NumberedNotice
+from worldmail.database.postgres.bounded import BoundedConnection
 from worldmail.database.postgres.cursor import PostgresCursor
 from worldmail.database.postgres.failures import CONFLICTS, Conflict, Lost, is_lost, reason_of, told
 from worldmail.database.postgres.server import PostgresServer
 from worldmail.errors import TemporaryFailure
-from worldmail.interfaces.database import Row, Shared, Unit
+from worldmail.interfaces.database import Shared, Unit
 
 T = TypeVar("T")
 
@@ -62,8 +63,9 @@ class Lane:
     schema: int
     patience: float
     stopping: Callable[[], bool] = field(default=lambda: False)
-    _connection: psycopg.Connection[Row] | None = field(default=None, init=False)
+    _connection: BoundedConnection | None = field(default=None, init=False)
     _lost_at: float | None = field(default=None, init=False)
+    _next_try: float = field(default=0.0, init=False)
 
     def read(self, unit: Unit[T]) -> T:
         """The unit's result, as of one moment. Raises its error, or `Refusal`."""
@@ -135,7 +137,7 @@ class Lane:
                 except psycopg.Error:
                     self.close()
 
-    def _begin(self, level: str) -> psycopg.Connection[Row]:
+    def _begin(self, level: str) -> BoundedConnection:
         connection = self._connection or self._connect()
         try:
             begun = connection.execute(level.encode())
@@ -147,9 +149,12 @@ class Lane:
             raise TemporaryFailure(reason=f"the database has schema {row} now, this process works with {self.schema}")
         return connection
 
-    def _connect(self) -> psycopg.Connection[Row]:
+    def _connect(self) -> BoundedConnection:
         """A new connection. While there is none, units wait for `patience` all in all, then fail at once."""
         while True:
+            if self._lost_at is not None and time.monotonic() < self._next_try:
+                raise TemporaryFailure(reason="the PostgreSQL server cannot be reached")
+            began = time.monotonic()
             try:
                 connection = self._connection = self.server.connect("unit")
             except (psycopg.Error, OSError) as error:
@@ -158,13 +163,15 @@ class Lane:
                     self._lost_at = now
                     _log.error("database: {reason}", reason=reason_of(error))
                 if now - self._lost_at >= self.patience or self.stopping():
+                    # A try may take seconds: those that wait behind this unit do not each make one.
+                    self._next_try = 2 * now - began
                     raise TemporaryFailure(reason=reason_of(error)) from error
                 time.sleep(BETWEEN_TRIES)
             else:
                 self._lost_at = None
                 return connection
 
-    def _run(self, connection: psycopg.Connection[Row], cursor: PostgresCursor, unit: Unit[T]) -> T:
+    def _run(self, connection: BoundedConnection, cursor: PostgresCursor, unit: Unit[T]) -> T:
         """The unit's result. An error of the server counts, whatever the unit made of it."""
         try:
             value = unit(cursor)
@@ -175,7 +182,7 @@ class Lane:
             _raise_meant(cursor.failure, connection)
         return value
 
-    def _file(self, connection: psycopg.Connection[Row], notices: list[tuple[str, int]]) -> list[NumberedNotice]:
+    def _file(self, connection: BoundedConnection, notices: list[tuple[str, int]]) -> list[NumberedNotice]:
         """Make rows of the notices."""
         if not notices:
             return []
@@ -186,18 +193,19 @@ class Lane:
             _raise_meant(error, connection)
         return rows
 
-    def _commit(self, connection: psycopg.Connection[Row]) -> None:
+    def _commit(self, connection: BoundedConnection) -> None:
+        connection.warning = None
         try:
             status = connection.execute(b"COMMIT").statusmessage
         except psycopg.Error as error:
             if is_lost(error, connection):
                 self.close()
-                reason = f"the connection was lost during a commit, which may have come about: {reason_of(error)}"
-                _log.error("database: {reason}", reason=reason)
-                raise TemporaryFailure(reason=reason) from error
+                raise _unknown(f"the connection was lost during a commit: {reason_of(error)}") from error
             _raise_meant(error, connection)
         if status != "COMMIT":
             raise TemporaryFailure(reason=f"the server answered COMMIT with {status}")
+        if connection.warning is not None:  # such as that it waited for a standby no longer
+            raise _unknown(f"the server warned of a commit: {connection.warning}")
 
     def _roll_back(self) -> None:
         """End the transaction if one is open; a connection that cannot do so is closed."""
@@ -211,7 +219,14 @@ class Lane:
             self.close()
 
 
-def _raise_meant(error: psycopg.Error, connection: psycopg.Connection[Row]) -> NoReturn:
+def _unknown(what: str) -> TemporaryFailure:
+    """What is kept of the unit nobody knows."""
+    reason = f"{what}; it may have come about"
+    _log.error("database: {reason}", reason=reason)
+    return TemporaryFailure(reason=reason)
+
+
+def _raise_meant(error: psycopg.Error, connection: BoundedConnection) -> NoReturn:
     """Raise what an error of the server means before COMMIT."""
     if is_lost(error, connection):
         raise Lost(reason_of(error)) from error

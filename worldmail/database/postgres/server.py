@@ -8,13 +8,16 @@ import psycopg
 from attrs import field, frozen
 from psycopg import conninfo
 
+from worldmail.database.postgres.bounded import BoundedConnection
 from worldmail.database.postgres.failures import reason_of
 from worldmail.database.postgres.values import adapt
 from worldmail.errors import ConfigurationError
-from worldmail.interfaces.database import Row
 
 OLDEST = 130000
 """PostgreSQL 13: the first with pg_current_snapshot()."""
+
+LONGEST = 30.0
+"""Seconds that a statement may take beside its waits for locks: no silent server holds a thread for ever."""
 
 _NETWORK = {
     "keepalives": "1",
@@ -31,6 +34,8 @@ _SESSION = (
     "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
     # A node that stands still in a transaction must not hold up the others.
     "SET idle_in_transaction_session_timeout = '20s'",
+    # What is wrong with a COMMIT that comes about may be said by a warning alone.
+    "SET client_min_messages = warning",
     # Every statement of ours has its index; a scan of a small table would conflict with all writes to it.
     "SET enable_seqscan = off",
 )
@@ -48,14 +53,15 @@ class PostgresServer:
     password_file: str | None
     lock_timeout: float
 
-    def connect(self, purpose: str) -> psycopg.Connection[Row]:
+    def connect(self, purpose: str) -> BoundedConnection:
         """A new connection, in autocommit mode. Raises `psycopg.Error`, OSError; blocks for a few seconds at most."""
-        given = conninfo.conninfo_to_dict(self.url)
+        given = _parts(self.url)
         wanted: dict[str, Any] = {**_NETWORK, "connect_timeout": "5", "application_name": f"worldmail {purpose}"}
         wanted.update(given)
         if self.password_file is not None:
             wanted["password"] = self._password()
-        connection = psycopg.connect(autocommit=True, cursor_factory=psycopg.RawCursor, **wanted)
+        connection = BoundedConnection.connect(autocommit=True, cursor_factory=psycopg.RawCursor, **wanted)
+        connection.bound(LONGEST + self.lock_timeout)
         try:
             adapt(connection)
             for statement in (*_SESSION, f"SET lock_timeout = {int(self.lock_timeout * 1000)}"):
@@ -65,13 +71,15 @@ class PostgresServer:
             raise
         return connection
 
-    def first_connection(self, purpose: str) -> psycopg.Connection[Row]:
+    def first_connection(self, purpose: str) -> BoundedConnection:
         """As `connect`, for the start. Raises `ConfigurationError` with what an administrator can do about it."""
         try:
             connection = self.connect(purpose)
         except psycopg.ProgrammingError:
             # Its text may show a part of the string, which may hold a password.
-            raise ConfigurationError("[database] url is not a connection string of PostgreSQL") from None
+            raise ConfigurationError(
+                "[database] url is not a connection string of PostgreSQL; %-escape the password"
+            ) from None
         except psycopg.Error as error:
             raise ConfigurationError(f"[database] the PostgreSQL server cannot be used: {reason_of(error)}") from None
         except OSError as error:
@@ -83,7 +91,7 @@ class PostgresServer:
             raise
         return connection
 
-    def _check(self, connection: psycopg.Connection[Row]) -> None:
+    def _check(self, connection: BoundedConnection) -> None:
         if connection.info.server_version < OLDEST:
             found = connection.info.server_version // 10000
             raise ConfigurationError(f"[database] PostgreSQL {found} is too old; 13 or later is needed")
@@ -95,3 +103,12 @@ class PostgresServer:
         assert self.password_file is not None, "asked for only if there is one"
         with open(self.password_file, encoding="utf-8") as file:
             return file.read().rstrip("\r\n")
+
+
+def _parts(url: str) -> dict[str, Any]:
+    """What a connection string says. Raises `psycopg.ProgrammingError`."""
+    given = conninfo.conninfo_to_dict(url)
+    # A password with "@" or "/" that was not escaped ends too early: its rest would be told as a host or a port.
+    if "@" in str(given.get("host", "")) or str(given.get("port", "")).strip("0123456789,"):
+        raise psycopg.ProgrammingError("neither a host nor a port: a password may need %-escapes")
+    return given

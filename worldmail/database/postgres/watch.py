@@ -165,10 +165,14 @@ class Watch:
             raise TemporaryFailure(reason="the PostgreSQL server cannot be reached")
         self._next_try = time.monotonic() + BETWEEN_TRIES
         connection = self._server.connect("watch")
-        for key in list(self._held):
-            if not connection.execute(_LOCK, (key,)).fetchall()[0][0]:
-                self._held.discard(key)
-                self._results.put(self.lost, key)
+        try:
+            for key in list(self._held):
+                if not connection.execute(_LOCK, (key,)).fetchall()[0][0]:
+                    self._held.discard(key)
+                    self._results.put(self.lost, key)
+        except BaseException:
+            connection.close()  # with the locks that it has got
+            raise
         self._connection = connection
         self._next_try = 0.0
         return connection
