@@ -11,6 +11,7 @@ import re
 import time
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import BinaryIO
 from urllib.parse import unquote_plus
@@ -25,6 +26,7 @@ from worldmail.store.s3.replies import MOST_OCTETS, BadReply, Element, moment, p
 from worldmail.store.s3.signing import Query
 
 _RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
+_LENGTH = re.compile(r"[0-9]{1,18}")
 _ETAG = re.compile(r"[\x21-\x7e]{1,256}")
 
 
@@ -95,7 +97,7 @@ class Bucket:
         ask = Ask(method="HEAD", key=key, most=0)
         answer = self._expect(ask, end, 200, 404)
         length = answer.headers.get("content-length", "")
-        return int(length) if answer.status == 200 and length.isdecimal() else None
+        return int(length) if answer.status == 200 and _LENGTH.fullmatch(length) else None
 
     def ahead(self, key: str, end: float) -> float:
         """By how many seconds the service's clock, which tells when objects were written, is ahead of ours."""
@@ -104,6 +106,8 @@ class Bucket:
             theirs = parsedate_to_datetime(answer.headers.get("date", ""))
         except ValueError:
             return 0.0
+        if theirs.tzinfo is None:  # "-0000" (RFC 5322 §3.3): UTC, from who knows where
+            theirs = theirs.replace(tzinfo=UTC)
         return theirs.timestamp() - self.exchange.now()
 
     def remove(self, key: str, end: float) -> None:

@@ -98,20 +98,48 @@ class _Connection(http.client.HTTPConnection):
         self._context = context
         self.patience = Patience(idle=0, end=0)
         self.since = 0.0
+        self._is_cut = False
 
     def connect(self) -> None:
-        """Connect and, if it is to be encrypted, verify the peer."""
-        raw = socket.create_connection((self.host, self.port), self.patience.left())
-        try:
-            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if self._context is None:
-                self.sock = _PlainSocket(fileno=raw.detach())
-            else:
+        """Connect and, if it is to be encrypted, verify the peer. From its first moment on `cut` reaches the socket."""
+        raw = self._reach()
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self._context is None:
+            self._watched(_PlainSocket(fileno=raw.detach()))
+        else:
+            # Not in one step: it would hide the socket until the peer has shaken hands.
+            wrapped = self._context.wrap_socket(raw, server_hostname=self.host, do_handshake_on_connect=False)
+            self._watched(wrapped)
+            wrapped.settimeout(self.patience.left())
+            wrapped.do_handshake()
+
+    def cut(self) -> None:
+        """From any thread: whatever waits for the peer fails at once."""
+        self._is_cut = True
+        with suppress(OSError, AttributeError):  # not connected, or closed in this moment
+            # An SSLSocket's own method would forget its encryption first, and who is sending go on in the clear.
+            socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
+
+    def _reach(self) -> socket.socket:
+        """A socket that is connected to the first address that answers."""
+        failure: OSError = OSError("the host has no address")
+        for family, kind, protocol, _, address in socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM):
+            raw = socket.socket(family, kind, protocol)
+            try:
+                self._watched(raw)
                 raw.settimeout(self.patience.left())
-                self.sock = self._context.wrap_socket(raw, server_hostname=self.host)
-        except BaseException:
-            raw.close()
-            raise
+                raw.connect(address)
+            except OSError as error:
+                raw.close()
+                failure = error
+            else:
+                return raw
+        raise failure
+
+    def _watched(self, sock: socket.socket) -> None:
+        self.sock = sock
+        if self._is_cut:  # looked at after the socket is there, as `cut` sets it before looking for the socket
+            raise ConnectionAbortedError("the server stops")
 
     def use(self, patience: Patience) -> None:
         """Wait by this patience from now on."""
@@ -183,8 +211,7 @@ class Connections:
             self._stopped = True
             idle, self._idle = self._idle, []
             for connection in self._used:
-                with suppress(OSError, AttributeError):  # not connected yet
-                    connection.sock.shutdown(socket.SHUT_RDWR)
+                connection.cut()
         for connection in idle:
             connection.close()
 

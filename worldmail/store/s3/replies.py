@@ -71,6 +71,10 @@ def parse(document: bytes) -> Element:
         parser.Parse(document[:MOST_OCTETS].lstrip(), True)
     except expat.ExpatError as error:
         raise BadReply(f"no XML: {expat.errors.messages.get(error.code, '')}") from None
+    except BadReply:
+        raise
+    except (LookupError, ValueError, TypeError):
+        raise BadReply("no XML: an encoding that nobody knows") from None
     return root.inner[0]
 
 

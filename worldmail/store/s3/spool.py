@@ -28,10 +28,12 @@ class Spool:
 
     def append(self, octets: memoryview) -> None:
         """Take octets."""
-        self._opened().write(octets)
         self._sha256.update(octets)
         self._md5.update(octets)
         self.length += len(octets)
+        file = self._opened()
+        while octets:  # a disk that is nearly full takes a part, and tells why not the rest when that is tried
+            octets = octets[file.write(octets) :]
 
     def body(self) -> Body:
         """All that was taken."""
