@@ -18,6 +18,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
+from worldmail.database import file
 from worldmail.database.worker import Threads
 from worldmail.errors import StorageFull, TemporaryFailure
 from worldmail.store import files
@@ -107,7 +108,8 @@ class TestContentWriter(TestCase):
             synced.append(os.readlink(f"/proc/self/fd/{handle}"))
             real(handle)
 
-        self.patch(files, "os", Disk(fsync=fsync))
+        for module in (files, file):
+            self.patch(module, "os", Disk(fsync=fsync))
         writer = self.writer()
         writer.write(b"x" * LIMIT)
         writer.write(b"y")

@@ -21,6 +21,7 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from worldmail.database.failures import refusal
+from worldmail.database.file import sync_directory
 from worldmail.database.worker import Threads
 from worldmail.errors import TemporaryFailure
 from worldmail.interfaces.plugin import Foundations
@@ -170,15 +171,6 @@ class FilePlaceWriter:
     @property
     def _temporary(self) -> str:
         return self._store.path(f"{self._place}.part")
-
-
-def sync_directory(directory: str) -> None:
-    """Put the names in a directory on disk."""
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _old_files(directory: str, older_than: int) -> list[str]:
