@@ -43,6 +43,7 @@ def test_one_record_is_written_for_an_accepted_message() -> None:
             "client": "127.0.0.1",
             "sender": "a@a.test",
             "recipients": 1,
+            "to": ["bob@example.test"],
             "size": 25,
             "protocol": "ESMTP",
         }

@@ -28,6 +28,7 @@ HOLD = 32 * 1024
 """Octets of a message without MIME labels that are held until it is known whether it needs some."""
 
 _MAXIMUM_MESSAGE_ID = 998
+_RECORDED_RECIPIENTS = 50
 
 
 @frozen(kw_only=True)
@@ -268,6 +269,7 @@ class Intake:
             account=consignment.origin.account,
             sender=str(envelope.sender or "<>"),
             recipients=len(envelope.recipients),
+            to=[str(recipient.address) for recipient in envelope.recipients[:_RECORDED_RECIPIENTS]],
             size=self.size,
             protocol=consignment.origin.protocol,
         )
