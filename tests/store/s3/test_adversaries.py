@@ -142,3 +142,16 @@ def test_a_length_that_is_none_is_no_size(server: Hostile, tmp_path: Path, lengt
     bucket = bucket_at(server.url, tmp_path)
     assert bucket.size(KEY, soon()) is None
     bucket.exchange.stop()
+
+
+@pytest.mark.parametrize(
+    "date", ["yesterday", "Mon, 01 Jan 2026 00:00:00 +99999999999999", "Mon, 99 Jan 2026 00:00:00 GMT"]
+)
+def test_a_date_that_is_none_counts_as_ours(server: Hostile, tmp_path: Path, date: str) -> None:
+    def answer(request: hostile.Request) -> None:
+        request.wfile.write(f"HTTP/1.1 200 OK\r\ndate: {date}\r\ncontent-length: 0\r\n\r\n".encode())
+
+    server.always = answer
+    bucket = bucket_at(server.url, tmp_path)
+    assert bucket.ahead(KEY, soon()) == 0
+    bucket.exchange.stop()

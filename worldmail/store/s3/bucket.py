@@ -104,7 +104,7 @@ class Bucket:
         answer = self._expect(Ask(method="HEAD", key=key, most=0), end, 200, 404)
         try:
             theirs = parsedate_to_datetime(answer.headers.get("date", ""))
-        except ValueError:
+        except (ValueError, OverflowError):
             return 0.0
         if theirs.tzinfo is None:  # "-0000" (RFC 5322 §3.3): UTC, from who knows where
             theirs = theirs.replace(tzinfo=UTC)
