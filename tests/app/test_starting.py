@@ -17,6 +17,7 @@ import pytest
 from tests.app.conftest import POP3, needs_root, records, status_of, until, wait_for
 from worldmail.app import privileges
 from worldmail.testing.process import CLI, ROOT, TWISTD, ServerProcess, free_port_base
+from worldmail.transport.certificates import self_signed
 
 SMTP = 25
 PASSWORD = "a marker that no log may show"
@@ -309,8 +310,13 @@ class TestGivingUpRoot:
     def test_a_new_certificate_is_taken_up_after_the_drop(self, server: ServerProcess) -> None:
         server.configure({"server": {"run_as": "65534:65534"}})
         server.start()
+        place = ("127.0.0.1", server.port(995))
+        before = ssl.get_server_certificate(place)
+        for name, octets in zip(("certificate.pem", "key.pem"), self_signed(["example.test"]), strict=True):
+            (server.directory / "tls" / name).write_bytes(octets)
         os.kill(server.pid, signal.SIGHUP)
         wait_for(server, "server.reloaded")
+        assert ssl.get_server_certificate(place) != before
 
     def test_a_new_store_under_twistds_uid_belongs_to_its_owner_by_tap_too(
         self, server: ServerProcess, place: Path
