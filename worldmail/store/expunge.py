@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection
 
 from worldmail.interfaces.database import Cursor
@@ -20,13 +21,16 @@ def expunge(cursor: Cursor, mailbox_id: int, uids: Collection[int], now: int) ->
     They share one new MODSEQ (RFC 7162 §3.1.1: an EXPUNGE raises HIGHESTMODSEQ), under which `expunged` remembers them.
     """
     gone, octets = [], 0
+    released: Counter[int] = Counter()
     for uid in sorted(set(uids)):
         row = cursor.one(_TAKE, (mailbox_id, uid))
         if row is not None:
             content_id, size = row
             gone.append(uid)
             octets += size
-            release_content(cursor, content_id, 1, now)
+            released[content_id] += 1
+    for content_id, refs in sorted(released.items()):  # rows are locked in this order
+        release_content(cursor, content_id, refs, now)
     if gone:
         row = cursor.one(_COUNT, (len(gone), octets, mailbox_id))
         assert row is not None, "a mailbox with messages exists"
