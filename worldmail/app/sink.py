@@ -96,7 +96,7 @@ class Sink:
             self._complained = False
 
     def _complain(self, error: OSError) -> None:
-        """Say once on standard error, where somebody may look, that the file cannot be written. Does not wait for it."""
+        """Say once on standard error, where somebody may look, that the file cannot be written. Does not wait."""
         if self._complained or self._path in (None, "-"):
             return
         self._complained = True

@@ -18,7 +18,7 @@ from worldmail.interfaces.store import TraceRecord
 @json_option
 @click.pass_context
 def trace(ctx: click.Context, key: str, as_json: bool) -> None:
-    """What happened to a message: by its acceptance id, an address of its envelope, or its Message-ID."""
+    """What happened to a message: by acceptance id, address of its envelope or of its account, or Message-ID."""
     from worldmail.cli.running import run
 
     found = run(configuration(ctx), lambda parts: parts.trace.find(key))

@@ -106,8 +106,12 @@ class Origin:
 
 @frozen(kw_only=True)
 class Delivery:
-    """One local destination of an accepted message: whose mailbox, and for which recipient."""
+    """One local destination of an accepted message: whose mailbox, and for which recipient.
+
+    `account` is the account's own address, for those who ask later where the message went.
+    """
 
     account_id: int
     mailbox: str = field(default="INBOX")
     recipient: Recipient
+    account: Address | None = None

@@ -197,11 +197,12 @@ def _check_quota(cursor: Cursor, account_id: int, quota: int) -> None:
 
 
 def _keys(acceptance: Acceptance) -> Iterable[str]:
-    """What the message can be found by: the addresses of its envelope and its Message-ID."""
+    """What the message can be found by: the addresses of its envelope, the accounts it went to, its Message-ID."""
     envelope = acceptance.envelope
     addresses: list[Address] = [recipient.address for recipient in envelope.recipients]
     if envelope.sender is not None:
         addresses.append(envelope.sender)
+    addresses += [delivery.account for delivery in acceptance.deliveries if delivery.account is not None]
     yield from dict.fromkeys(address.key for address in addresses)
     if acceptance.message_id is not None:
         yield acceptance.message_id
@@ -219,6 +220,9 @@ def _detail(acceptance: Acceptance) -> str:
         "to": [str(recipient.address) for recipient in envelope.recipients],
         "size": acceptance.content.size,
     }
+    accounts = [str(delivery.account) for delivery in acceptance.deliveries if delivery.account is not None]
+    if accounts != detail["to"]:
+        detail["delivered"] = accounts
     if origin.account is not None:
         detail["account"] = origin.account
     if origin.tls is not None:

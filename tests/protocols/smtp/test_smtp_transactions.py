@@ -43,9 +43,22 @@ def test_one_record_is_written_for_an_accepted_message() -> None:
             "client": "127.0.0.1",
             "sender": "a@a.test",
             "recipients": 1,
-            "to": ["bob@example.test"],
             "size": 25,
             "protocol": "ESMTP",
+        }
+    ]
+
+
+def test_one_record_is_written_for_each_mailbox_of_a_message() -> None:
+    scene = SmtpScene()
+    scene.play(with_body(b"Hello."))
+    assert scene.world.journal.named("delivered") == [
+        {
+            "session": "s1",
+            "acceptance": "A000000000000001",
+            "to": "bob@example.test",
+            "account": "bob@example.test",
+            "mailbox": "INBOX",
         }
     ]
 

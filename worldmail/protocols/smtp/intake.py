@@ -28,7 +28,6 @@ HOLD = 32 * 1024
 """Octets of a message without MIME labels that are held until it is known whether it needs some."""
 
 _MAXIMUM_MESSAGE_ID = 998
-_RECORDED_RECIPIENTS = 50
 
 
 @frozen(kw_only=True)
@@ -259,9 +258,10 @@ class Intake:
         return Header(fields + qualified), qualified, fields
 
     def _record(self) -> None:
+        """One record of the message, and one of each mailbox that it is in now."""
         consignment = self._consignment
-        envelope = consignment.envelope
-        consignment.world.journal.record(
+        envelope, record = consignment.envelope, consignment.world.journal.record
+        record(
             "accepted",
             session=consignment.origin.session,
             acceptance=self.id,
@@ -269,10 +269,18 @@ class Intake:
             account=consignment.origin.account,
             sender=str(envelope.sender or "<>"),
             recipients=len(envelope.recipients),
-            to=[str(recipient.address) for recipient in envelope.recipients[:_RECORDED_RECIPIENTS]],
             size=self.size,
             protocol=consignment.origin.protocol,
         )
+        for delivery in consignment.deliveries:
+            record(
+                "delivered",
+                session=consignment.origin.session,
+                acceptance=self.id,
+                to=str(delivery.recipient.address),
+                account=None if delivery.account is None else str(delivery.account),
+                mailbox=delivery.mailbox,
+            )
 
     def _trace_field(self) -> bytes:
         consignment = self._consignment

@@ -37,7 +37,8 @@ class Transaction:
         self.recipients.append(recipient)
         for account in accounts:
             if account.id not in self.deliveries:
-                self.deliveries[account.id] = Delivery(account_id=account.id, recipient=recipient)
+                delivery = Delivery(account_id=account.id, recipient=recipient, account=account.address)
+                self.deliveries[account.id] = delivery
             if account.max_message is not None and account.max_message < self.size_limit:
                 self.size_limit = account.max_message
 
