@@ -106,7 +106,11 @@ def _legacy(cursor: Cursor, account_id: int, value: Value) -> None:
 
 def _permission(key: str, what: str) -> AccountKey:
     return AccountKey(
-        key=key, meaning=f"Whether IMAP clients may {what}.", takes="on or off", parse=_switch, store=_setting(key)
+        key=key,
+        meaning=f"Whether IMAP clients may {what}; kept for when IMAP is served, and of no effect before.",
+        takes="on or off",
+        parse=_switch,
+        store=_setting(key),
     )
 
 

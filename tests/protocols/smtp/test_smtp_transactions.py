@@ -49,6 +49,14 @@ def test_one_record_is_written_for_an_accepted_message() -> None:
     ]
 
 
+def test_its_content_is_accepted_as_what_no_other_can_be() -> None:
+    scene = SmtpScene()
+    scene.play(with_body(b"Hello."))
+    (accepted,) = scene.world.acceptance.accepted
+    assert accepted.unrepeatable, "the id is in its Received field"
+    assert accepted.id.encode() in scene.contents()[0]
+
+
 def test_one_record_is_written_for_each_mailbox_of_a_message() -> None:
     scene = SmtpScene()
     scene.play(with_body(b"Hello."))
