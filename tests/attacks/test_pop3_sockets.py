@@ -60,9 +60,10 @@ class Attacks(TestCase):
     def connect(self, *, tls: bool = False) -> socket.socket:
         """A greeted connection. Blocks: for threads only."""
         connection = socket.create_connection(self.implicit if tls else self.clear, timeout=20)
-        self.addCleanup(connection.close)
         if tls:
             connection = self.client_tls.wrap_socket(connection)
+        # Of the wrapped one, which has taken the socket over: else it would end with the caller's last name for it.
+        self.addCleanup(connection.close)
         assert connection.recv(1024).startswith(b"+OK")
         return connection
 
