@@ -196,3 +196,69 @@ class AlreadyThere(WorldMailError):
 
 class BadValue(WorldMailError):
     """An administrator gave a value that cannot be right; the text says what was expected."""
+
+
+class NoSuchMailbox(Refusal):
+    """There is no mailbox of this name, or the account may not know of it (RFC 4314 §6: told alike)."""
+
+    code = 550
+    enhanced = "5.1.1"
+    text = "No such mailbox"
+
+
+class MailboxExists(Refusal):
+    """A mailbox of this name is there already."""
+
+    code = 550
+    enhanced = "5.2.0"
+    text = "There is a mailbox of that name"
+
+
+class BadName(Refusal):
+    """No mailbox can have this name; the text says why (RFC 9051 §5.1)."""
+
+    code = 550
+    enhanced = "5.1.3"
+    text = "No mailbox can have this name"
+
+
+class NoRight(Refusal):
+    """The account knows of the mailbox and may not do this there (RFC 4314 §4)."""
+
+    code = 550
+    enhanced = "5.7.1"
+    text = "You do not have the right to do this"
+
+
+class MessageGone(Refusal):
+    """The message was expunged meanwhile."""
+
+    code = 550
+    enhanced = "5.6.0"
+    text = "The message is gone"
+
+
+class LimitReached(Refusal):
+    """A fixed bound on something that is kept: mailboxes, keywords, annotations."""
+
+    code = 552
+    enhanced = "5.3.4"
+    text = "A limit is reached"
+
+
+class AnnotationTooLarge(LimitReached):
+    """An annotation's value exceeds its bound (RFC 5464 §4.3)."""
+
+    text = "The annotation is too large"
+
+
+class TooManyAnnotations(LimitReached):
+    """The mailbox has as many annotations as it may (RFC 5464 §4.3)."""
+
+    text = "There are too many annotations"
+
+
+class SearchTooLong(TemporaryFailure):
+    """A search did not end in the time that it may take."""
+
+    text = "The search takes too long"

@@ -117,7 +117,11 @@ class Mailboxes(RuleBasedStateMachine):
 
     @initialize()
     def domain(self) -> None:
-        done(self.database.write(lambda cursor: cursor.run("INSERT INTO domain VALUES (1, 'x.test', 'local', NULL)")))
+        done(
+            self.database.write(
+                lambda cursor: cursor.run("INSERT INTO domain (id, name, kind) VALUES (1, 'x.test', 'local')")
+            )
+        )
 
     @rule(target=boxes)
     def add_account(self) -> int:

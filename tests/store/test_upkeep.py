@@ -96,12 +96,14 @@ class TestCollector(StoreCase):
         content_id = await self.add(1, None)
 
         def message(cursor: Cursor) -> None:
-            cursor.run("INSERT INTO domain VALUES (1, 'x.test', 'local', NULL)")
+            cursor.run("INSERT INTO domain (id, name, kind) VALUES (1, 'x.test', 'local')")
             cursor.run(
                 "INSERT INTO account (id, domain_id, address, name, enabled, generation, created, password, settings)"
                 " VALUES (1, 1, 'a@x.test', '', 1, 1, 0, '', '{}')"
             )
-            cursor.run("INSERT INTO mailbox VALUES (1, 1, 'INBOX', 1, 2, 2, 1, 5, NULL, 0)")
+            cursor.run(
+                "INSERT INTO mailbox (id, account_id, name, uidvalidity, uidnext, highestmodseq, messages, octets, created) VALUES (1, 1, 'INBOX', 1, 2, 2, 1, 5, 0)"
+            )
             cursor.run("INSERT INTO message VALUES (1, 1, ?, 2, 0, 5, 0, 0, NULL, NULL, x'')", (content_id,))
             release_content(cursor, content_id, 1, NOW)
 

@@ -22,7 +22,8 @@ _FIRST_MESSAGES = (
     " (SELECT uid, size FROM message WHERE mailbox_id = ? ORDER BY uid LIMIT ?) AS slice"
 )
 _FIRST_EXPUNGED = (
-    "SELECT count(*), max(uid) FROM (SELECT uid FROM expunged WHERE mailbox_id = ? ORDER BY uid LIMIT ?) AS slice"
+    "SELECT count(*), max(modseq) FROM"
+    " (SELECT modseq FROM expunged WHERE mailbox_id = ? ORDER BY modseq LIMIT ?) AS slice"
 )
 _UIDVALIDITY = (
     "INSERT INTO counter (name, value) VALUES ('uidvalidity', ?) ON CONFLICT (name) DO UPDATE"
@@ -99,5 +100,5 @@ def _remove_messages(cursor: Cursor, mailbox_id: int, now: int, most: int) -> in
 def _forget_expunged(cursor: Cursor, mailbox_id: int, most: int) -> int:
     count, last = cursor.one(_FIRST_EXPUNGED, (mailbox_id, most)) or (0, None)
     if count:
-        cursor.run("DELETE FROM expunged WHERE mailbox_id = ? AND uid <= ?", (mailbox_id, last))
+        cursor.run("DELETE FROM expunged WHERE mailbox_id = ? AND modseq <= ?", (mailbox_id, last))
     return int(count)
