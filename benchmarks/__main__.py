@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import delivered, idle, large, pop3check
+from benchmarks import delivered, idle, imap, large, pop3check
 from benchmarks.figures import Figure, table
 from benchmarks.peers import Peers, missing
 from benchmarks.worldmail_side import WorldMail
@@ -48,6 +48,14 @@ def run_pop3check(place: Path, rounds: int, tell: Tell) -> Iterator[Figure]:
                 yield from pop3check.measure(ours, theirs, goal, totals, rounds, tell)
 
 
+def run_imap(place: Path, rounds: int, tell: Tell) -> Iterator[Figure]:
+    """IMAP, against Dovecot with processes reused."""
+    ours = WorldMail(directory=place / "w", mailboxes=imap.ACCOUNTS)
+    theirs = Peers(directory=place / "p", mailboxes=imap.ACCOUNTS)
+    with ours.running(), theirs.running():
+        yield from imap.measure(ours, theirs, rounds, tell)
+
+
 def run_idle(place: Path, rounds: int, tell: Tell) -> Iterator[Figure]:
     """Memory of idle connections."""
     ours = WorldMail(directory=place / "w", mailboxes=1)
@@ -59,6 +67,7 @@ MEASUREMENTS: dict[str, Measurement] = {
     "delivered": run_delivered,
     "large": run_large,
     "pop3check": run_pop3check,
+    "imap": run_imap,
     "idle": run_idle,
 }
 

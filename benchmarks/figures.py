@@ -20,6 +20,7 @@ class Figure:
         ours, theirs: one figure a round; `theirs` is empty where the goal is a figure, not a ratio.
         goal: what the ratio must reach, or, without a peer, what `ours` must stay below.
         aim: what it should reach.
+        smaller: the smaller figure is the better one, so that the ratio is that of theirs to ours.
     """
 
     what: str
@@ -28,11 +29,13 @@ class Figure:
     theirs: Sequence[float] = field(factory=tuple)
     goal: float
     aim: float | None = None
+    smaller: bool = False
 
     @property
     def ratio(self) -> float:
-        """Ours to theirs, of the medians."""
-        return statistics.median(self.ours) / statistics.median(self.theirs)
+        """Of the medians: how many times better ours is."""
+        ratio = statistics.median(self.ours) / statistics.median(self.theirs)
+        return 1 / ratio if self.smaller else ratio
 
     @property
     def reached(self) -> bool:

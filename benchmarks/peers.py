@@ -26,7 +26,7 @@ _QUEUES = ("maildrop", "incoming", "active")
 _DOVECOT = """\
 base_dir = {run}
 instance_name = worldmail-benchmark
-protocols = pop3 lmtp
+protocols = imap pop3 lmtp
 listen = 127.0.0.1
 ssl = no
 disable_plaintext_auth = no
@@ -56,6 +56,14 @@ service pop3-login {{
     port = 0
   }}
 }}
+service imap-login {{
+  inet_listener imap {{
+    port = {imap_port}
+  }}
+  inet_listener imaps {{
+    port = 0
+  }}
+}}
 service lmtp {{
   inet_listener lmtp {{
     address = 127.0.0.1
@@ -75,6 +83,15 @@ service pop3-login {
   client_limit = 10000
 }
 service pop3 {
+  service_count = 1000
+  process_min_avail = 10
+}
+service imap-login {
+  service_count = 0
+  process_min_avail = 2
+  client_limit = 10000
+}
+service imap {
   service_count = 1000
   process_min_avail = 10
 }
@@ -134,6 +151,7 @@ class Peers:
     tuned: bool = True
     smtp_port: int = field(factory=free_port)
     pop3_port: int = field(factory=free_port)
+    imap_port: int = field(factory=free_port)
     lmtp_port: int = field(factory=free_port)
 
     @property
@@ -201,6 +219,7 @@ class Peers:
             "domain": DOMAIN,
             "lmtp_port": self.lmtp_port,
             "pop3_port": self.pop3_port,
+            "imap_port": self.imap_port,
             "directory": self.directory,
         }
         paths = {"run": run, "log": self.directory / "dovecot.log", "mail": self._mail, "users": users}
@@ -228,7 +247,7 @@ class Peers:
         return "\n".join([*lines, ""])
 
     def _wait_for_greetings(self) -> None:
-        for port in (self.smtp_port, self.pop3_port):
+        for port in (self.smtp_port, self.pop3_port, self.imap_port):
             wait_for_greeting(port)
 
 

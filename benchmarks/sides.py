@@ -31,6 +31,10 @@ class Side(Protocol):
     def pop3_port(self) -> int:
         """POP3 without TLS."""
 
+    @property
+    def imap_port(self) -> int:
+        """IMAP without TLS."""
+
     def running(self) -> AbstractContextManager[None]:
         """Serve inside of the block."""
 

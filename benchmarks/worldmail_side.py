@@ -36,6 +36,11 @@ class WorldMail:
         """POP3 without TLS."""
         return self.server.port(110)
 
+    @property
+    def imap_port(self) -> int:
+        """IMAP without TLS."""
+        return self.server.port(143)
+
     @contextmanager
     def running(self) -> Iterator[None]:
         """Serve inside of the block."""

@@ -170,6 +170,9 @@ class IMessages(Interface):
     def octets(mailbox_id: int, uids: Uids, *, limit: int = 256) -> Awaitable[Sequence[tuple[int, int, bytes | None]]]:
         """(UID, size, all octets or None if they are not in the database) of up to `limit` of these, by UID."""
 
+    def prefixes(mailbox_id: int, uids: Uids) -> Awaitable[Sequence[tuple[int, bytes]]]:
+        """(UID, what stands before the content in this mailbox: header fields, or nothing) of these, by UID."""
+
     def read(mailbox_id: int, uid: int, offset: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
         """The octets of prefix and content from an offset on, in chunks of bounded size.
 
