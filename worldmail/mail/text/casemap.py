@@ -1,0 +1,59 @@
+"""Text as searching and sorting compare it: i;unicode-casemap (RFC 5051 §2), i;ascii-casemap (RFC 4790 §9.2).
+
+A character is replaced by its titlecase, that by its decomposition, and so on until nothing changes, by the columns of
+UnicodeData.txt alone: no special casing, no order among combining marks, Hangul left whole. Each character is mapped
+for itself, so a substring of a text is folded to a substring of the folded text.
+
+Folded text here has its ASCII letters in lower case, not in upper as the collation has them: the same pairs are equal,
+and lower case is what the index of words keeps. `sort_key` gives the octets of the collation itself, for their order.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+_DEEPEST = 8  # no character changes so many times; a bound all the same
+
+
+class _Folded(dict[int, str]):
+    """What each character that was met is folded to; bounded by Unicode."""
+
+    def __missing__(self, code: int) -> str:
+        text = chr(code)
+        for _ in range(_DEEPEST):
+            changed = "".join(map(_step, text))
+            if changed == text:
+                break
+            text = changed
+        self[code] = text = text.translate(_LOWER)
+        return text
+
+
+_LOWER = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
+_FOLDED = _Folded()
+
+
+def _step(character: str) -> str:
+    """One round: the simple titlecase, then the decomposition."""
+    title = character.title()
+    if len(title) == 1:
+        character = title
+    codes = unicodedata.decomposition(character).split()
+    if codes and codes[0].startswith("<"):
+        del codes[0]
+    return "".join(chr(int(code, 16)) for code in codes) if codes else character
+
+
+def fold(text: str) -> str:
+    """The text in which equals are equal, whatever their case and form."""
+    return text.lower() if text.isascii() else text.translate(_FOLDED)
+
+
+def fold_ascii(text: str) -> str:
+    """The text with ASCII letters in lower case and all else as it is (i;ascii-casemap)."""
+    return text.lower() if text.isascii() else text.translate(_LOWER)
+
+
+def sort_key(text: str) -> bytes:
+    """Octets that sort as i;unicode-casemap orders texts (RFC 5051 §2, RFC 5255 §4.4)."""
+    return fold(text).encode("utf-8", "surrogatepass").upper()
