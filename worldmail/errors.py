@@ -222,6 +222,14 @@ class BadName(Refusal):
     text = "No mailbox can have this name"
 
 
+class UseNotOffered(Refusal):
+    """No mailbox here can be for this (RFC 6154 §3: USEATTR)."""
+
+    code = 550
+    enhanced = "5.5.0"
+    text = "Mailboxes cannot be for this here"
+
+
 class NoRight(Refusal):
     """The account knows of the mailbox and may not do this there (RFC 4314 §4)."""
 

@@ -73,7 +73,7 @@ def build_store(settings: Settings, reactor: Any, journal: IJournal) -> StorePar
     store = open_store(settings.store, str(settings.data), database, contents, clock, reactor, opened.locks)
     key = server_key(settings)
     passwords = Passwords(reactor, settings.auth)
-    admin = DirectoryAdmin(database, [store.mailboxes], CredentialMaker(passwords, key), clock.now, clock.sleep)
+    admin = DirectoryAdmin(database, store.participants, CredentialMaker(passwords, key), clock.now, clock.sleep)
     return StoreParts(
         foundations=foundations, database=database, store=store, key=key, passwords=passwords, admin=admin
     )

@@ -13,9 +13,9 @@ from worldmail.mail.address import Address
 
 _COLUMNS = "id, address, name, enabled, generation, quota, max_message, legacy_secret IS NOT NULL, settings"
 _BY_KEY = f"SELECT {_COLUMNS} FROM account WHERE address = ?"
-_BY_ID = f"SELECT {_COLUMNS} FROM account WHERE id = ? AND enabled >= 0"
-_ALL = f"SELECT {_COLUMNS} FROM account WHERE enabled >= 0 ORDER BY address"
-_OF_DOMAIN = f"SELECT {_COLUMNS} FROM account WHERE domain_id = ? AND enabled >= 0 ORDER BY address"
+_BY_ID = f"SELECT {_COLUMNS} FROM account WHERE id = ? AND enabled >= 0 AND kind = 'person'"
+_ALL = f"SELECT {_COLUMNS} FROM account WHERE enabled >= 0 AND kind = 'person' ORDER BY address"
+_OF_DOMAIN = f"SELECT {_COLUMNS} FROM account WHERE domain_id = ? AND enabled >= 0 AND kind = 'person' ORDER BY address"
 
 CLOSED = -1
 """In the column `enabled` of an account that is being removed. Its address is none, so that no key finds it."""

@@ -20,6 +20,15 @@ PUBLIC = "Shared Folders/"
 OWNER_RIGHTS = "lrswipkxtea"
 """Every right of RFC 4314 §2.1, in the order in which they are told."""
 
+OBSOLETE_RIGHTS = {"c": "kx", "d": "te"}
+"""What the letters of RFC 2086 stand for now (RFC 4314 §2.1.1)."""
+
+ANYONE = "anyone"
+"""The identifier of every account, and of those who are signed in as none (RFC 4314 §2)."""
+
+SPECIAL_USES = ("\\Archive", "\\Drafts", "\\Important", "\\Junk", "\\Sent", "\\Trash")
+"""What a mailbox can be for (RFC 6154 §2, RFC 8457 §3). \\All and \\Flagged would be views of other mailboxes."""
+
 
 @frozen(kw_only=True)
 class Folder:

@@ -11,6 +11,7 @@ from zope.interface import Interface
 from worldmail.interfaces.auth import IAuthentication
 from worldmail.interfaces.database import IChanges, IDatabase
 from worldmail.interfaces.directory import IDirectory, IDirectoryAdmin
+from worldmail.interfaces.folders import IFolders
 from worldmail.interfaces.policy import IPolicy
 from worldmail.interfaces.store import IAcceptance, IMailboxStore, ITrace
 
@@ -75,5 +76,6 @@ class World:
     authentication: IAuthentication
     policy: IPolicy
     mailboxes: IMailboxStore
+    folders: IFolders
     acceptance: IAcceptance
     trace: ITrace

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from secrets import token_bytes
 from typing import Any, Protocol
 
 from attrs import frozen
@@ -10,10 +11,11 @@ from twisted.application.service import MultiService
 
 from worldmail.database.worker import Threads
 from worldmail.interfaces.database import IDatabase
-from worldmail.interfaces.store import IContentStore, IMaildropLocks
+from worldmail.interfaces.store import IAccountParticipant, IContentStore, IMaildropLocks
 from worldmail.interfaces.world import IClock
 from worldmail.store.acceptance import Acceptances
 from worldmail.store.collector import Collector
+from worldmail.store.folders import Folders
 from worldmail.store.mailboxes import Mailboxes
 from worldmail.store.maildrop import FileLocks
 from worldmail.store.patience import PatientTime
@@ -28,6 +30,7 @@ FILING = 2.0
 RESTORING = 60.0
 SWEEPING = 24 * 3600.0
 FORGETTING = 3600.0
+EMPTYING = 600.0
 
 SETTLED = 300.0
 """Seconds after the start at which work that comes round more rarely begins: servers are restarted more often."""
@@ -60,11 +63,17 @@ class Store:
     """
 
     mailboxes: Mailboxes
+    folders: Folders
     acceptance: Acceptances
     trace: Traces
     collector: Collector
     reserve: Reserve
     service: MultiService
+
+    @property
+    def participants(self) -> tuple[IAccountParticipant, ...]:
+        """Those who make and remove what belongs to an account, in this order."""
+        return self.mailboxes, self.folders
 
 
 def open_store(
@@ -97,8 +106,10 @@ def open_store(
     traces = Traces(database)
     collector = Collector(database=database, contents=contents, reserve=reserve, grace=int(settings.orphan_grace))
     locks = locks or FileLocks(os.path.join(data_dir, "maildrops.lock"))
+    folders = Folders(database=database, reserve=reserve, now=clock.now, sleep=clock.sleep, random=token_bytes)
     return Store(
         mailboxes=Mailboxes(database=database, contents=contents, locks=locks, reserve=reserve, now=clock.now),
+        folders=folders,
         acceptance=Acceptances(
             database=database,
             contents=contents,
@@ -111,12 +122,18 @@ def open_store(
         trace=traces,
         collector=collector,
         reserve=reserve,
-        service=_upkeep(settings, database, collector, reserve, clock, reactor),
+        service=_upkeep(settings, database, collector, reserve, folders, clock, reactor),
     )
 
 
 def _upkeep(
-    settings: StoreOptions, database: IDatabase, collector: Collector, reserve: Reserve, clock: IClock, reactor: Any
+    settings: StoreOptions,
+    database: IDatabase,
+    collector: Collector,
+    reserve: Reserve,
+    folders: Folders,
+    clock: IClock,
+    reactor: Any,
 ) -> MultiService:
     """The background work, each piece with its interval."""
     filing = TraceFiling(database=database, kept=int(settings.trace_kept))
@@ -132,6 +149,7 @@ def _upkeep(
         (settings.collect_interval, "collecting content", lambda: collector.collect(time.now())),
         (SWEEPING, "sweeping content", lambda: collector.sweep(time.now())),
         (FILING, "filing the trace", filing.file),
+        (EMPTYING, "emptying deleted mailboxes", lambda: folders.empty(lambda: bool(service.running))),
         (FORGETTING, "forgetting old traces", lambda: filing.forget(time.now())),
     ):
         child = Periodic(reactor, interval, what, work, first=min(interval, SETTLED))

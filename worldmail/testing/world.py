@@ -183,6 +183,17 @@ class MemoryPolicy:
 
 
 @define(kw_only=True)
+class PostingFolders:
+    """Of `IFolders` what delivery asks: `posting` has the mailbox for (account id, tag, sender or None)."""
+
+    posting: dict[tuple[int, str, Address | None], str] = field(factory=dict)
+
+    def delivery_folder(self, account_id: int, tag: str, sender: Address | None) -> Awaitable[str | None]:
+        """See `IFolders.delivery_folder`."""
+        return Ready(self.posting.get((account_id, tag, sender)))
+
+
+@define(kw_only=True)
 class MemoryWorld:
     """The parts, and `world`, the `World` made of them."""
 
@@ -193,6 +204,7 @@ class MemoryWorld:
     authentication: MemoryAuthentication
     policy: MemoryPolicy
     mailboxes: MemoryMailboxes
+    folders: PostingFolders
     acceptance: MemoryAcceptance
     trace: MemoryTrace
     world: World
@@ -211,6 +223,7 @@ class MemoryWorld:
             "authentication": MemoryAuthentication(),
             "policy": MemoryPolicy(),
             "mailboxes": mailboxes,
+            "folders": PostingFolders(),
             "acceptance": MemoryAcceptance(mailboxes=mailboxes, trace=trace),
             "trace": trace,
         }
