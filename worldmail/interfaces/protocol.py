@@ -23,6 +23,7 @@ class Peer:
         tls: what was negotiated, None in the clear; set by the driver once a handshake is done.
         channel_binding: see `LoginContext.channel_binding`.
         exempt: True if the peer is in a network that rates, caps and bans leave alone.
+        wake: asks the driver to look at `next_event` soon, though nothing came from the peer; set by the driver.
     """
 
     session: str
@@ -33,6 +34,7 @@ class Peer:
     tls: TlsFacts | None = None
     channel_binding: Callable[[str], bytes | None] = field(default=lambda name: None)
     exempt: bool = False
+    wake: Callable[[], None] = field(default=lambda: None)
 
 
 class IDialogue(Interface):
@@ -62,7 +64,10 @@ class IDialogue(Interface):
         """How many received bytes no event has been made of yet."""
 
     def next_event() -> object | None:
-        """The next whole event in what was received, or None if more bytes are needed."""
+        """The next whole event in what was received, or None if more bytes are needed.
+
+        `worldmail.wire.wakes.WAKE` if the dialogue called `Peer.wake` and has something to tell.
+        """
 
     def handle(event: object) -> Awaitable[Effects]:
         """Act on it. Raises nothing on purpose; what is raised all the same is logged and closes the connection."""

@@ -29,11 +29,20 @@ class StartTls:
 
 
 @frozen
+class Compress:
+    """From here on both directions are raw DEFLATE (RFC 1951, RFC 4978).
+
+    Everything before it is sent as it is. If any byte from the peer is waiting, the connection
+    is closed instead: nobody could say whether it is compressed.
+    """
+
+
+@frozen
 class Close:
     """Send what is before it, then close; `reason` goes to the log record of the connection."""
 
     reason: str = field(default="finished")
 
 
-Effect = bytes | Stream | StartTls | Close
+Effect = bytes | Stream | StartTls | Compress | Close
 Effects = Sequence[Effect]

@@ -62,6 +62,8 @@ class LineBuffer:
         if self._pieces:
             self._join()
         elif self._start == len(self._data):
+            self._data = b""  # a peer that is silent now may have sent much
+            self._start = self._scan = 0
             return None
         if self._skipping and not self._skip():
             return None

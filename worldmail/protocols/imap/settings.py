@@ -1,0 +1,90 @@
+"""The settings of the IMAP server: the section `[imap]`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from attrs import NOTHING, frozen
+
+from worldmail.config.fields import Duration, Listen, Octets, duration, listen, octets, setting
+
+
+@frozen(kw_only=True)
+class ImapListener:
+    """One place where IMAP is spoken."""
+
+    name: str = setting(NOTHING, "Its name in the log.")
+    listen: tuple[Listen, ...] = setting(NOTHING, "The addresses and ports.")
+    tls: Literal["starttls", "implicit", "off"] = setting(
+        "starttls",
+        """starttls offers an upgrade by STARTTLS (RFC 9051 §6.2.1), implicit begins with TLS (RFC 8314), off has none.
+        Without a certificate starttls is not offered and an implicit port is not opened.""",
+    )
+
+
+_LISTENERS = (
+    ImapListener(name="imap", listen=(listen("*:143"),)),
+    ImapListener(name="imaps", listen=(listen("*:993"),), tls="implicit"),
+)
+
+
+@frozen(kw_only=True)
+class ImapSettings:
+    """The IMAP server: clients work with their mail here (RFC 9051, RFC 3501)."""
+
+    listeners: tuple[ImapListener, ...] = setting(_LISTENERS, "Where IMAP is spoken; an empty list turns it off.")
+    message_size: Octets = setting(
+        octets("25MB"),
+        """The largest message that a client may store, announced by APPENDLIMIT (RFC 7889). An account may have a
+        smaller limit of its own.""",
+        minimum=64 * 1024,
+    )
+    login_timeout: Duration = setting(
+        duration("60s"),
+        "How long a client may take until it is signed in. The connection is closed then.",
+        minimum=1,
+    )
+    idle_timeout: Duration = setting(
+        duration("30m"),
+        """How long a signed-in client may be silent, IDLE included. The connection is closed then. RFC 9051 asks for
+        30 minutes at least.""",
+        minimum=1800,
+    )
+    line_before_login: Octets = setting(
+        octets("8KiB"),
+        """The longest line of a client that is not signed in, its line end included. Such a client's literals may be
+        as long in all, within one command.""",
+        minimum=1024,
+        maximum=65536,
+    )
+    line: Octets = setting(
+        octets("64KiB"),
+        """The longest line of a signed-in client, its line end included. Some clients name thousands of messages in
+        one command.""",
+        minimum=8192,
+        maximum=1048576,
+    )
+    sasl_line: Octets = setting(
+        octets("12288"),
+        "The longest line of a client within an AUTHENTICATE exchange, its line end included.",
+        minimum=1024,
+        maximum=65536,
+    )
+    command: Octets = setting(
+        octets("256KiB"),
+        """The most that a command of a signed-in client may take in memory, its literals included. Messages that a
+        client stores do not count: they are written away while they come.""",
+        minimum=65536,
+        maximum=67108864,
+    )
+    errors_before_login: int = setting(
+        5,
+        """After so many refused commands (failed logins among them) a client that is not signed in is disconnected.
+        0: never.""",
+        minimum=0,
+    )
+    errors: int = setting(
+        20,
+        """After so many commands in a row that cannot be understood a signed-in client is disconnected. 0: never.""",
+        minimum=0,
+    )

@@ -1,0 +1,72 @@
+"""What all IMAP sessions of a listener share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from attrs import define, field
+
+from worldmail.interfaces.protocol import Peer
+from worldmail.interfaces.world import World
+from worldmail.protocols.imap.rows import Command, Extension, State, command_table
+from worldmail.protocols.imap.settings import ImapSettings
+from worldmail.wire.networks import NetworkSet
+
+if TYPE_CHECKING:
+    from worldmail.protocols.imap.session import Session
+
+Announcer = Callable[["Session"], Iterable[str]]
+
+
+@define(kw_only=True, eq=False)
+class Site:
+    """What all sessions share.
+
+    Args:
+        rows: every command, extensions: every other capability; both in the order of their capabilities.
+        plaintext: networks whose peers may send a password in the clear.
+        offers_tls: STARTTLS may be given at this listener.
+
+    Attributes:
+        commands: the rows by their word.
+        enabling: what ENABLE takes, and what is done then.
+    """
+
+    world: World
+    settings: ImapSettings
+    rows: Sequence[Command]
+    extensions: Sequence[Extension]
+    plaintext: NetworkSet = NetworkSet()
+    offers_tls: bool = True
+    commands: Mapping[bytes, Command] = field(init=False)
+    enabling: Mapping[str, Callable[[Session], None]] = field(init=False)
+    _fixed: dict[bool, str] = field(init=False)
+    _asked: dict[bool, tuple[Announcer, ...]] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.commands = command_table(self.rows)
+        self.enabling = {
+            row.capability: row.enable
+            for row in self.extensions
+            if row.enable is not None and isinstance(row.capability, str)
+        }
+        announced = [(row.capability, row.before_login) for row in self.extensions]
+        announced += [(row.capability, State.NOT_AUTHENTICATED in row.states) for row in self.rows if row.capability]
+        self._fixed, self._asked = {}, {}
+        for signed_in in (False, True):
+            now = [capability for capability, before in announced if capability and (before or signed_in)]
+            self._fixed[signed_in] = " ".join(name for name in now if isinstance(name, str))
+            self._asked[signed_in] = tuple(ask for ask in now if not isinstance(ask, str))
+
+    def capabilities(self, session: Session) -> bytes:
+        """What the server can do for this session now, as the wire has it (RFC 9051 §7.2.2)."""
+        signed_in = session.state is not State.NOT_AUTHENTICATED
+        names = [self._fixed[signed_in]]
+        for ask in self._asked[signed_in]:
+            names.extend(ask(session))
+        return " ".join(names).encode("ascii")
+
+    def takes_plaintext(self, peer: Peer) -> bool:
+        """May this peer send a password without TLS?"""
+        return peer.host in self.plaintext

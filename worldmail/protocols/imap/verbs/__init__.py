@@ -1,0 +1,32 @@
+"""Every IMAP command: one row each. A new one is a module here and a line in `ROWS`."""
+
+from __future__ import annotations
+
+from worldmail.protocols.imap.rows import Command
+from worldmail.protocols.imap.verbs.authenticate import AUTHENTICATE
+from worldmail.protocols.imap.verbs.capability import CAPABILITY
+from worldmail.protocols.imap.verbs.compress import COMPRESS
+from worldmail.protocols.imap.verbs.enable import ENABLE
+from worldmail.protocols.imap.verbs.id import ID
+from worldmail.protocols.imap.verbs.idle import IDLE
+from worldmail.protocols.imap.verbs.login import LOGIN
+from worldmail.protocols.imap.verbs.logout import LOGOUT
+from worldmail.protocols.imap.verbs.namespace import NAMESPACE
+from worldmail.protocols.imap.verbs.noop import NOOP
+from worldmail.protocols.imap.verbs.starttls import STARTTLS
+from worldmail.protocols.imap.verbs.unauthenticate import UNAUTHENTICATE
+
+ROWS: tuple[Command, ...] = (
+    CAPABILITY,
+    NOOP,
+    LOGOUT,
+    ID,
+    STARTTLS,
+    AUTHENTICATE,
+    LOGIN,
+    ENABLE,
+    UNAUTHENTICATE,
+    COMPRESS,
+    IDLE,
+    NAMESPACE,
+)

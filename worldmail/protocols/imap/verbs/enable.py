@@ -1,0 +1,35 @@
+"""ENABLE: what changes the protocol, only for those who ask for it (RFC 5161, RFC 9051 §6.3.1)."""
+
+from __future__ import annotations
+
+from worldmail.protocols.imap.grammar.reader import Reader
+from worldmail.protocols.imap.rows import SIGNED_IN, Command
+from worldmail.protocols.imap.session import Session
+from worldmail.wire.effects import Effects
+
+
+def parse(reader: Reader) -> list[str]:
+    """enable = "ENABLE" 1*(SP capability)."""
+    names: list[str] = []
+    while not names or not reader.at_end():
+        reader.space()
+        if names and reader.at_end():
+            break
+        names.append(reader.word().decode("ascii"))
+    return names
+
+
+async def run(session: Session, names: list[str]) -> Effects:
+    """Enable what there is; what is unknown is passed over, and what was on already is not named (RFC 5161 §3.1)."""
+    enabled = []
+    for name in names:
+        if name in session.site.enabling and name not in session.enabled:
+            session.enable(name)
+            session.site.enabling[name](session)
+            enabled.append(name)
+    return (" ".join(("* ENABLED", *enabled)).encode("ascii") + b"\r\n",)
+
+
+ENABLE = Command(
+    word=b"ENABLE", states=SIGNED_IN, parse=parse, run=run, capability="ENABLE", rfc="RFC 5161 §3.1, RFC 9051 §6.3.1"
+)
