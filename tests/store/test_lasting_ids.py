@@ -9,6 +9,7 @@ from worldmail.database.cursor import SqliteCursor
 from worldmail.database.migrate import migrate
 from worldmail.interfaces.database import Cursor
 from worldmail.interfaces.store import StagedContent
+from worldmail.store.collector import remove_orphans
 from worldmail.store.content import keep_content
 from worldmail.store.provision import add_mailbox, remove_mailbox
 
@@ -46,18 +47,20 @@ def test_no_id_is_given_out_twice(cursor: Cursor) -> None:
     assert all(old != new for old, new in zip(before, new_site(cursor), strict=True))
 
 
-def test_content_of_a_removed_mailbox_is_an_orphan_unless_another_mailbox_has_it(cursor: Cursor) -> None:
+def test_content_of_a_removed_mailbox_is_collected_unless_another_mailbox_has_it(cursor: Cursor) -> None:
     _, account, first = new_site(cursor)
     second = add_mailbox(cursor, account, "Other", None, 5)
     for number, mailboxes in enumerate(((first,), (first, first), (first, second), (second,))):
         staged = StagedContent(digest=b"%d" % number, size=1, inline=b"x", place=None)
-        content, _ = keep_content(cursor, staged, len(mailboxes))
+        content, _ = keep_content(cursor, staged)
         for copy, mailbox in enumerate(mailboxes):
             cursor.run(
-                "INSERT INTO message (mailbox_id, uid, content_id, modseq, flags, size, received, saved, prefix)"
-                " VALUES (?, ?, ?, 1, 0, 1, 0, 0, ?)",
+                "INSERT INTO message (mailbox_id, uid, content_id, arrived, size, received, saved, prefix)"
+                " VALUES (?, ?, ?, 1, 1, 0, 0, ?)",
                 (mailbox, 10 * number + copy, content, b""),
             )
     remove_mailbox(cursor, first, 99)
-    rows = cursor.all("SELECT refs, orphaned FROM content ORDER BY id")
-    assert rows == [(0, 99), (0, 99), (1, None), (1, None)]
+    assert cursor.all("SELECT content_id, since FROM orphan ORDER BY 1") == [(1, 99), (2, 99), (3, 99)]
+    assert remove_orphans(cursor, 100) == (3, [], 2)
+    assert cursor.all("SELECT id FROM content ORDER BY id") == [(3,), (4,)]
+    assert cursor.all("SELECT * FROM orphan") == []

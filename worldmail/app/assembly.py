@@ -138,6 +138,7 @@ def _world(parts: StoreParts, tls: Tls, limits: Limits) -> World:
         authentication=make_authentication(parts, directory),
         policy=policy_chain(asked),
         mailboxes=parts.mailboxes,
+        messages=parts.store.messages,
         folders=parts.store.folders,
         acceptance=parts.store.acceptance,
         trace=parts.store.trace,

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Sequence
 from enum import IntFlag
 from typing import Literal, NamedTuple
 
-from attrs import field, frozen
+from attrs import frozen
 from zope.interface import Interface
 
 from worldmail.interfaces.store import StagedContent
@@ -117,13 +117,17 @@ class Copied:
 
 @frozen(kw_only=True)
 class Appending:
-    """One message to append. `received` None means now; lines end in CRLF unless the content is binary."""
+    """One message to append.
+
+    `received` None means now; lines end in CRLF unless the content is binary. `reader` is who appends: if that is not
+    the owner, its \\Seen is its own; None for the owner.
+    """
 
     content: StagedContent
     flags: int = 0
     keywords: tuple[str, ...] = ()
     received: int | None = None
-    reader: int | None = field(default=None)
+    reader: int | None = None
 
 
 @frozen(kw_only=True)
@@ -149,7 +153,8 @@ class IMessages(Interface):
     def changes(mailbox_id: int, *, since: int, uidnext: int, reader: int | None = None) -> Awaitable[Changed | None]:
         """What happened after MODSEQ `since`, for a session that was told of all UIDs below `uidnext`.
 
-        None if the mailbox is gone. Costs what it tells, not what the mailbox holds.
+        None if the mailbox is gone, or `since` is so long ago that not all that was expunged is remembered.
+        Costs what it tells, not what the mailbox holds.
         """
 
     def since(mailbox_id: int, *, modseq: int, uids: Uids, reader: int | None = None) -> Awaitable[Sequence[Marked]]:
@@ -168,7 +173,10 @@ class IMessages(Interface):
         """Which of these are there."""
 
     def octets(mailbox_id: int, uids: Uids, *, limit: int = 256) -> Awaitable[Sequence[tuple[int, int, bytes | None]]]:
-        """(UID, size, all octets or None if they are not in the database) of up to `limit` of these, by UID."""
+        """(UID, size, all octets or None if they are not in the database) of up to `limit` of these, by UID.
+
+        Ends sooner, after at least one, once there are about as many octets as memory should hold.
+        """
 
     def prefixes(mailbox_id: int, uids: Uids) -> Awaitable[Sequence[tuple[int, bytes]]]:
         """(UID, what stands before the content in this mailbox: header fields, or nothing) of these, by UID."""
@@ -188,7 +196,8 @@ class IMessages(Interface):
     def copy(mailbox_id: int, uids: Uids, target_id: int, *, flags: FlagChange | None = None) -> Awaitable[Copied]:
         """Copy with flags, received and save date of now (RFC 9051 §6.4.7, RFC 8514 §4.1).
 
-        `flags` says which of them may be set at the target (`allowed`) and whose \\Seen is whose.
+        `flags` says which of them may be set at the target (`allowed`, `keywords_allowed`) and who asks (`reader`,
+        an account's id; None for the owner of both): in a mailbox that is not its own, its \\Seen is its own.
         """
 
     def move(mailbox_id: int, uids: Uids, target_id: int, *, flags: FlagChange | None = None) -> Awaitable[Copied]:
@@ -199,6 +208,9 @@ class IMessages(Interface):
 
     def replace(mailbox_id: int, uid: int, target_id: int, message: Appending) -> Awaitable[Appended]:
         """Append and expunge in one unit (RFC 8508). Raises `MessageGone`."""
+
+    def keywords(mailbox_id: int) -> Awaitable[Sequence[str]]:
+        """The keywords that the mailbox knows, in its spelling: those of the FLAGS response (RFC 9051 §7.3.5)."""
 
     def take_recent(mailbox_id: int) -> Awaitable[int]:
         """The first UID that no session was told of as \\Recent (RFC 3501 §2.3.2).

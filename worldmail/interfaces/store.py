@@ -101,15 +101,18 @@ class MailboxStatus:
 
 @frozen(kw_only=True)
 class MessageRow:
-    """One message of a mailbox. `size` is len(prefix) + content size: the octets a client gets, CRLF line ends."""
+    """One message of a mailbox, as it came: it never changes.
+
+    `size` is len(prefix) + content size: the octets a client gets, CRLF line ends. `arrived` is the MODSEQ that it
+    came with.
+    """
 
     uid: int
     content_id: int
     prefix: bytes
     size: int
     received: int
-    flags: int
-    modseq: int
+    arrived: int
 
 
 class IMailboxStore(Interface):
@@ -123,9 +126,6 @@ class IMailboxStore(Interface):
 
     def messages(mailbox_id: int, first_uid: int = 1) -> Awaitable[list[MessageRow]]:
         """The messages with UID >= first_uid in the order of their UIDs."""
-
-    def changed_since(mailbox_id: int, modseq: int) -> Awaitable[list[MessageRow]]:
-        """Messages with MODSEQ > modseq in the order of their UIDs (RFC 7162 §3.2.5)."""
 
     def expunged_since(mailbox_id: int, modseq: int) -> Awaitable[list[int]]:
         """UIDs expunged with MODSEQ > modseq (RFC 7162 §3.2.5.1)."""

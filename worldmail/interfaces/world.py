@@ -12,6 +12,7 @@ from worldmail.interfaces.auth import IAuthentication
 from worldmail.interfaces.database import IChanges, IDatabase
 from worldmail.interfaces.directory import IDirectory, IDirectoryAdmin
 from worldmail.interfaces.folders import IFolders
+from worldmail.interfaces.messages import IMessages
 from worldmail.interfaces.policy import IPolicy
 from worldmail.interfaces.store import IAcceptance, IMailboxStore, ITrace
 
@@ -76,6 +77,7 @@ class World:
     authentication: IAuthentication
     policy: IPolicy
     mailboxes: IMailboxStore
+    messages: IMessages
     folders: IFolders
     acceptance: IAcceptance
     trace: ITrace

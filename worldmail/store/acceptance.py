@@ -2,38 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
 from typing import Any
 
 from attrs import frozen
-from twisted.internet.defer import Deferred
-from twisted.logger import Logger
 from zope.interface import implementer
 
-from worldmail.errors import OverQuota, RecipientGone, Refusal, StorageFull
+from worldmail.errors import OverQuota, RecipientGone, StorageFull
 from worldmail.interfaces.database import Cursor, IDatabase, Shared
 from worldmail.interfaces.store import Acceptance, IAcceptance, IContentStore, IContentWriter, ITrace, StagedContent
 from worldmail.mail.address import Address
 from worldmail.store.content import keep_content
 from worldmail.store.ids import AcceptanceIds
+from worldmail.store.quota import DOMAIN_WITH_QUOTA, check_account, count_domain
 from worldmail.store.space import Space
+from worldmail.store.staged import Leftovers
 from worldmail.store.writer import ContentWriter, Elsewhere, here
 from worldmail.wire.flat_json import FlatJson
-
-_log = Logger()
 
 _TAKE_UID = (
     "UPDATE mailbox SET uidnext = uidnext + 1, highestmodseq = highestmodseq + 1, messages = messages + 1,"
     " octets = octets + ? WHERE account_id = ? AND name = ? RETURNING id, uidnext - 1, highestmodseq,"
-    " (SELECT quota FROM account WHERE account.id = mailbox.account_id)"
+    f" (SELECT quota FROM account WHERE account.id = mailbox.account_id), {DOMAIN_WITH_QUOTA}"
 )
 _ADD = (
-    "INSERT INTO message (mailbox_id, uid, content_id, modseq, flags, size, received, saved, acceptance, prefix)"
-    " VALUES (?, ?, ?, ?, 0, ?, ?, ?, ?, ?)"
+    "INSERT INTO message (mailbox_id, uid, content_id, arrived, size, received, saved, acceptance, prefix)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
-_AT_PLACE = "SELECT 1 FROM content WHERE place = ?"
 
 _to_json = FlatJson(ascii=False).render
 
@@ -61,6 +57,7 @@ class Acceptances:
     ) -> None:
         self._database = database
         self._contents = contents
+        self._leftovers = Leftovers(database=database, contents=contents)
         self._trace = trace
         self._space = space
         self._inline_limit = inline_limit
@@ -82,29 +79,16 @@ class Acceptances:
         try:
             self._space.check(acceptance.content.size)
         except StorageFull:
-            await self._discard_unused(staged)
+            await self._leftovers.discard_refused([staged])
             raise
         try:
             place = await self._database.write(Shared(_Unit.of(acceptance, self._trace, int(self._now()))))
         except (OverQuota, RecipientGone):
             # The unit itself gave up. After any other failure nobody knows what is on the disk: the collector will.
-            await self._discard_unused(staged)
+            await self._leftovers.discard_refused([staged])
             raise
         if staged != place:  # the same octets were there before
-            self._discard(staged)
-
-    async def _discard_unused(self, place: str | None) -> None:
-        """Remove refused content at once: who sends much to a full mailbox must not fill the disk."""
-        if place is None:
-            return
-        with suppress(Refusal):
-            if await self._database.read(lambda cursor: cursor.one(_AT_PLACE, (place,))) is None:
-                self._discard(place)
-
-    def _discard(self, place: str | None) -> None:
-        """Remove content that nothing refers to. If that fails, the collector does it."""
-        if place is not None:
-            Deferred.fromCoroutine(_remove(self._contents, place)).addErrback(_log_failure)
+            self._leftovers.discard(staged)
 
 
 _account_id = attrgetter("account_id")
@@ -159,41 +143,33 @@ class _Unit:
         """The place where the content is, None if it is in the database."""
         place = None
         if self.drops:
-            content_id, place = keep_content(cursor, self.content, len(self.drops), unrepeatable=self.unrepeatable)
-            for drop in self.drops:
-                self._add(cursor, drop, content_id)
+            content_id, place = keep_content(cursor, self.content, unrepeatable=self.unrepeatable)
+            quotas = [self._add(cursor, drop, content_id) for drop in self.drops]
+            self._check_quotas(cursor, quotas)
         self.trace.record(cursor, self.acceptance, self.saved, "accepted", self.keys, self.detail)
         return place
 
-    def _add(self, cursor: Cursor, drop: _Drop, content_id: int) -> None:
+    def _add(self, cursor: Cursor, drop: _Drop, content_id: int) -> tuple[int | None, int | None]:
+        """The account's quota, and the id of its domain if that has one."""
         row = cursor.one(_TAKE_UID, (drop.size, drop.account_id, drop.mailbox))
         if row is None:
             raise RecipientGone(reason=f"account {drop.account_id} has no mailbox {drop.mailbox}")
-        mailbox_id, uid, modseq, quota = row
-        if quota is not None:
-            _check_quota(cursor, drop.account_id, quota)
-        cursor.run(
-            _ADD,
-            (
-                mailbox_id,
-                uid,
-                content_id,
-                modseq,
-                drop.size,
-                self.received,
-                self.saved,
-                self.acceptance,
-                drop.prefix,
-            ),
-        )
+        mailbox_id, uid, modseq, quota, domain_id = row
+        lasting = (drop.size, self.received, self.saved, self.acceptance, drop.prefix)
+        cursor.run(_ADD, (mailbox_id, uid, content_id, modseq, *lasting))
         cursor.notice("mailbox", mailbox_id)
+        return quota, domain_id
 
-
-def _check_quota(cursor: Cursor, account_id: int, quota: int) -> None:
-    """With the new message counted in."""
-    row = cursor.one("SELECT sum(octets) FROM mailbox WHERE account_id = ?", (account_id,))
-    if row is not None and row[0] > quota:
-        raise OverQuota(reason=f"account {account_id} would hold {row[0]} of {quota} octets")
+    def _check_quotas(self, cursor: Cursor, quotas: Sequence[tuple[int | None, int | None]]) -> None:
+        """Accounts first, then domains: everyone locks them in this order."""
+        domains: dict[int, int] = {}
+        for drop, (quota, domain_id) in zip(self.drops, quotas, strict=True):
+            if quota is not None:
+                check_account(cursor, drop.account_id)
+            if domain_id is not None:
+                domains[domain_id] = domains.get(domain_id, 0) + drop.size
+        for domain_id, octets in sorted(domains.items()):
+            count_domain(cursor, domain_id, octets)
 
 
 def _keys(acceptance: Acceptance) -> Iterable[str]:
@@ -230,11 +206,3 @@ def _detail(acceptance: Acceptance) -> str:
     if acceptance.message_id is not None:
         detail["message_id"] = acceptance.message_id
     return _to_json(detail)
-
-
-async def _remove(contents: IContentStore, place: str) -> None:
-    await contents.remove(place)
-
-
-def _log_failure(failure: Any) -> None:
-    _log.warn("superfluous content could not be removed: {reason}", reason=failure.getErrorMessage())

@@ -1,7 +1,8 @@
 """Removing content that nothing refers to.
 
-Content falls to no references when its last message goes, and is removed after a grace longer than any session that
-may still read it. First the row goes, in a unit; once that is committed, the place. What a crash leaves between the
+Whoever removes a message notes its content as an orphan. After a grace longer than any session that may still read
+it, the collector looks whether a message refers to it. If none does, first the row goes, in a unit; once that is
+committed, the place. What a crash leaves between the
 two, or between a place and its first row, is a place without a row: it is removed by the sweep once it is older
 than the grace.
 """
@@ -19,6 +20,11 @@ from worldmail.store.space import Reserve
 _log = Logger()
 
 BATCH = 100
+
+_NOTED = (
+    "SELECT o.content_id, c.place, EXISTS (SELECT 1 FROM message m WHERE m.content_id = o.content_id)"
+    " FROM orphan o LEFT JOIN content c ON c.id = o.content_id WHERE o.since < ? ORDER BY o.since LIMIT ?"
+)
 
 
 @frozen(kw_only=True)
@@ -77,19 +83,20 @@ class Collector:
 
 
 def remove_orphans(cursor: Cursor, before: int) -> tuple[int, list[str], int]:
-    """Remove a batch of content that became an orphan before this time: rows looked at, their places, rows removed.
+    """Look at a batch of what was noted before this time: notes looked at, places and number of the rows removed.
 
-    A row that calls itself an orphan while a message refers to it is put right instead.
+    The note goes in any case: if the last message goes later, there will be another. Safe beside others on a server:
+    a note that is renewed, or a message that comes meanwhile, breaks this unit or is broken by it (the foreign key of
+    `message`), and the one that was broken is run again.
     """
-    rows = cursor.all("SELECT id, place FROM content WHERE orphaned < ? ORDER BY orphaned LIMIT ?", (before, BATCH))
-    places, removed = [], 0
-    for content_id, place in rows:
-        (refs,) = cursor.one("SELECT count(*) FROM message WHERE content_id = ?", (content_id,)) or (0,)
-        if refs:
-            cursor.run("UPDATE content SET refs = ?, orphaned = NULL WHERE id = ?", (refs, content_id))
+    notes = cursor.all(_NOTED, (before, BATCH))
+    places: list[str] = []
+    removed = 0
+    for content_id, place, is_needed in notes:
+        cursor.run("DELETE FROM orphan WHERE content_id = ?", (content_id,))
+        if is_needed:
             continue
-        cursor.run("DELETE FROM content WHERE id = ?", (content_id,))
-        removed += 1
+        removed += cursor.run("DELETE FROM content WHERE id = ?", (content_id,))
         if place is not None:
             places.append(place)
-    return len(rows), places, removed
+    return len(notes), places, removed

@@ -1,4 +1,4 @@
-"""Rows of content: once by digest, counted, and read back in pieces.
+"""Rows of content: once by digest, never changed, and read back in pieces.
 
 What came by mail holds our own Received field with an id that nothing else has: it cannot come a second time, and
 is not looked for.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from worldmail.errors import TemporaryFailure
-from worldmail.interfaces.database import Cursor, IDatabase
+from worldmail.interfaces.database import Cursor, IDatabase, Row
 from worldmail.interfaces.store import IContentStore, MessageRow, StagedContent
 
 BINARY = 1
@@ -20,46 +20,41 @@ UNREPEATABLE = 2
 
 CHUNK = 256 * 1024
 
+_ADD = "INSERT INTO content (digest, size, flags, place, inline) VALUES (?, ?, ?, ?, ?) RETURNING id, place"
 _KEEP = (
-    "INSERT INTO content (digest, size, refs, orphaned, flags, place, inline) VALUES (?, ?, ?, NULL, ?, ?, ?)"
-    " ON CONFLICT (digest) WHERE flags < 2"
-    " DO UPDATE SET refs = content.refs + excluded.refs, orphaned = NULL RETURNING id, place"
+    "INSERT INTO content (digest, size, flags, place, inline) VALUES (?, ?, ?, ?, ?)"
+    " ON CONFLICT (digest) WHERE flags < 2 DO NOTHING RETURNING id, place"
 )
-_ADD = (
-    "INSERT INTO content (digest, size, refs, orphaned, flags, place, inline) VALUES (?, ?, ?, NULL, ?, ?, ?)"
-    " RETURNING id, place"
-)
-_RELEASE = "UPDATE content SET orphaned = CASE WHEN refs = ? THEN ? ELSE orphaned END, refs = refs - ? WHERE id = ?"
-_RELEASE_ALL = (
-    "UPDATE content SET orphaned = CASE WHEN refs = gone.number THEN ? ELSE orphaned END, refs = refs - gone.number"
-    " FROM (SELECT content_id, count(*) AS number FROM message WHERE mailbox_id = ? AND uid <= ?"
-    " GROUP BY content_id) AS gone"
-    " WHERE content.id = gone.content_id"
+_FIND = "SELECT id, place FROM content WHERE digest = ? AND flags < 2"
+_NOTE = (
+    "INSERT INTO orphan (content_id, since) VALUES (?, ?) ON CONFLICT (content_id) DO UPDATE SET since = excluded.since"
 )
 
 
-def keep_content(
-    cursor: Cursor, staged: StagedContent, refs: int, *, unrepeatable: bool = False
-) -> tuple[int, str | None]:
-    """Refer to the content `refs` times more, adding it if it is new: its id, and the place it is really at.
+def keep_content(cursor: Cursor, staged: StagedContent, *, unrepeatable: bool = False) -> tuple[int, str | None]:
+    """A row for the content, or the one that is there: its id, and the place it is really at.
 
     That place differs from the staged one if the same octets were there before; `unrepeatable` ones were not.
     """
     flags = (BINARY if staged.binary else 0) | (UNREPEATABLE if unrepeatable else 0)
-    values = (staged.digest, staged.size, refs, flags, staged.place, staged.inline)
-    row = cursor.one(_ADD if unrepeatable else _KEEP, values)
-    assert row is not None, "RETURNING gives the row, new or old"
+    values = (staged.digest, staged.size, flags, staged.place, staged.inline)
+    row = cursor.one(_ADD, values) if unrepeatable else _kept(cursor, values)
+    if row is None:
+        raise TemporaryFailure(reason="content was collected while the same octets came again")
     return row[0], row[1]
 
 
-def release_content(cursor: Cursor, content_id: int, refs: int, now: int) -> None:
-    """Refer to the content `refs` times less; without any it is an orphan, to be collected after a grace."""
-    cursor.run(_RELEASE, (refs, now, refs, content_id))
+def _kept(cursor: Cursor, values: Row) -> Row | None:
+    """A second try is for a row that was in the way, and was collected before it could be looked at."""
+    for _ in range(2):
+        if (row := cursor.one(_KEEP, values) or cursor.one(_FIND, values[:1])) is not None:
+            return row
+    return None
 
 
-def release_up_to(cursor: Cursor, mailbox_id: int, uid: int, now: int) -> None:
-    """`release_content` for the messages of a mailbox up to this UID, in one statement: they may be very many."""
-    cursor.run(_RELEASE_ALL, (now, mailbox_id, uid))
+def note_orphan(cursor: Cursor, content_id: int, now: int) -> None:
+    """A message lets go of the content: whether it was the last is looked up after a grace."""
+    cursor.run(_NOTE, (content_id, now))
 
 
 async def read_content(database: IDatabase, contents: IContentStore, message: MessageRow) -> AsyncIterator[bytes]:
@@ -75,10 +70,15 @@ async def read_content(database: IDatabase, contents: IContentStore, message: Me
             yield message.prefix + inline[:CHUNK] if start == 0 else inline[start : start + CHUNK]
         return
     yield message.prefix
-    offset = 0
-    while offset < size:
-        chunk = await contents.read(place, offset, min(CHUNK, size - offset))
+    async for chunk in read_place(contents, place, 0, size):
+        yield chunk
+
+
+async def read_place(contents: IContentStore, place: str, start: int, end: int) -> AsyncIterator[bytes]:
+    """The octets [start, end) of a place, in chunks of at most 256 KiB."""
+    while start < end:
+        chunk = await contents.read(place, start, min(CHUNK, end - start))
         if not chunk:
-            raise TemporaryFailure(reason=f"content {message.content_id} at {place} ends at {offset} of {size}")
-        offset += len(chunk)
+            raise TemporaryFailure(reason=f"content at {place} ends at {start}, before {end}")
+        start += len(chunk)
         yield chunk

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
-from functools import partial
 
 from zope.interface import implementer
 
-from worldmail.errors import StorageFull
-from worldmail.interfaces.database import Cursor, IDatabase, Row, Shared
+from worldmail.errors import NoSuchMailbox
+from worldmail.interfaces.database import Cursor, IDatabase, Row
+from worldmail.interfaces.messages import IMessages
 from worldmail.interfaces.store import (
     IAccountParticipant,
     IContentStore,
@@ -19,9 +19,8 @@ from worldmail.interfaces.store import (
     MessageRow,
 )
 from worldmail.store.content import read_content
-from worldmail.store.expunge import expunge
+from worldmail.store.messages.asked import expanded, ranges
 from worldmail.store.provision import FIRST_MAILBOXES, add_mailbox, hide_mailboxes, remove_mailboxes
-from worldmail.store.space import Reserve
 
 _STATUS = (
     "SELECT id, account_id, name, uidvalidity, uidnext, highestmodseq, messages, octets, special_use FROM mailbox"
@@ -29,16 +28,12 @@ _STATUS = (
 )
 _ONE_STATUS = f"{_STATUS} AND name = ?"
 _ALL_STATUS = f"{_STATUS} ORDER BY name"
-_MESSAGES = "SELECT uid, content_id, prefix, size, received, flags, modseq FROM message WHERE mailbox_id = ?"
+_MESSAGES = "SELECT uid, content_id, prefix, size, received, arrived FROM message WHERE mailbox_id = ?"
 _FROM_UID = f"{_MESSAGES} AND uid >= ? ORDER BY uid"
-_CHANGED = f"{_MESSAGES} AND modseq > ? ORDER BY uid"
 _EXPUNGED = "SELECT uid FROM expunged WHERE mailbox_id = ? AND modseq > ? ORDER BY uid"
 
 SMALL_MAILBOX = 2000
 """A mailbox with more messages is listed in a thread."""
-
-FEW = 300
-"""More messages than this are removed in the database's thread."""
 
 
 @implementer(IMailboxStore, IAccountParticipant)
@@ -48,7 +43,7 @@ class Mailboxes:
     Args:
         contents: where large content is.
         locks: of maildrops.
-        reserve: given up when the disk is too full to delete.
+        messages: removes messages.
         now: epoch seconds.
     """
 
@@ -58,13 +53,13 @@ class Mailboxes:
         database: IDatabase,
         contents: IContentStore,
         locks: IMaildropLocks,
-        reserve: Reserve,
+        messages: IMessages,
         now: Callable[[], float],
     ) -> None:
         self._database = database
         self._contents = contents
         self._locks = locks
-        self._reserve = reserve
+        self._messages = messages
         self._now = now
 
     def status(self, account_id: int, name: str) -> Awaitable[MailboxStatus | None]:
@@ -80,10 +75,7 @@ class Mailboxes:
         return self._database.read(lambda cursor: [_status(row) for row in cursor.all(_ALL_STATUS, (account_id,))])
 
     def messages(self, mailbox_id: int, first_uid: int = 1) -> Awaitable[list[MessageRow]]:
-        return self._rows(mailbox_id, _FROM_UID, first_uid)
-
-    def changed_since(self, mailbox_id: int, modseq: int) -> Awaitable[list[MessageRow]]:
-        return self._rows(mailbox_id, _CHANGED, modseq)
+        return self._rows(mailbox_id, first_uid)
 
     def expunged_since(self, mailbox_id: int, modseq: int) -> Awaitable[list[int]]:
         return self._database.read(lambda cursor: [row[0] for row in cursor.all(_EXPUNGED, (mailbox_id, modseq))])
@@ -92,14 +84,12 @@ class Mailboxes:
         return read_content(self._database, self._contents, message)
 
     async def expunge(self, mailbox_id: int, uids: Collection[int]) -> frozenset[int]:
-        unit = Shared(partial(expunge, mailbox_id=mailbox_id, uids=frozenset(uids), now=int(self._now())))
-        write = self._database.write if len(uids) <= FEW else self._database.write_long
         try:
-            return await write(unit)
-        except StorageFull:
-            if not self._reserve.release():
-                raise
-            return await write(unit)
+            return frozenset(
+                expanded(await self._messages.expunge(mailbox_id, ranges(sorted(set(uids))), deleted_only=False))
+            )
+        except NoSuchMailbox:
+            return frozenset()
 
     def lock_maildrop(self, account_id: int) -> Awaitable[IMaildropLock | None]:
         return self._locks.lock(account_id)
@@ -115,15 +105,15 @@ class Mailboxes:
     def account_removed(self, cursor: Cursor, account_id: int) -> bool:
         return remove_mailboxes(cursor, account_id, int(self._now()))
 
-    async def _rows(self, mailbox_id: int, sql: str, bound: int) -> list[MessageRow]:
+    async def _rows(self, mailbox_id: int, first_uid: int) -> list[MessageRow]:
         """A mailbox's messages: at once if it is small."""
 
         def small(cursor: Cursor) -> list[Row] | None:
             row = cursor.one("SELECT messages FROM mailbox WHERE id = ?", (mailbox_id,))
-            return None if row is None or row[0] > SMALL_MAILBOX else cursor.all(sql, (mailbox_id, bound))
+            return None if row is None or row[0] > SMALL_MAILBOX else cursor.all(_FROM_UID, (mailbox_id, first_uid))
 
         def large(cursor: Cursor) -> list[MessageRow]:
-            return [_message(row) for row in cursor.all(sql, (mailbox_id, bound))]
+            return [_message(row) for row in cursor.all(_FROM_UID, (mailbox_id, first_uid))]
 
         rows = await self._database.read(small)
         return await self._database.scan(large) if rows is None else [_message(row) for row in rows]
@@ -145,7 +135,5 @@ def _status(row: Row) -> MailboxStatus:
 
 
 def _message(row: Row) -> MessageRow:
-    uid, content_id, prefix, size, received, flags, modseq = row
-    return MessageRow(
-        uid=uid, content_id=content_id, prefix=prefix, size=size, received=received, flags=flags, modseq=modseq
-    )
+    uid, content_id, prefix, size, received, arrived = row
+    return MessageRow(uid=uid, content_id=content_id, prefix=prefix, size=size, received=received, arrived=arrived)

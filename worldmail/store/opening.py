@@ -18,10 +18,12 @@ from worldmail.store.collector import Collector
 from worldmail.store.folders import Folders
 from worldmail.store.mailboxes import Mailboxes
 from worldmail.store.maildrop import FileLocks
+from worldmail.store.messages import Messages
 from worldmail.store.patience import PatientTime
 from worldmail.store.space import Reserve, Space
 from worldmail.store.trace import Traces
 from worldmail.store.upkeep import Periodic, TraceFiling
+from worldmail.store.writer import Elsewhere
 
 DIGESTING = 2
 """Threads that digest large content."""
@@ -63,6 +65,7 @@ class Store:
     """
 
     mailboxes: Mailboxes
+    messages: Messages
     folders: Folders
     acceptance: Acceptances
     trace: Traces
@@ -84,6 +87,7 @@ def open_store(
     clock: IClock,
     reactor: Any,
     locks: IMaildropLocks | None = None,
+    elsewhere: Elsewhere | None = None,
 ) -> Store:
     """The store on a database and a content store. Touches nothing before it is used.
 
@@ -92,6 +96,7 @@ def open_store(
         data_dir: where the maildrop locks and the reserve are: on the file system of an embedded database.
         reactor: for the background work.
         locks: of a database that many machines share; None for an embedded one, whose locks lie beside it.
+        elsewhere: where large content is digested; None for threads of its own.
     """
     space = Space(
         directory=data_dir,
@@ -106,9 +111,11 @@ def open_store(
     traces = Traces(database)
     collector = Collector(database=database, contents=contents, reserve=reserve, grace=int(settings.orphan_grace))
     locks = locks or FileLocks(os.path.join(data_dir, "maildrops.lock"))
+    messages = Messages(database=database, contents=contents, space=space, reserve=reserve, now=clock.now)
     folders = Folders(database=database, reserve=reserve, now=clock.now, sleep=clock.sleep, random=token_bytes)
     return Store(
-        mailboxes=Mailboxes(database=database, contents=contents, locks=locks, reserve=reserve, now=clock.now),
+        mailboxes=Mailboxes(database=database, contents=contents, locks=locks, messages=messages, now=clock.now),
+        messages=messages,
         folders=folders,
         acceptance=Acceptances(
             database=database,
@@ -117,7 +124,7 @@ def open_store(
             space=space,
             inline_limit=settings.inline_limit,
             now=clock.now,
-            elsewhere=Threads(reactor, "worldmail-digest", DIGESTING).run,
+            elsewhere=elsewhere or Threads(reactor, "worldmail-digest", DIGESTING).run,
         ),
         trace=traces,
         collector=collector,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from worldmail.interfaces.database import Cursor
-from worldmail.store.content import release_up_to
+from worldmail.store.quota import charge
 
 FIRST_MAILBOXES: tuple[tuple[str, str | None], ...] = (
     ("INBOX", None),
@@ -18,12 +18,24 @@ SLICE = 5000
 """Messages that one unit removes: about a tenth of a second, in which nobody else can write."""
 
 _FIRST_MESSAGES = (
-    "SELECT count(*), coalesce(sum(size), 0), max(uid) FROM"
-    " (SELECT uid, size FROM message WHERE mailbox_id = ? ORDER BY uid LIMIT ?) AS slice"
+    "SELECT count(*), coalesce(sum(size), 0), coalesce(sum(flags & 1), 0), coalesce(sum((flags & 8) / 8), 0),"
+    " coalesce(sum((flags & 8) / 8 * size), 0), max(uid) FROM (SELECT m.uid, m.size, coalesce(k.flags, 0) AS flags"
+    " FROM message m LEFT JOIN mark k ON k.mailbox_id = m.mailbox_id AND k.uid = m.uid WHERE m.mailbox_id = ?"
+    " ORDER BY m.uid LIMIT ?) AS slice"
 )
 _FIRST_EXPUNGED = (
-    "SELECT count(*), max(modseq) FROM"
-    " (SELECT modseq FROM expunged WHERE mailbox_id = ? ORDER BY modseq LIMIT ?) AS slice"
+    "SELECT modseq, uid FROM expunged WHERE mailbox_id = ? AND modseq <= ? ORDER BY modseq, uid LIMIT 1 OFFSET ?"
+)
+_FIRST_SEEN = "SELECT mailbox_id, uid FROM seen WHERE account_id = ? ORDER BY mailbox_id, uid LIMIT 1 OFFSET ?"
+_FORGET_SEEN = "DELETE FROM seen WHERE account_id = ? AND (mailbox_id < ? OR mailbox_id = ? AND uid < ?)"
+_ORPHANS = (
+    "INSERT INTO orphan (content_id, since) SELECT DISTINCT content_id, ? FROM message"
+    " WHERE mailbox_id = ? AND uid <= ? ORDER BY 1 ON CONFLICT (content_id) DO UPDATE SET since = excluded.since"
+)
+_FORGET_EXPUNGED = "DELETE FROM expunged WHERE mailbox_id = ? AND (modseq < ? OR modseq = ? AND uid < ?)"
+_COUNTED = (
+    "UPDATE mailbox SET messages = messages - ?, octets = octets - ?, seen = seen - ?, deleted = deleted - ?,"
+    " deleted_octets = deleted_octets - ? WHERE id = ? RETURNING account_id"
 )
 _UIDVALIDITY = (
     "INSERT INTO counter (name, value) VALUES ('uidvalidity', ?) ON CONFLICT (name) DO UPDATE"
@@ -67,18 +79,19 @@ def remove_mailboxes(cursor: Cursor, account_id: int, now: int) -> bool:
         left -= remove_mailbox(cursor, mailbox_id, now, left)
         if left <= 0:
             return False
-    return True
+    return _forget_account(cursor, account_id, left) < left
 
 
 def remove_mailbox(cursor: Cursor, mailbox_id: int, now: int, most: int = SLICE) -> int:
     """Remove up to so many messages and records of expunged ones, and if that was all (less than `most`) the mailbox.
 
-    Content that nothing else refers to becomes an orphan. How many were removed.
+    Their content may be an orphan then. How many were removed.
     """
     removed = _remove_messages(cursor, mailbox_id, now, most)
     if removed < most:
-        removed += _forget_expunged(cursor, mailbox_id, most - removed)
+        removed += forget_expunged(cursor, mailbox_id, most - removed)
     if removed < most:
+        cursor.run("DELETE FROM keyword WHERE mailbox_id = ?", (mailbox_id,))
         cursor.run("DELETE FROM mailbox WHERE id = ?", (mailbox_id,))
         cursor.notice("mailbox", mailbox_id)
     return removed
@@ -88,17 +101,23 @@ def _remove_messages(cursor: Cursor, mailbox_id: int, now: int, most: int) -> in
     row = cursor.one(_FIRST_MESSAGES, (mailbox_id, most))
     if row is None or row[0] == 0:
         return 0
-    count, octets, last = row
-    release_up_to(cursor, mailbox_id, last, now)
-    cursor.run("DELETE FROM message WHERE mailbox_id = ? AND uid <= ?", (mailbox_id, last))
-    cursor.run(
-        "UPDATE mailbox SET messages = messages - ?, octets = octets - ? WHERE id = ?", (count, octets, mailbox_id)
-    )
-    return int(count)
+    *counts, last = row
+    cursor.run(_ORPHANS, (now, mailbox_id, last))
+    for table in ("mark", "seen", "message"):
+        cursor.run(f"DELETE FROM {table} WHERE mailbox_id = ? AND uid <= ?", (mailbox_id, last))
+    account = cursor.one(_COUNTED, (*counts, mailbox_id))
+    if account is not None:
+        charge(cursor, {account[0]: -counts[1]})
+    return int(counts[0])
 
 
-def _forget_expunged(cursor: Cursor, mailbox_id: int, most: int) -> int:
-    count, last = cursor.one(_FIRST_EXPUNGED, (mailbox_id, most)) or (0, None)
-    if count:
-        cursor.run("DELETE FROM expunged WHERE mailbox_id = ? AND modseq <= ?", (mailbox_id, last))
-    return int(count)
+def forget_expunged(cursor: Cursor, mailbox_id: int, most: int, up_to: int = 1 << 62) -> int:
+    """Forget up to so many expunged messages, those of the lowest MODSEQs first, none above `up_to`; how many."""
+    modseq, uid = cursor.one(_FIRST_EXPUNGED, (mailbox_id, up_to, most)) or (up_to + 1, 0)
+    return cursor.run(_FORGET_EXPUNGED, (mailbox_id, modseq, modseq, uid))
+
+
+def _forget_account(cursor: Cursor, account_id: int, most: int) -> int:
+    """Forget what the account has read elsewhere, up to so many messages; how many."""
+    mailbox_id, uid = cursor.one(_FIRST_SEEN, (account_id, most)) or (1 << 62, 0)
+    return cursor.run(_FORGET_SEEN, (account_id, mailbox_id, mailbox_id, uid))

@@ -99,8 +99,7 @@ class _Mailbox:
             prefix=prefix,
             size=len(prefix) + len(content),
             received=received,
-            flags=0,
-            modseq=self.highestmodseq,
+            arrived=self.highestmodseq,
         )
         self.messages[row.uid] = (row, content)
         self.uidnext += 1
@@ -175,11 +174,6 @@ class MemoryMailboxes:
         """See `IMailboxStore.messages`."""
         self._check()
         rows = [row for row, _ in self._by_id(mailbox_id).messages.values() if row.uid >= first_uid]
-        return Ready(sorted(rows, key=lambda row: row.uid))
-
-    def changed_since(self, mailbox_id: int, modseq: int) -> Awaitable[list[MessageRow]]:
-        """See `IMailboxStore.changed_since`."""
-        rows = [row for row, _ in self._by_id(mailbox_id).messages.values() if row.modseq > modseq]
         return Ready(sorted(rows, key=lambda row: row.uid))
 
     def expunged_since(self, mailbox_id: int, modseq: int) -> Awaitable[list[int]]:

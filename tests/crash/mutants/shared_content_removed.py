@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any
-
 from launch import serve
 
 from worldmail.interfaces.database import Cursor
+from worldmail.interfaces.messages import Uids
+from worldmail.store.messages import removing
+from worldmail.store.messages.asked import run_asked
+from worldmail.store.messages.box import Box
 
-expunge: Any = import_module("worldmail.store.expunge")
+_WIPE = (
+    "UPDATE content SET inline = x'' WHERE inline IS NOT NULL AND id IN (SELECT m.content_id FROM asked"
+    " CROSS JOIN message m WHERE m.mailbox_id = ? AND m.uid BETWEEN asked.low AND asked.high)"
+)
 
 
 def inject() -> None:
-    release = expunge.release_content
+    take = removing.take
 
-    def release_and_wipe(cursor: Cursor, content_id: int, refs: int, now: int) -> None:
-        release(cursor, content_id, refs, now)
-        cursor.run("UPDATE content SET inline = x'' WHERE id = ? AND inline IS NOT NULL", (content_id,))
+    def wipe_and_take(cursor: Cursor, box: Box, uids: Uids, now: int, *, deleted_only: bool = False) -> list[int]:
+        run_asked(cursor, uids, _WIPE, (box.id,))
+        return take(cursor, box, uids, now, deleted_only=deleted_only)
 
-    expunge.release_content = release_and_wipe
+    removing.take = wipe_and_take  # type: ignore[assignment]
 
 
 if __name__ == "__main__":

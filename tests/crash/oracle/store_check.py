@@ -21,12 +21,25 @@ _QUESTIONS = {
     "mailbox {} has UID {} both there and expunged": (
         "SELECT r.mailbox_id, r.uid FROM message r JOIN expunged e ON e.mailbox_id = r.mailbox_id AND e.uid = r.uid"
     ),
-    "content {} counts {} references but has {}": (
-        "SELECT c.id, c.refs, count(r.uid) FROM content c LEFT JOIN message r ON r.content_id = c.id"
-        " GROUP BY c.id HAVING c.refs <> count(r.uid)"
+    "mailbox {} counts {} seen, {} deleted of {} octets but has {}, {} of {}": (
+        "SELECT * FROM (SELECT m.id, m.seen, m.deleted, m.deleted_octets, coalesce(sum(k.flags & 1), 0) AS s,"
+        " coalesce(sum((k.flags & 8) / 8), 0) AS d, coalesce(sum((k.flags & 8) / 8 * r.size), 0) AS o"
+        " FROM mailbox m LEFT JOIN mark k ON k.mailbox_id = m.id"
+        " LEFT JOIN message r ON r.mailbox_id = k.mailbox_id AND r.uid = k.uid GROUP BY m.id)"
+        " WHERE seen <> s OR deleted <> d OR deleted_octets <> o"
     ),
-    "content {} has refs {} and orphaned {}": (
-        "SELECT id, refs, orphaned FROM content WHERE (refs = 0) <> (orphaned IS NOT NULL)"
+    "mailbox {} has UID {} with MODSEQ {} above its HIGHESTMODSEQ {}": (
+        "SELECT m.id, r.uid, max(r.arrived, coalesce(k.modseq, 0)) AS n, m.highestmodseq FROM mailbox m"
+        " JOIN message r ON r.mailbox_id = m.id LEFT JOIN mark k ON k.mailbox_id = r.mailbox_id AND k.uid = r.uid"
+        " WHERE n > m.highestmodseq"
+    ),
+    "mailbox {} has flags of UID {}, which is not there": (
+        "SELECT k.mailbox_id, k.uid FROM (SELECT mailbox_id, uid FROM mark UNION SELECT mailbox_id, uid FROM seen) k"
+        " LEFT JOIN message r ON r.mailbox_id = k.mailbox_id AND r.uid = k.uid WHERE r.uid IS NULL"
+    ),
+    "content {} is forgotten: nothing refers to it, and nobody noted that": (
+        "SELECT id FROM content c WHERE NOT EXISTS (SELECT 1 FROM message r WHERE r.content_id = c.id)"
+        " AND NOT EXISTS (SELECT 1 FROM orphan o WHERE o.content_id = c.id)"
     ),
     "message {} of mailbox {} refers to content {}, which is not there": (
         "SELECT r.uid, r.mailbox_id, r.content_id FROM message r LEFT JOIN content c ON c.id = r.content_id"
@@ -71,7 +84,10 @@ def find_database(directory: Path) -> Path:
 
 
 def _wrong_content(connection: apsw.Connection, directory: Path) -> Iterator[str]:
-    rows = connection.execute("SELECT id, digest, size, inline, place FROM content WHERE refs > 0")
+    rows = connection.execute(
+        "SELECT id, digest, size, inline, place FROM content c"
+        " WHERE EXISTS (SELECT 1 FROM message r WHERE r.content_id = c.id)"
+    )
     for number, digest, size, inline, place in rows:
         octets = inline if place is None else _octets(directory, place)
         if octets is None:

@@ -13,7 +13,7 @@ from worldmail.config.sections import StoreSettings
 from worldmail.database.immediate import ImmediateDatabase
 from worldmail.interfaces.store import StagedContent
 from worldmail.store import open_store
-from worldmail.store.content import keep_content, release_content
+from worldmail.store.content import keep_content, note_orphan
 from worldmail.testing.world import ManualClock
 
 
@@ -28,7 +28,7 @@ class TestSweep(InABucket):
         unfinished = self.contents.create()
         await unfinished.write(bytes(PART + 1))
         staged = StagedContent(digest=hashlib.sha256(data).digest(), size=len(data), inline=None, place=kept)
-        number, _ = await database.write(lambda cursor: keep_content(cursor, staged, 1))
+        number, _ = await database.write(lambda cursor: keep_content(cursor, staged))
 
         now = int(time.time())
         assert await collector.sweep(now) == 0
@@ -37,7 +37,7 @@ class TestSweep(InABucket):
         assert await self.everything() == [kept]
         assert orphan != kept
 
-        await database.write(lambda cursor: release_content(cursor, number, 1, now))
+        await database.write(lambda cursor: note_orphan(cursor, number, now))
         assert await collector.collect(now + 200) == 1
         assert await self.everything() == []
         await unfinished.abort()

@@ -46,19 +46,20 @@ STATEMENTS = (
     " octets {int} NOT NULL, seen {int} NOT NULL DEFAULT 0, deleted {int} NOT NULL DEFAULT 0,"
     " deleted_octets {int} NOT NULL DEFAULT 0, recent {int} NOT NULL DEFAULT 1, forgotten {int} NOT NULL DEFAULT 0,"
     " special_use {text}, created {int} NOT NULL, UNIQUE (account_id, name))",
-    # refs counts the message rows (and later the queue rows) that hold it; orphaned is when it fell to 0.
+    # Mailboxes that are being removed have a name that begins with a control character.
+    "CREATE INDEX mailbox_hidden ON mailbox (id) WHERE name < ' '",
+    # Rows never change; what nothing refers to is found by way of orphan. The ids are told to clients as EMAILID.
     # flags: 1 binary; 2 unrepeatable: it holds what no other content can (our Received field with its id), so its
     # digest is not looked for among the others. An index of random values costs a page of its own for every message.
-    "CREATE TABLE content (id {id}, digest {blob} NOT NULL, size {int} NOT NULL, refs {int} NOT NULL,"
-    " orphaned {int}, flags {int} NOT NULL, place {text}, inline {blob})",
+    "CREATE TABLE content (id {lasting}, digest {blob} NOT NULL, size {int} NOT NULL, flags {int} NOT NULL,"
+    " place {text}, inline {blob})",
     "CREATE UNIQUE INDEX content_digest ON content (digest) WHERE flags < 2",
-    "CREATE INDEX content_orphaned ON content (orphaned) WHERE orphaned IS NOT NULL",
     "CREATE INDEX content_place ON content (place) WHERE place IS NOT NULL",
-    # flags: a bit set of the system flags; keywords: names separated by spaces, NULL for none.
+    # Rows never change. arrived: the MODSEQ that the message came with; it grows with the UID.
     "CREATE TABLE message (mailbox_id {int} NOT NULL REFERENCES mailbox(id), uid {int} NOT NULL,"
-    " content_id {int} NOT NULL REFERENCES content(id), modseq {int} NOT NULL, flags {int} NOT NULL,"
-    " size {int} NOT NULL, received {int} NOT NULL, saved {int} NOT NULL, acceptance {text}, keywords {text},"
-    " prefix {blob} NOT NULL, PRIMARY KEY (mailbox_id, uid)) {no_rowid}",
+    " content_id {int} NOT NULL REFERENCES content(id), arrived {int} NOT NULL, size {int} NOT NULL,"
+    " received {int} NOT NULL, saved {int} NOT NULL, acceptance {text}, prefix {blob} NOT NULL,"
+    " PRIMARY KEY (mailbox_id, uid)) {no_rowid}",
     # Without it, removing content would look through every message for a reference.
     "CREATE INDEX message_content ON message (content_id)",
     # The flags of messages that ever had any; modseq is that of the last change, and a message without a row has the
@@ -66,9 +67,11 @@ STATEMENTS = (
     "CREATE TABLE mark (mailbox_id {int} NOT NULL, uid {int} NOT NULL, flags {int} NOT NULL, modseq {int} NOT NULL,"
     " keywords {text}, PRIMARY KEY (mailbox_id, uid)) {no_rowid}",
     "CREATE INDEX mark_modseq ON mark (mailbox_id, modseq)",
+    "CREATE INDEX mark_deleted ON mark (mailbox_id, uid) WHERE (flags & 8) <> 0",
     # What others than the owner of a shared mailbox have read: \\Seen is each reader's own.
-    "CREATE TABLE seen (mailbox_id {int} NOT NULL, account_id {int} NOT NULL, uid {int} NOT NULL,"
-    " PRIMARY KEY (mailbox_id, account_id, uid)) {no_rowid}",
+    "CREATE TABLE seen (account_id {int} NOT NULL, mailbox_id {int} NOT NULL, uid {int} NOT NULL,"
+    " PRIMARY KEY (account_id, mailbox_id, uid)) {no_rowid}",
+    "CREATE INDEX seen_message ON seen (mailbox_id, uid)",
     # Keywords in the spelling in which they came to a mailbox first; folded is the same in lower case.
     "CREATE TABLE keyword (mailbox_id {int} NOT NULL, folded {text} NOT NULL, name {text} NOT NULL,"
     " PRIMARY KEY (mailbox_id, folded)) {no_rowid}",

@@ -134,7 +134,7 @@ class Maildrop:
         """Rows for messages that vanished: together they have the octets that are missing."""
         octets = max(0, self.status.octets - sum(row.size for row in rows))
         for uid in gone:
-            yield MessageRow(uid=uid, content_id=0, prefix=b"", size=octets, received=0, flags=0, modseq=0)
+            yield MessageRow(uid=uid, content_id=0, prefix=b"", size=octets, received=0, arrived=0)
             octets = 0
 
 

@@ -131,11 +131,10 @@ class DatabaseContract(TestCase):
 
         def unit(cursor: Cursor) -> Any:
             cursor.run(
-                "INSERT INTO content (digest, size, refs, orphaned, flags, place, inline)"
-                " VALUES (?, ?, ?, ?, 0, ?, NULL)",
-                (kinds[3], kinds[0], kinds[1], kinds[4], kinds[2]),
+                "INSERT INTO content (digest, size, flags, place, inline) VALUES (?, ?, ?, ?, ?)",
+                (kinds[3], kinds[0], kinds[1], kinds[2], kinds[4]),
             )
-            return cursor.one("SELECT size, refs, place, digest, orphaned FROM content")
+            return cursor.one("SELECT size, flags, place, digest, inline FROM content")
 
         assert await self.database.write(unit) == kinds
 

@@ -1,0 +1,89 @@
+"""APPEND: the unit that adds messages which came over no transport."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from attrs import define, field
+
+from worldmail.errors import MessageGone
+from worldmail.interfaces.database import Cursor
+from worldmail.interfaces.messages import Appended, Appending
+from worldmail.store.content import keep_content
+from worldmail.store.messages.box import Box, lock, lock_two
+from worldmail.store.messages.keywords import joined, spelled
+from worldmail.store.messages.removing import take
+from worldmail.store.messages.states import SEEN
+from worldmail.store.quota import charge
+
+_ADD = (
+    "INSERT INTO message (mailbox_id, uid, content_id, arrived, size, received, saved, acceptance, prefix)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, NULL, ?)"
+)
+_MARK = "INSERT INTO mark (mailbox_id, uid, flags, modseq, keywords) VALUES (?, ?, ?, ?, ?)"
+_READ = "INSERT INTO seen (account_id, mailbox_id, uid) VALUES (?, ?, ?)"
+
+
+@define(kw_only=True)
+class Append:
+    """A unit: add these messages, all or none, and remove the one that they replace.
+
+    Args:
+        replaced: its mailbox and UID (RFC 8508).
+        unused: places of content that was there before, once the unit has run.
+    """
+
+    mailbox_id: int
+    messages: Sequence[Appending]
+    now: int
+    replaced: tuple[int, int] | None = None
+    unused: list[str] = field(factory=list)
+
+    def __call__(self, cursor: Cursor) -> Appended:
+        self.unused.clear()
+        contents = [self._content(cursor, message) for message in self.messages]
+        if self.replaced is None:
+            source = target = lock(cursor, self.mailbox_id)
+        else:
+            source, target = lock_two(cursor, self.replaced[0], self.mailbox_id)
+        first = target.uidnext
+        for content_id, message in zip(contents, self.messages, strict=True):
+            self._add(cursor, target, message, content_id)
+        octets = {target.account_id: target.octets}
+        if self.replaced is not None:
+            octets = self._remove(cursor, source, target, self.replaced[1])
+        target.keep(cursor)
+        charge(cursor, octets)
+        return Appended(uidvalidity=target.uidvalidity, uids=[(first, target.uidnext - 1)] if self.messages else [])
+
+    def _content(self, cursor: Cursor, message: Appending) -> int:
+        content_id, place = keep_content(cursor, message.content)
+        if message.content.place not in (None, place):
+            assert message.content.place is not None
+            self.unused.append(message.content.place)
+        return content_id
+
+    def _add(self, cursor: Cursor, box: Box, message: Appending, content_id: int) -> None:
+        uid, size = box.uidnext, message.content.size
+        received = self.now if message.received is None else message.received
+        cursor.run(_ADD, (box.id, uid, content_id, box.modseq, size, received, self.now, b""))
+        keywords = joined(spelled(cursor, box.id, message.keywords, add=True))
+        flags, reader = int(message.flags), box.reader(message.reader)
+        if reader is not None and flags & SEEN:
+            cursor.run(_READ, (reader, box.id, uid))
+            flags &= ~SEEN
+        if flags or keywords:
+            cursor.run(_MARK, (box.id, uid, flags, box.modseq, keywords))
+        box.came(size, flags)
+        box.uidnext += 1
+
+    def _remove(self, cursor: Cursor, source: Box, target: Box, uid: int) -> dict[int, int]:
+        """What the accounts have more or less then."""
+        if not take(cursor, source, [(uid, uid)], self.now):
+            raise MessageGone
+        if source is not target:
+            source.keep(cursor)
+        octets = {target.account_id: target.octets}
+        if source is not target:
+            octets[source.account_id] = octets.get(source.account_id, 0) + source.octets
+        return octets

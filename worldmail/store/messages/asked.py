@@ -1,0 +1,102 @@
+"""Sets of UIDs: as ranges, and as a table within a statement."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from operator import itemgetter
+
+from worldmail.interfaces.database import Cursor, Parameters, Row
+from worldmail.interfaces.messages import Uids
+
+_SIZES = (1, 16, 128, 1024)
+"""Ranges in one statement. Few different ones, so that each statement is prepared once; what is left over is empty."""
+
+_EMPTY = (1, 0)
+_TABLES = {size: f"WITH asked (low, high) AS (VALUES {', '.join(['(?, ?)'] * size)}) " for size in _SIZES}
+_first = itemgetter(0)
+
+
+def _slices(uids: Uids) -> Iterator[tuple[str, list[int]]]:
+    """The table `asked` for each slice of the ranges, with its parameters."""
+    most = _SIZES[-1]
+    for start in range(0, len(uids), most):
+        part = uids[start : start + most]
+        size = next(size for size in _SIZES if size >= len(part))
+        values = [bound for low_high in part for bound in low_high]
+        yield _TABLES[size], values + [*_EMPTY] * (size - len(part))
+
+
+def all_asked(cursor: Cursor, uids: Uids, sql: str, parameters: Parameters = ()) -> list[Row]:
+    """The rows of a SELECT from `asked`, ascending by their first column, which is the UID."""
+    found: list[Row] = []
+    for table, values in _slices(uids):
+        found += cursor.all(table + sql, (*values, *parameters))
+    found.sort(key=_first)
+    return found
+
+
+def run_asked(cursor: Cursor, uids: Uids, sql: str, parameters: Parameters = ()) -> int:
+    """Execute a statement that changes what is `asked`; the number of rows changed."""
+    return sum(cursor.run(table + sql, (*values, *parameters)) for table, values in _slices(uids))
+
+
+def ranges(uids: Iterable[int]) -> list[tuple[int, int]]:
+    """Ascending UIDs as ranges."""
+    found: list[tuple[int, int]] = []
+    low = high = -1
+    for uid in uids:
+        if uid == high + 1:
+            high = uid
+            continue
+        if low >= 0:
+            found.append((low, high))
+        low = high = uid
+    if low >= 0:
+        found.append((low, high))
+    return found
+
+
+def expanded(uids: Uids) -> Iterator[int]:
+    """Every UID in the ranges."""
+    for low, high in uids:
+        yield from range(low, high + 1)
+
+
+def span(uids: Uids) -> int:
+    """How many UIDs there are in the ranges."""
+    return sum(high - low + 1 for low, high in uids)
+
+
+def among(found: Iterable[int], uids: Uids) -> list[int]:
+    """Those of some UIDs that are in the ranges."""
+    lows = [low for low, _ in uids]
+
+    def is_there(uid: int) -> bool:
+        place = bisect_right(lows, uid)
+        return place > 0 and uid <= uids[place - 1][1]
+
+    return [uid for uid in found if is_there(uid)]
+
+
+def clipped(uids: Uids, below: int) -> list[tuple[int, int]]:
+    """The part of the ranges below a UID."""
+    return [(low, min(high, below - 1)) for low, high in uids if low < below]
+
+
+def without(uids: Uids, taken: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The part of the ranges that is not in other ranges."""
+    left: list[tuple[int, int]] = []
+    place = 0
+    for low, high in uids:
+        while place < len(taken) and taken[place][1] < low:
+            place += 1
+        at = place
+        while low <= high and at < len(taken) and taken[at][0] <= high:
+            if taken[at][0] > low:
+                left.append((low, taken[at][0] - 1))
+            low = max(low, taken[at][1] + 1)
+            at += 1
+        if low <= high:
+            left.append((low, high))
+    return left

@@ -1,0 +1,95 @@
+"""A mailbox that a unit has locked, and what the unit counts for it."""
+
+from __future__ import annotations
+
+from attrs import define, field
+
+from worldmail.errors import NoSuchMailbox
+from worldmail.interfaces.database import Cursor
+from worldmail.interfaces.messages import Flag
+
+# Changes nothing (and the embedded engine then writes nothing); on a server it locks the row. Mailboxes of closed
+# accounts have names that begin with a control character: nothing may come into them.
+_LOCK = (
+    "UPDATE mailbox SET highestmodseq = highestmodseq WHERE id = ? AND name >= ' '"
+    " RETURNING account_id, uidvalidity, uidnext, highestmodseq"
+)
+_IN_ORDER = "SELECT id FROM mailbox WHERE id IN (?, ?) ORDER BY account_id, id"
+_COUNT = (
+    "UPDATE mailbox SET uidnext = ?, highestmodseq = ?, messages = messages + ?, octets = octets + ?, seen = seen + ?,"
+    " deleted = deleted + ?, deleted_octets = deleted_octets + ? WHERE id = ?"
+)
+
+
+@define(kw_only=True)
+class Box:
+    """One mailbox within one unit.
+
+    Args:
+        highest: its MODSEQ before the unit.
+    """
+
+    id: int
+    account_id: int
+    uidvalidity: int
+    uidnext: int
+    highest: int
+    messages: int = field(default=0, init=False)
+    octets: int = field(default=0, init=False)
+    seen: int = field(default=0, init=False)
+    deleted: int = field(default=0, init=False)
+    deleted_octets: int = field(default=0, init=False)
+
+    @property
+    def modseq(self) -> int:
+        """The MODSEQ of what the unit does."""
+        return self.highest + 1
+
+    def reader(self, account_id: int | None) -> int | None:
+        """This account, if its \\Seen is its own here."""
+        return None if account_id == self.account_id else account_id
+
+    def came(self, size: int, flags: int) -> None:
+        """Count one message that is new."""
+        self.messages += 1
+        self.octets += size
+        self.flagged(0, flags, size)
+
+    def went(self, size: int, flags: int) -> None:
+        """Count one message that is no longer there."""
+        self.messages -= 1
+        self.octets -= size
+        self.flagged(flags, 0, size)
+
+    def flagged(self, before: int, after: int, size: int) -> None:
+        """Count a change of flags."""
+        self.seen += (after & Flag.SEEN) - (before & Flag.SEEN)
+        deleted = bool(after & Flag.DELETED) - bool(before & Flag.DELETED)
+        self.deleted += deleted
+        self.deleted_octets += deleted * size
+
+    def keep(self, cursor: Cursor) -> None:
+        """Write down that something was done, and tell of it."""
+        counts = (self.messages, self.octets, self.seen, self.deleted, self.deleted_octets)
+        cursor.run(_COUNT, (self.uidnext, self.modseq, *counts, self.id))
+        cursor.notice("mailbox", self.id)
+
+
+def lock(cursor: Cursor, mailbox_id: int) -> Box:
+    """Raises `NoSuchMailbox`."""
+    row = cursor.one(_LOCK, (mailbox_id,))
+    if row is None:
+        raise NoSuchMailbox(reason=f"mailbox {mailbox_id} is gone")
+    account_id, uidvalidity, uidnext, highest = row
+    return Box(id=mailbox_id, account_id=account_id, uidvalidity=uidvalidity, uidnext=uidnext, highest=highest)
+
+
+def lock_two(cursor: Cursor, source_id: int, target_id: int) -> tuple[Box, Box]:
+    """Both, in the order that everyone keeps; one and the same object if they are the same. Raises `NoSuchMailbox`."""
+    if source_id == target_id:
+        box = lock(cursor, source_id)
+        return box, box
+    boxes = {number: lock(cursor, number) for (number,) in cursor.all(_IN_ORDER, (source_id, target_id))}
+    if len(boxes) < 2:
+        raise NoSuchMailbox(reason=f"mailbox {source_id} or {target_id} is gone")
+    return boxes[source_id], boxes[target_id]

@@ -1,0 +1,184 @@
+"""Reads: what is in a mailbox, and what happened there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from worldmail.interfaces.database import Cursor
+from worldmail.interfaces.messages import Changed, Flag, Marked, Stored, Uids
+from worldmail.store.messages.asked import all_asked, among, clipped, ranges, without
+
+_LOOK = " m.uid, coalesce(k.flags, 0), k.keywords, coalesce(k.modseq, m.arrived) "
+_LOOK_OF_READER = (
+    " m.uid, (coalesce(k.flags, 0) & ~1) | (CASE WHEN s.uid IS NULL THEN 0 ELSE 1 END), k.keywords,"
+    " coalesce(k.modseq, m.arrived) "
+)
+_MARKS = " LEFT JOIN mark k ON k.mailbox_id = m.mailbox_id AND k.uid = m.uid "
+_OWN = " LEFT JOIN seen s ON s.account_id = ? AND s.mailbox_id = m.mailbox_id AND s.uid = m.uid "
+
+_TAIL = " WHERE m.mailbox_id = ? AND m.uid >= ? AND m.uid < ? ORDER BY m.uid"
+_ARRIVED = (
+    " WHERE m.mailbox_id = ? AND m.uid > coalesce((SELECT uid FROM message WHERE mailbox_id = ? AND arrived <= ?"
+    " ORDER BY uid DESC LIMIT 1), 0) ORDER BY m.uid"
+)
+_NOW = "SELECT highestmodseq, uidnext, messages, forgotten FROM mailbox WHERE id = ? AND name >= ' '"
+_EXPUNGED = "SELECT uid FROM expunged WHERE mailbox_id = ? AND modseq > ? ORDER BY uid"
+_STORED = (
+    "SELECT m.uid, m.content_id, m.size, m.received, m.saved FROM asked CROSS JOIN message m"
+    " WHERE m.mailbox_id = ? AND m.uid BETWEEN asked.low AND asked.high ORDER BY m.uid LIMIT ?"
+)
+_OCTETS = (
+    "SELECT x.uid, x.size, x.prefix, c.inline FROM (SELECT m.uid, m.size, m.prefix, m.content_id,"
+    " sum(m.size) OVER (ORDER BY m.uid) - m.size AS before FROM asked CROSS JOIN message m"
+    " WHERE m.mailbox_id = ? AND m.uid BETWEEN asked.low AND asked.high ORDER BY m.uid LIMIT ?) x"
+    " JOIN content c ON c.id = x.content_id WHERE x.before < ?"
+)
+_PREFIXES = (
+    "SELECT m.uid, m.prefix FROM asked CROSS JOIN message m WHERE m.mailbox_id = ?"
+    " AND m.uid BETWEEN asked.low AND asked.high"
+)
+# Numbers that follow each other have one and the same distance to their row numbers.
+_EXISTING = (
+    "SELECT min(uid), max(uid) FROM (SELECT m.uid AS uid, m.uid - row_number() OVER (ORDER BY m.uid) AS island"
+    " FROM asked CROSS JOIN message m WHERE m.mailbox_id = ? AND m.uid BETWEEN asked.low AND asked.high) x"
+    " GROUP BY island"
+)
+_COUNTS = "SELECT messages, seen FROM mailbox WHERE id = ?"
+
+LOOKED_AT = 10_000
+"""Messages among which the first unseen one is looked for."""
+
+
+def _looks(reader: int | None, where: str) -> str:
+    """A SELECT of what messages show to a reader; whose parameter comes first."""
+    if reader is None:
+        return f"SELECT{_LOOK}FROM message m{_MARKS}{where}"
+    return f"SELECT{_LOOK_OF_READER}FROM message m{_MARKS}{_OWN}{where}"
+
+
+def _changed(reader: int | None) -> str:
+    own = "" if reader is None else _OWN
+    look = _LOOK if reader is None else _LOOK_OF_READER
+    look = look.replace("m.", "k.").replace("k.arrived", "0")
+    return f"SELECT{look}FROM mark k{own.replace('m.', 'k.')} WHERE k.mailbox_id = ? AND k.modseq > ?"
+
+
+_BY_READER = (None, 0)
+_TAILS, _ARRIVALS, _CHANGES = (
+    {known is None: make(known) for known in _BY_READER}
+    for make in (lambda r: _looks(r, _TAIL), lambda r: _looks(r, _ARRIVED), _changed)
+)
+
+
+def _marked(cursor: Cursor, sql: str, reader: int | None, *parameters: int) -> list[Marked]:
+    rows = cursor.all(sql, parameters if reader is None else (reader, *parameters))
+    return [*map(Marked._make, rows)]
+
+
+def tail(
+    cursor: Cursor, mailbox_id: int, first_uid: int, below: int, count: int | None, reader: int | None
+) -> list[Marked]:
+    """See `IMessages.tail`."""
+    sql = _TAILS[reader is None]
+    if count is None:
+        return _marked(cursor, sql, reader, mailbox_id, first_uid, below)
+    found = _marked(cursor, f"{sql} DESC LIMIT ?", reader, mailbox_id, first_uid, below, count)
+    found.reverse()
+    return found
+
+
+def changes(cursor: Cursor, mailbox_id: int, since: int, uidnext: int, reader: int | None) -> Changed | None:
+    """See `IMessages.changes`."""
+    row = cursor.one(_NOW, (mailbox_id,))
+    if row is None or since < row[3]:
+        return None
+    highest, next_uid, messages, _ = row
+    arrived: list[Marked] = []
+    changed: list[Marked] = []
+    gone: list[int] = []
+    if highest > since:
+        if next_uid > uidnext:
+            arrived = tail(cursor, mailbox_id, uidnext, next_uid, None, reader)
+        changed = [mark for mark in _marks_since(cursor, mailbox_id, since, reader) if mark.uid < uidnext]
+        gone = [uid for (uid,) in cursor.all(_EXPUNGED, (mailbox_id, since)) if uid < uidnext]
+    return Changed(
+        highestmodseq=highest, uidnext=next_uid, messages=messages, arrived=arrived, changed=changed, expunged=gone
+    )
+
+
+def _marks_since(cursor: Cursor, mailbox_id: int, modseq: int, reader: int | None) -> list[Marked]:
+    found = _marked(cursor, _CHANGES[reader is None], reader, mailbox_id, modseq)
+    found.sort()
+    return found
+
+
+def since(cursor: Cursor, mailbox_id: int, modseq: int, uids: Uids, reader: int | None) -> list[Marked]:
+    """See `IMessages.since`. UIDs and the MODSEQs of arrivals grow together, so what arrived since is at the end."""
+    found = {mark.uid: mark for mark in _marks_since(cursor, mailbox_id, modseq, reader)}
+    for mark in _marked(cursor, _ARRIVALS[reader is None], reader, mailbox_id, mailbox_id, modseq):
+        found[mark.uid] = mark
+    return [found[uid] for uid in among(sorted(found), uids)]
+
+
+def vanished(cursor: Cursor, mailbox_id: int, modseq: int, uids: Uids) -> list[tuple[int, int]]:
+    """See `IMessages.vanished`."""
+    row = cursor.one(_NOW, (mailbox_id,))
+    if row is None:
+        return []
+    _, uidnext, _, forgotten = row
+    if modseq >= forgotten:
+        return ranges(among([uid for (uid,) in cursor.all(_EXPUNGED, (mailbox_id, modseq))], uids))
+    asked = clipped(uids, uidnext)
+    return without(asked, existing(cursor, mailbox_id, asked))
+
+
+def stored(cursor: Cursor, mailbox_id: int, uids: Uids, limit: int) -> list[Stored]:
+    """See `IMessages.stored`."""
+    rows = all_asked(cursor, uids, _STORED, (mailbox_id, limit))
+    return [*map(Stored._make, rows[:limit])]
+
+
+def prefixes(cursor: Cursor, mailbox_id: int, uids: Uids) -> list[tuple[int, bytes]]:
+    """See `IMessages.prefixes`."""
+    return [(uid, prefix) for uid, prefix in all_asked(cursor, uids, _PREFIXES, (mailbox_id,))]
+
+
+def existing(cursor: Cursor, mailbox_id: int, uids: Uids) -> list[tuple[int, int]]:
+    """See `IMessages.existing`."""
+    joined: list[tuple[int, int]] = []
+    for low, high in all_asked(cursor, uids, _EXISTING, (mailbox_id,)):
+        if joined and joined[-1][1] == low - 1:
+            joined[-1] = (joined[-1][0], high)
+        else:
+            joined.append((low, high))
+    return joined
+
+
+def octets(cursor: Cursor, mailbox_id: int, uids: Uids, limit: int, most: int) -> list[tuple[int, int, bytes | None]]:
+    """See `IMessages.octets`; no further message once there are `most` octets."""
+    rows = all_asked(cursor, uids, _OCTETS, (mailbox_id, limit, most))
+    found: list[tuple[int, int, bytes | None]] = []
+    total = 0
+    for uid, size, prefix, inline in rows[:limit]:
+        if total >= most:
+            break
+        total += size
+        found.append((uid, size, None if inline is None else prefix + inline))
+    return found
+
+
+def first_unseen(cursor: Cursor, mailbox_id: int, reader: int | None) -> tuple[int, int] | None:
+    """See `IMessages.first_unseen`."""
+    messages, seen = cursor.one(_COUNTS, (mailbox_id,)) or (0, 0)
+    if reader is None and messages == seen:
+        return None
+    first = cursor.all(f"{_TAILS[reader is None]} LIMIT ?", _tail_parameters(reader, mailbox_id))
+    for number, row in enumerate(first, 1):
+        if not row[1] & Flag.SEEN:
+            return number, int(row[0])
+    return None
+
+
+def _tail_parameters(reader: int | None, mailbox_id: int) -> Sequence[int]:
+    parameters = (mailbox_id, 1, 1 << 62, LOOKED_AT)
+    return parameters if reader is None else (reader, *parameters)

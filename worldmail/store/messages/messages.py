@@ -1,0 +1,202 @@
+"""`IMessages` on the database."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from functools import partial
+from typing import TypeVar
+
+from zope.interface import implementer
+
+from worldmail.errors import LimitReached, MessageGone, NoSuchMailbox, OverQuota, StorageFull
+from worldmail.interfaces.database import Cursor, IDatabase, Shared, Unit
+from worldmail.interfaces.messages import (
+    Appended,
+    Appending,
+    Changed,
+    Copied,
+    FlagChange,
+    FlagsChanged,
+    IMessages,
+    Marked,
+    Stored,
+    Uids,
+)
+from worldmail.interfaces.store import IContentStore
+from worldmail.store.messages import looking
+from worldmail.store.messages.appending import Append
+from worldmail.store.messages.asked import ranges, span
+from worldmail.store.messages.copying import ALL, copy
+from worldmail.store.messages.flagging import change_flags
+from worldmail.store.messages.keywords import NAMES
+from worldmail.store.messages.reading import read
+from worldmail.store.messages.recent import take_recent
+from worldmail.store.messages.removing import expunge
+from worldmail.store.space import Reserve, Space
+from worldmail.store.staged import Leftovers
+
+T = TypeVar("T")
+
+FEW = 300
+"""More messages than this are changed in the database's thread, and more than ten times as many are listed in one."""
+
+OCTETS_AT_ONCE = 1 << 20
+"""Octets of messages that are read together."""
+
+_DELETED = "SELECT deleted FROM mailbox WHERE id = ?"
+
+
+@implementer(IMessages)
+class Messages:
+    """Provides `IMessages`.
+
+    Args:
+        contents: where large content is.
+        space: asked before anything is added.
+        reserve: given up when the disk is too full to remove.
+        now: epoch seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        database: IDatabase,
+        contents: IContentStore,
+        space: Space,
+        reserve: Reserve,
+        now: Callable[[], float],
+    ) -> None:
+        self._database = database
+        self._contents = contents
+        self._leftovers = Leftovers(database=database, contents=contents)
+        self._space = space
+        self._reserve = reserve
+        self._now = now
+
+    # --- what is there ---
+
+    def tail(
+        self, mailbox_id: int, *, below: int, count: int | None = None, first_uid: int = 1, reader: int | None = None
+    ) -> Awaitable[Sequence[Marked]]:
+        most = below - first_uid if count is None else count
+        unit = partial(
+            looking.tail, mailbox_id=mailbox_id, first_uid=first_uid, below=below, count=count, reader=reader
+        )
+        return self._look(unit, most)
+
+    def changes(
+        self, mailbox_id: int, *, since: int, uidnext: int, reader: int | None = None
+    ) -> Awaitable[Changed | None]:
+        return self._database.read(
+            lambda cursor: looking.changes(cursor, mailbox_id, since, uidnext, reader),
+        )
+
+    def since(
+        self, mailbox_id: int, *, modseq: int, uids: Uids, reader: int | None = None
+    ) -> Awaitable[Sequence[Marked]]:
+        return self._database.read(lambda cursor: looking.since(cursor, mailbox_id, modseq, uids, reader))
+
+    def vanished(self, mailbox_id: int, *, modseq: int, uids: Uids) -> Awaitable[Uids]:
+        return self._database.read(lambda cursor: looking.vanished(cursor, mailbox_id, modseq, uids))
+
+    def stored(self, mailbox_id: int, uids: Uids, *, limit: int = 1000) -> Awaitable[Sequence[Stored]]:
+        return self._look(lambda cursor: looking.stored(cursor, mailbox_id, uids, limit), limit)
+
+    def prefixes(self, mailbox_id: int, uids: Uids) -> Awaitable[Sequence[tuple[int, bytes]]]:
+        return self._look(lambda cursor: looking.prefixes(cursor, mailbox_id, uids), span(uids))
+
+    def existing(self, mailbox_id: int, uids: Uids) -> Awaitable[Uids]:
+        return self._look(lambda cursor: looking.existing(cursor, mailbox_id, uids), span(uids))
+
+    def octets(
+        self, mailbox_id: int, uids: Uids, *, limit: int = 256
+    ) -> Awaitable[Sequence[tuple[int, int, bytes | None]]]:
+        return self._database.read(
+            lambda cursor: looking.octets(cursor, mailbox_id, uids, limit, OCTETS_AT_ONCE),
+        )
+
+    def read(self, mailbox_id: int, uid: int, offset: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
+        return read(self._database, self._contents, mailbox_id, uid, offset, length)
+
+    def first_unseen(self, mailbox_id: int, *, reader: int | None = None) -> Awaitable[tuple[int, int] | None]:
+        return self._database.read(lambda cursor: looking.first_unseen(cursor, mailbox_id, reader))
+
+    def keywords(self, mailbox_id: int) -> Awaitable[Sequence[str]]:
+        return self._database.read(lambda cursor: [name for (name,) in cursor.all(NAMES, (mailbox_id,))])
+
+    # --- changes ---
+
+    def change_flags(self, mailbox_id: int, uids: Uids, change: FlagChange) -> Awaitable[FlagsChanged]:
+        return self._write(lambda cursor: change_flags(cursor, mailbox_id, uids, change), span(uids))
+
+    async def append(self, mailbox_id: int, messages: Sequence[Appending]) -> Appended:
+        return await self._append(Append(mailbox_id=mailbox_id, messages=messages, now=int(self._now())))
+
+    async def replace(self, mailbox_id: int, uid: int, target_id: int, message: Appending) -> Appended:
+        now, replaced = int(self._now()), (mailbox_id, uid)
+        return await self._append(Append(mailbox_id=target_id, messages=[message], now=now, replaced=replaced))
+
+    def copy(
+        self, mailbox_id: int, uids: Uids, target_id: int, *, flags: FlagChange | None = None
+    ) -> Awaitable[Copied]:
+        return self._copy(mailbox_id, uids, target_id, flags, move=False)
+
+    def move(
+        self, mailbox_id: int, uids: Uids, target_id: int, *, flags: FlagChange | None = None
+    ) -> Awaitable[Copied]:
+        return self._copy(mailbox_id, uids, target_id, flags, move=True)
+
+    async def expunge(self, mailbox_id: int, uids: Uids, *, deleted_only: bool) -> Uids:
+        most = span(uids)
+        if deleted_only and most > FEW:
+            (deleted,) = await self._database.read(lambda cursor: cursor.one(_DELETED, (mailbox_id,))) or (0,)
+            most = min(most, deleted)
+        now = int(self._now())
+
+        def unit(cursor: Cursor) -> list[int]:
+            return expunge(cursor, mailbox_id, uids, now, deleted_only=deleted_only)
+
+        try:
+            gone = await self._write(unit, most)
+        except StorageFull:
+            if not self._reserve.release():
+                raise
+            gone = await self._write(unit, most)
+        return ranges(gone)
+
+    async def take_recent(self, mailbox_id: int) -> int:
+        return await take_recent(self._database, mailbox_id)
+
+    def _copy(
+        self, mailbox_id: int, uids: Uids, target_id: int, flags: FlagChange | None, *, move: bool
+    ) -> Awaitable[Copied]:
+        now = int(self._now())
+        return self._write(
+            lambda cursor: copy(cursor, mailbox_id, uids, target_id, flags or ALL, now, move=move), span(uids)
+        )
+
+    async def _append(self, unit: Append) -> Appended:
+        places = [message.content.place for message in unit.messages]
+        try:
+            self._space.check(sum(message.content.size for message in unit.messages))
+        except StorageFull:
+            await self._leftovers.discard_refused(places)
+            raise
+        try:
+            appended = await self._write(unit, len(unit.messages))
+        except (OverQuota, NoSuchMailbox, LimitReached, MessageGone):
+            # The unit itself gave up. After any other failure nobody knows what is on the disk: the collector will.
+            await self._leftovers.discard_refused(places)
+            raise
+        for place in unit.unused:
+            self._leftovers.discard(place)
+        return appended
+
+    def _look(self, unit: Unit[T], most: int) -> Awaitable[T]:
+        """At once if it is about few messages."""
+        return self._database.read(unit) if most <= 10 * FEW else self._database.scan(unit)
+
+    def _write(self, unit: Unit[T], most: int) -> Awaitable[T]:
+        """All units lock what they come to before they read it, so they bear others beside them."""
+        shared = Shared(unit)
+        return self._database.write(shared) if most <= FEW else self._database.write_long(shared)

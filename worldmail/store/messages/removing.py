@@ -1,0 +1,69 @@
+"""EXPUNGE: the unit that removes messages, for every protocol."""
+
+from __future__ import annotations
+
+from worldmail.interfaces.database import Cursor
+from worldmail.interfaces.messages import Uids
+from worldmail.store.messages.asked import all_asked, ranges, run_asked
+from worldmail.store.messages.box import Box, lock
+from worldmail.store.quota import charge
+
+_THERE = (
+    "SELECT m.uid, m.size, coalesce(k.flags, 0) FROM asked CROSS JOIN message m"
+    " LEFT JOIN mark k ON k.mailbox_id = m.mailbox_id AND k.uid = m.uid"
+    " WHERE m.mailbox_id = ? AND m.uid BETWEEN asked.low AND asked.high"
+)
+_DELETED = (
+    "SELECT k.uid, m.size, k.flags FROM asked CROSS JOIN mark k"
+    " JOIN message m ON m.mailbox_id = k.mailbox_id AND m.uid = k.uid"
+    " WHERE k.mailbox_id = ? AND k.uid BETWEEN asked.low AND asked.high AND (k.flags & 8) <> 0"
+)
+_ORPHANS = (
+    "INSERT INTO orphan (content_id, since) SELECT DISTINCT m.content_id, ? FROM asked CROSS JOIN message m"
+    " WHERE m.mailbox_id = ? AND m.uid BETWEEN asked.low AND asked.high ORDER BY 1"
+    " ON CONFLICT (content_id) DO UPDATE SET since = excluded.since"
+)
+_REMEMBER = (
+    "INSERT INTO expunged (mailbox_id, modseq, uid) SELECT m.mailbox_id, ?, m.uid FROM asked CROSS JOIN message m"
+    " WHERE m.mailbox_id = ? AND m.uid BETWEEN asked.low AND asked.high"
+)
+_REMOVE = (
+    "DELETE FROM {table} WHERE mailbox_id = ? AND uid IN (SELECT x.uid FROM asked CROSS JOIN {table} x"
+    " WHERE x.mailbox_id = ? AND x.uid BETWEEN asked.low AND asked.high)"
+)
+_REMOVALS = [_REMOVE.format(table=table) for table in ("mark", "seen", "message")]
+
+
+def expunge(cursor: Cursor, mailbox_id: int, uids: Uids, now: int, *, deleted_only: bool) -> list[int]:
+    """Remove these messages; the UIDs of those that were there (`deleted_only`: and have \\Deleted).
+
+    They share one new MODSEQ (RFC 7162 §3.1.1: an EXPUNGE raises HIGHESTMODSEQ), under which `expunged` remembers
+    them. Raises `NoSuchMailbox`.
+    """
+    box = lock(cursor, mailbox_id)
+    gone = take(cursor, box, uids, now, deleted_only=deleted_only)
+    if gone:
+        box.keep(cursor)
+        charge(cursor, {box.account_id: box.octets})
+    return gone
+
+
+def take(
+    cursor: Cursor, box: Box, uids: Uids, now: int, *, deleted_only: bool = False, orphan: bool = True
+) -> list[int]:
+    """Remove them from a locked mailbox, whose counts are changed and have to be kept.
+
+    Args:
+        orphan: False if each has come to another mailbox in this unit.
+    """
+    rows = all_asked(cursor, uids, _DELETED if deleted_only else _THERE, (box.id,))
+    for _, size, flags in rows:
+        box.went(size, flags)
+    gone = [uid for uid, _, _ in rows]
+    those = ranges(gone)
+    if orphan:
+        run_asked(cursor, those, _ORPHANS, (now, box.id))
+    run_asked(cursor, those, _REMEMBER, (box.modseq, box.id))
+    for statement in _REMOVALS:
+        run_asked(cursor, those, statement, (box.id, box.id))
+    return gone
