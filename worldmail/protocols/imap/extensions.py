@@ -11,4 +11,13 @@ EXTENSIONS: tuple[Extension, ...] = (
     Extension(capability="IMAP4rev1", before_login=True, rfc="RFC 3501 §6.1.1"),
     Extension(capability="LITERAL+", before_login=True, rfc="RFC 7888 §4"),
     Extension(capability="SASL-IR", before_login=True, rfc="RFC 4959 §3"),
+    Extension(capability="CHILDREN", rfc="RFC 3348 §3"),
+    Extension(capability="LIST-EXTENDED", rfc="RFC 5258 §3"),
+    Extension(capability="LIST-STATUS", rfc="RFC 5819 §2"),
+    Extension(capability="LIST-METADATA", rfc="RFC 9590 §3"),
+    Extension(capability="SPECIAL-USE", rfc="RFC 6154 §2"),
+    Extension(capability="CREATE-SPECIAL-USE", rfc="RFC 6154 §3"),
+    Extension(capability="STATUS=SIZE", rfc="RFC 8438 §2"),
+    Extension(capability="QUOTA", rfc="RFC 9208 §3"),
+    Extension(capability="QUOTA=RES-STORAGE", rfc="RFC 9208 §5.1"),
 )

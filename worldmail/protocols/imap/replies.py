@@ -33,6 +33,7 @@ _CODES: tuple[tuple[type[Refusal], bytes], ...] = (
     (errors.NoSuchMailbox, b"NONEXISTENT"),
     (errors.MailboxExists, b"ALREADYEXISTS"),
     (errors.BadName, b"CANNOT"),
+    (errors.UseNotOffered, b"USEATTR"),
     (errors.NoRight, b"NOPERM"),
     (errors.NotPermitted, b"NOPERM"),
     (errors.MessageGone, b"EXPUNGEISSUED"),

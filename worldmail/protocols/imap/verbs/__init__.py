@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from worldmail.protocols.imap.rows import Command
+from worldmail.protocols.imap.verbs.acl import DELETEACL, GETACL, LISTRIGHTS, MYRIGHTS, SETACL
 from worldmail.protocols.imap.verbs.authenticate import AUTHENTICATE
 from worldmail.protocols.imap.verbs.capability import CAPABILITY
 from worldmail.protocols.imap.verbs.compress import COMPRESS
+from worldmail.protocols.imap.verbs.create import CREATE
+from worldmail.protocols.imap.verbs.delete import DELETE
 from worldmail.protocols.imap.verbs.enable import ENABLE
 from worldmail.protocols.imap.verbs.id import ID
 from worldmail.protocols.imap.verbs.idle import IDLE
+from worldmail.protocols.imap.verbs.list import LIST
 from worldmail.protocols.imap.verbs.login import LOGIN
 from worldmail.protocols.imap.verbs.logout import LOGOUT
+from worldmail.protocols.imap.verbs.lsub import LSUB
+from worldmail.protocols.imap.verbs.metadata import GETMETADATA, SETMETADATA
 from worldmail.protocols.imap.verbs.namespace import NAMESPACE
 from worldmail.protocols.imap.verbs.noop import NOOP
+from worldmail.protocols.imap.verbs.quota import GETQUOTA, GETQUOTAROOT
+from worldmail.protocols.imap.verbs.rename import RENAME
 from worldmail.protocols.imap.verbs.starttls import STARTTLS
+from worldmail.protocols.imap.verbs.status import STATUS
+from worldmail.protocols.imap.verbs.subscribe import SUBSCRIBE, UNSUBSCRIBE
 from worldmail.protocols.imap.verbs.unauthenticate import UNAUTHENTICATE
 
 ROWS: tuple[Command, ...] = (
@@ -29,4 +39,21 @@ ROWS: tuple[Command, ...] = (
     COMPRESS,
     IDLE,
     NAMESPACE,
+    LIST,
+    LSUB,
+    STATUS,
+    CREATE,
+    DELETE,
+    RENAME,
+    SUBSCRIBE,
+    UNSUBSCRIBE,
+    GETACL,
+    SETACL,
+    DELETEACL,
+    LISTRIGHTS,
+    MYRIGHTS,
+    GETQUOTA,
+    GETQUOTAROOT,
+    GETMETADATA,
+    SETMETADATA,
 )

@@ -1,0 +1,40 @@
+"""RENAME: give a mailbox, and all below it, another name (RFC 9051 §6.3.6)."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from worldmail.protocols.imap.grammar.reader import Reader
+from worldmail.protocols.imap.listing.normalised import Named, read_named, tell
+from worldmail.protocols.imap.rows import SIGNED_IN, Command
+from worldmail.protocols.imap.session import Session
+from worldmail.wire.effects import Effects
+
+
+@frozen
+class Renaming:
+    """The arguments."""
+
+    name: str
+    to: Named
+
+
+def parse(reader: Reader) -> Renaming:
+    """SP mailbox SP mailbox"""
+    reader.space()
+    name = reader.mailbox()
+    reader.space()
+    to = read_named(reader)
+    reader.end()
+    return Renaming(name, to)
+
+
+async def run(session: Session, renaming: Renaming) -> Effects:
+    """A mailbox that is selected stays so, under its new name."""
+    store, user = session.world.folders, session.user
+    await store.rename(user, renaming.name, renaming.to.name)
+    folder = await store.folder(user, renaming.to.name.removesuffix("/"))
+    return () if folder is None else tell(session, renaming.to, folder)
+
+
+RENAME = Command(word=b"RENAME", states=SIGNED_IN, parse=parse, run=run, rfc="RFC 9051 §6.3.6")
