@@ -13,9 +13,10 @@ from worldmail.config.sections import CertificateSettings, TlsSettings
 from worldmail.interfaces.protocol import IDialogue, Peer
 from worldmail.transport.certificates import self_signed
 from worldmail.transport.tls import Tls
-from worldmail.wire.effects import Close, Effects, StartTls, Stream
+from worldmail.wire.effects import Close, Compress, Effects, StartTls, Stream
 from worldmail.wire.faults import Fault
 from worldmail.wire.lines import LineBuffer
+from worldmail.wire.wakes import WAKE
 
 CHUNK = b"0123456789abcdef" * 1024
 
@@ -26,7 +27,7 @@ class PlainDialogue:
     """Answers each line with "ok LINE", but for these.
 
     WAIT: waits for `release`. BIG n: n chunks of 16 KiB at once. STREAM n: n such chunks as a stream.
-    STARTTLS, QUIT, FAIL (raises), TLS (what was negotiated).
+    STARTTLS, COMPRESS, QUIT, FAIL (raises), TLS (what was negotiated). `tell` has it say something unasked.
     """
 
     timeout: float = 60.0
@@ -38,6 +39,7 @@ class PlainDialogue:
     stream_closed: bool = False
     release: Deferred[None] = field(factory=Deferred)
     most_buffered: int = 0
+    news: list[bytes] = field(factory=list)
     lines: LineBuffer = field(factory=lambda: LineBuffer(1000))
 
     def opened(self, peer: Peer) -> Effects:
@@ -59,12 +61,22 @@ class PlainDialogue:
         return self.lines.buffered
 
     def next_event(self) -> object | None:
-        """The next line."""
-        return self.lines.take()
+        """The next line, or that there is news."""
+        line = self.lines.take()
+        return WAKE if line is None and self.news else line
+
+    def tell(self, news: bytes) -> None:
+        """Have this said in a turn of its own."""
+        assert self.peer is not None
+        self.news.append(news)
+        self.peer.wake()
 
     async def handle(self, event: object) -> Effects:
         """Answers."""
         self.events.append(event)
+        if event is WAKE:
+            news, self.news = self.news, []
+            return news
         if isinstance(event, Fault):
             return [b"fault " + event.value.encode() + b"\r\n"]
         assert isinstance(event, bytes)
@@ -116,6 +128,10 @@ async def _start_tls(dialogue: PlainDialogue, argument: bytes) -> Effects:
     return [b"go\r\n", StartTls()]
 
 
+async def _compress(dialogue: PlainDialogue, argument: bytes) -> Effects:
+    return [b"squeezing\r\n", Compress()]
+
+
 async def _quit(dialogue: PlainDialogue, argument: bytes) -> Effects:
     return [b"bye\r\n", Close()]
 
@@ -136,6 +152,7 @@ _SPECIAL: dict[bytes, Callable[[PlainDialogue, bytes], Awaitable[Effects]]] = {
     b"BIG": _big,
     b"STREAM": _stream,
     b"STARTTLS": _start_tls,
+    b"COMPRESS": _compress,
     b"QUIT": _quit,
     b"FAIL": _fail,
     b"TLS": _tls,

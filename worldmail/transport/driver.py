@@ -5,7 +5,8 @@ begins: one coroutine that takes event after event, lets the dialogue handle eac
 its effects out, until no whole event is left. A turn that must wait (for the database, for a
 slow reader, for a TLS handshake) is resumed where it was; bytes that come meanwhile are only
 kept, and past `INPUT_LIMIT` not even read. What is to be sent is joined and written when
-the turn waits or ends. A turn lets others in after `TURN_EVENTS` events or `TURN_SECONDS`.
+the turn waits or ends. A turn lets others in after `TURN_EVENTS` events or `TURN_SECONDS`. A dialogue that has
+something to tell asks for a turn itself (`Peer.wake`).
 
 Deadlines are floats that one sweep a second looks at. The deadline is renewed by a whole
 event, not by each byte: a command that dribbles in is as late as one that does not come.
@@ -22,16 +23,15 @@ from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from worldmail.interfaces.protocol import IDialogue, Peer
-from worldmail.transport.ends import make_peer, no_binding
+from worldmail.interfaces.protocol import Peer
+from worldmail.transport.ends import make_peer, no_binding, no_wake
 from worldmail.transport.factory import ConnectionFactory
 from worldmail.transport.facts import channel_binding, tls_facts
-from worldmail.transport.outgoing import NEVER, OUTPUT_LIMIT, TURN_SECONDS, Outgoing, why
+from worldmail.transport.incoming import INPUT_LIMIT, Incoming
+from worldmail.transport.outgoing import NEVER, OUTPUT_LIMIT, TURN_SECONDS, why
 from worldmail.transport.steps import Steps
-from worldmail.wire.effects import Close, Effects, StartTls, Stream
-
-INPUT_LIMIT = 64 * 1024
-"""Octets that may lie unread in a busy dialogue before the connection is read no more (plus one read of 64 KiB)."""
+from worldmail.wire.effects import Close, Compress, Effects, StartTls, Stream
+from worldmail.wire.wakes import WAKE
 
 TURN_EVENTS = 50
 """Events of one connection in one go, while others wait."""
@@ -41,18 +41,14 @@ RATE_WINDOW = 30.0
 
 
 @implementer(IHandshakeListener)
-class DialogueProtocol(Outgoing):
+class DialogueProtocol(Incoming):
     """One connection and its dialogue."""
 
     factory: ConnectionFactory
-    dialogue: IDialogue
     peer: Peer
-    _octets_in = 0
     _busy = False  # a turn is under way
     _acted = False  # it has had an event
-    _ended = False  # the peer sends no more
     _stopping = False  # the server stops
-    _unread = False  # input is paused
     _securing = False  # a TLS handshake is under way
     _silent_until = NEVER
     _window_end = 0.0
@@ -67,6 +63,7 @@ class DialogueProtocol(Outgoing):
         self._began = time.monotonic()
         self.dialogue = factory.make_dialogue()
         peer = self.peer = make_peer(self.transport, factory.limits)
+        peer.wake = self._wake
         refusal = factory.joined(self)
         self.transport.registerProducer(self, True)
         if factory.implicit_tls:
@@ -87,13 +84,12 @@ class DialogueProtocol(Outgoing):
         self._octets_in += len(data)
         if self._over:
             return
-        self.dialogue.receive(data)
+        self.take_in(data)
         if not self._busy:
             self._begin(self._take_events())
-        elif not self._unread and self.dialogue.buffered() > INPUT_LIMIT:
-            self._unread = True
+        elif not self._unread and self.behind() > INPUT_LIMIT:
             self._window_end = 0.0
-            self.transport.pauseProducing()
+            self.read_no_more()
 
     def handshakeCompleted(self) -> None:
         """TLS is there."""
@@ -129,6 +125,11 @@ class DialogueProtocol(Outgoing):
         elif not self._busy:
             self._last_words(self.dialogue.shutting_down, "server stopping")
 
+    def woken(self) -> None:
+        """The dialogue asked for a turn."""
+        if not self._busy and not self._over and not self._securing:
+            self._begin(self._take_events())
+
     def look(self, now: float) -> None:
         """The deadline has passed."""
         if self._securing:
@@ -158,22 +159,20 @@ class DialogueProtocol(Outgoing):
         dialogue = self.dialogue
         events, until = 0, time.monotonic() + TURN_SECONDS
         while not self._over:
-            if self._unread and dialogue.buffered() <= INPUT_LIMIT:
-                self._read_again()
-            event = dialogue.next_event()
-            if event is None:
+            event = self.next_event()
+            if event is not None:
+                effects = await dialogue.handle(event)
+                if effects:
+                    await self._carry_out(effects)
+                if event is not WAKE:  # that is no act of the peer's
+                    self._acted = True
+                    events += 1
+                if self._stopping:
+                    break
+            elif not self.expand():
                 self.flush()
                 if not self._full:
                     break
-                await self._reader()
-                continue
-            effects = await dialogue.handle(event)
-            if effects:
-                await self._carry_out(effects)
-            self._acted = True
-            events += 1
-            if self._stopping:
-                break
             if self._full:
                 await self._reader()
             elif events >= TURN_EVENTS or time.monotonic() > until:
@@ -197,6 +196,8 @@ class DialogueProtocol(Outgoing):
                 self._shut(effect.reason)
             elif isinstance(effect, StartTls):
                 await self._start_tls()
+            elif isinstance(effect, Compress):
+                self.start_deflate()
             else:
                 raise TypeError(f"no effect: {effect!r}")
         if self._queued > OUTPUT_LIMIT:
@@ -216,6 +217,8 @@ class DialogueProtocol(Outgoing):
 
     def _turn_over(self, error: Exception | None) -> None:
         self._busy = False
+        if self._deflate is not None:
+            self._deflate.rest()
         if error is not None:
             self.factory.journal.failure("dialogue.failed", error, session=self.peer.session)
         if self._gone:
@@ -224,7 +227,7 @@ class DialogueProtocol(Outgoing):
             self.close("internal error")
         elif not self._over:
             if self._unread:
-                self._read_again()
+                self.read_again()
             if self._stopping:
                 self._last_words(self.dialogue.shutting_down, "server stopping")
             elif self._ended:
@@ -259,10 +262,8 @@ class DialogueProtocol(Outgoing):
         self._window_start = self._octets_in
         self.deadline = min(self._silent_until, self._window_end or NEVER)
 
-    def _read_again(self) -> None:
-        self._unread = False
-        if not self._ended:
-            self.transport.resumeProducing()
+    def _wake(self) -> None:
+        self.factory.wakes.add(self)
 
     # -- TLS -------------------------------------------------------------------------
 
@@ -293,7 +294,7 @@ class DialogueProtocol(Outgoing):
     # -- the end -----------------------------------------------------------------------
 
     def _shut(self, reason: str) -> None:
-        self.close(reason, unread=self._unread or self.dialogue.buffered() > 0)
+        self.close(reason, unread=self._unread or self.behind() > 0)
 
     def _refuse(self, reason: str) -> None:
         self._last_words(lambda: self.dialogue.refused(reason), reason)
@@ -326,7 +327,7 @@ class DialogueProtocol(Outgoing):
             reason=self._reason,
             tls=None if peer.tls is None else peer.tls.version,
         )
-        peer.channel_binding = no_binding  # it refers to us
+        peer.channel_binding, peer.wake = no_binding, no_wake  # they refer to us
         factory.left(self)
 
 

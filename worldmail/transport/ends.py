@@ -46,6 +46,10 @@ def no_binding(kind: str) -> bytes | None:
     return None
 
 
+def no_wake() -> None:
+    """What wakes a dialogue whose connection is gone: nothing."""
+
+
 def _unmapped(host: str) -> str:
     """An IPv4 address that came in IPv6's clothes, as itself."""
     return host[7:] if host.startswith("::ffff:") and "." in host else host

@@ -12,6 +12,7 @@ from worldmail.interfaces.protocol import IDialogue, Peer
 from worldmail.interfaces.world import IJournal, ITls
 from worldmail.transport.limits import Limits
 from worldmail.transport.sweep import Sweep
+from worldmail.transport.wakes import Wakes
 
 
 class ConnectionFactory(Factory[Any]):
@@ -51,6 +52,7 @@ class ConnectionFactory(Factory[Any]):
         self.limits = limits
         self.handshake_timeout = handshake_timeout
         self.connections = Sweep(reactor)
+        self.wakes = Wakes(reactor)
         self.stopping = False
         self._emptied: Deferred[None] | None = None
         self._limit: Any = None

@@ -12,6 +12,7 @@ from twisted.internet.protocol import Protocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from worldmail.transport.deflate import Deflate
 from worldmail.transport.factory import ConnectionFactory
 from worldmail.wire.effects import Stream
 
@@ -50,6 +51,7 @@ class Outgoing(Protocol):
     _full = False  # output waits for the peer
     _undelivered = 0  # octets that the peer had not taken when last looked at
     _looked = 0.0  # when that was; 0 if never
+    _deflate: Deflate | None = None
     _waiting: Deferred[None] | None = None  # what a turn itself waits for: room, TLS, its next go
     _reason = ""
 
@@ -67,6 +69,8 @@ class Outgoing(Protocol):
             data = output[0] if len(output) == 1 else b"".join(output)
             output.clear()
             self._queued = 0
+            if self._deflate is not None:
+                data = self._deflate.compress(data)
             self._octets_out += len(data)
             self.transport.write(data)
 
