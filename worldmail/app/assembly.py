@@ -12,6 +12,7 @@ from attrs import frozen
 from worldmail.app.ground import StoreParts, build_store, chosen
 from worldmail.auth.authentication import Authentication, open_authentication
 from worldmail.config.settings import Settings
+from worldmail.database.worker import Threads
 from worldmail.directory.directory import Directory
 from worldmail.interfaces.plugin import Foundations, IDirectorySourcePlugin
 from worldmail.interfaces.protocol import IProtocol
@@ -21,6 +22,9 @@ from worldmail.policy.chain import policy_chain
 from worldmail.store.upkeep import Periodic
 from worldmail.transport.limits import Limits
 from worldmail.transport.tls import Tls
+
+ASIDE = 2
+"""Threads for what would keep the reactor waiting."""
 
 REMOVING_FIRST, REMOVING = 10.0, 3600.0
 """Seconds after the start, and between two looks, at which mail of removed accounts is looked for."""
@@ -142,6 +146,7 @@ def _world(parts: StoreParts, tls: Tls, limits: Limits) -> World:
         folders=parts.store.folders,
         acceptance=parts.store.acceptance,
         trace=parts.store.trace,
+        aside=Threads(foundations.reactor, "worldmail-aside", ASIDE).run,
     )
 
 

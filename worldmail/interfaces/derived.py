@@ -15,7 +15,7 @@ class Summary:
     Args:
         envelope, structure: ENVELOPE and BODYSTRUCTURE as IMAP octets (RFC 9051 §7.5.2), without their names.
         sent: the Date field, epoch seconds; None if there is none that can be read.
-        sent_day: its day where it was sent, as `date.toordinal` counts (SENTON disregards time and zone, §6.4.4).
+        sent_day: its day where it was sent, in days since 1 January 1970 (SENTON disregards time and zone, §6.4.4).
         references: message-ids for threads, oldest first (RFC 5256 §3: References, else In-Reply-To).
         message_id: the message's own, normalised, None without one.
         preview: RFC 8970's text, at most 200 characters.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from attrs import frozen
@@ -53,6 +53,10 @@ class ITls(Interface):
         """What `startTLS` and TLS listeners take: picks the certificate by SNI name, follows reloads."""
 
 
+Aside = Callable[[Callable[[], Any]], Awaitable[Any]]
+"""Runs what takes more than some milliseconds where it keeps nobody waiting (in a thread); gives its result."""
+
+
 @frozen(kw_only=True)
 class World:
     """Every service that a protocol may use, by interface. Filled by `app/assembly.py`, or by tests.
@@ -61,6 +65,7 @@ class World:
         hostname: our own name in greetings, Received and Message-IDs.
         settings: the whole configuration (`worldmail.config.settings.Settings`).
         reactor: the reactor, for transports only.
+        aside: for sorting and the like, of values that nobody changes meanwhile.
     """
 
     hostname: str
@@ -81,3 +86,4 @@ class World:
     folders: IFolders
     acceptance: IAcceptance
     trace: ITrace
+    aside: Aside

@@ -232,6 +232,7 @@ class MemoryWorld:
             settings=Settings() if settings is None else settings,
             reactor=reactor,
             limits=Limits(),
+            aside=lambda work: Ready(work()),
             **parts,
             **absent,
         )

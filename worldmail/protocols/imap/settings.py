@@ -77,6 +77,11 @@ class ImapSettings:
         minimum=65536,
         maximum=67108864,
     )
+    search_time: Duration = setting(
+        duration("60s"),
+        "How long a search may look into texts before it is given up.",
+        minimum=1,
+    )
     errors_before_login: int = setting(
         5,
         """After so many refused commands (failed logins among them) a client that is not signed in is disconnected.

@@ -103,6 +103,14 @@ class Reader:
 
     # --- words ---
 
+    def take_word(self, expected: bytes) -> bool:
+        """Step over this word (in any case) if it is next, whole; False if it is not. `expected` is in capitals."""
+        found = _ATOM.match(self._text, self._at)
+        if found is None or found[0].upper() != expected:
+            return False
+        self._at = found.end()
+        return True
+
     def atom(self) -> bytes:
         """An atom."""
         return self._match(_ATOM, "An atom is expected")

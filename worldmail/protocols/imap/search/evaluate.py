@@ -1,0 +1,208 @@
+"""Which messages of a view a search holds for.
+
+A set of messages is a list of places in the view's suffix, ascending. Every node is asked of the candidates that are
+left and gives those of them for which it holds. Flags are asked once of each flag state, not of each message.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
+
+from attrs import define, field
+
+from worldmail.interfaces.derived import ISearchIndex, ISummaries, Needle, Summary
+from worldmail.interfaces.messages import IMessages, Stored, Uids
+from worldmail.mail.numbers import Numbers, ranges_of
+from worldmail.mail.text.casemap import fold
+from worldmail.protocols.imap.search.nodes import (
+    AllOf,
+    AnyOf,
+    Everything,
+    Flagged,
+    InRow,
+    InSummary,
+    InText,
+    Keyworded,
+    Leaf,
+    Modified,
+    Node,
+    Not,
+    Nothing,
+    Numbered,
+)
+from worldmail.protocols.imap.view.view import Slices, View
+
+ROWS = 1000
+"""Stored rows that one look brings."""
+
+SUMMARIES = 300
+"""Summaries that one look brings."""
+
+Places = Sequence[int]
+
+
+@define(kw_only=True)
+class Evaluation:
+    """One search in one mailbox, with what was looked up for it.
+
+    Args:
+        view: loaded as far back as `first_needed` says.
+        limit: seconds that looking into texts may take.
+        saved: what "$" stands for (RFC 5182).
+    """
+
+    mailbox_id: int
+    view: View
+    store: IMessages
+    derived: ISummaries
+    index: ISearchIndex
+    limit: float
+    saved: Uids = ()
+    _rows: dict[int, Stored] = field(factory=dict, init=False)
+    _summaries: dict[int, Summary] = field(factory=dict, init=False)
+
+    async def holds(self, node: Node, among: Places) -> Places:
+        """Those of `among` for which the node holds."""
+        if not among:
+            return among
+        if isinstance(node, AllOf):
+            for part in sorted(node.nodes, key=lambda part: part.cost):
+                among = await self.holds(part, among)
+            return among
+        if isinstance(node, AnyOf):
+            return await self._any(node, among)
+        if isinstance(node, Not):
+            gone = frozenset(await self.holds(node.node, among))
+            return [place for place in among if place not in gone]
+        return await self._leaf(node, among)
+
+    async def stored(self, among: Places) -> Mapping[int, Stored]:
+        """Their rows by place; without those of messages that are gone."""
+        rows, uids = self._rows, self.view.uids
+        missing = [place for place in among if place not in rows]
+        for start in range(0, len(missing), ROWS):
+            batch = missing[start : start + ROWS]
+            found = await self.store.stored(self.mailbox_id, ranges_of(uids[place] for place in batch), limit=ROWS)
+            by_uid = {row.uid: row for row in found}
+            rows.update({place: by_uid[uids[place]] for place in batch if uids[place] in by_uid})
+        return rows
+
+    async def summaries(self, among: Places) -> Mapping[int, Summary]:
+        """Their summaries by content id."""
+        rows = await self.stored(among)
+        known = self._summaries
+        wanted = sorted({rows[place].content_id for place in among if place in rows} - known.keys())
+        for start in range(0, len(wanted), SUMMARIES):
+            known.update(await self.derived.summaries(wanted[start : start + SUMMARIES]))
+        return known
+
+    async def _any(self, node: AnyOf, among: Places) -> Places:
+        found: set[int] = set()
+        left = among
+        for part in sorted(node.nodes, key=lambda part: part.cost):
+            found.update(await self.holds(part, left))
+            left = [place for place in left if place not in found]
+        return sorted(found)
+
+    async def _leaf(self, node: Leaf, among: Places) -> Places:
+        if isinstance(node, InRow):
+            rows = await self.stored(among)
+            return [place for place in among if place in rows and node.holds(rows[place])]
+        if isinstance(node, InSummary):
+            return await self._in_summary(node, among)
+        if isinstance(node, InText):
+            return await self._in_text(node, among)
+        return self._in_view(node, among)
+
+    def _in_view(self, node: Leaf, among: Places) -> Places:
+        view = self.view
+        match node:
+            case Everything():
+                return among
+            case Nothing():
+                return []
+            case Flagged(wanted):
+                return self._stated(among, (flags & wanted == wanted for flags in view.flag_states.flags))
+            case Keyworded(keyword):
+                return self._stated(among, (keyword in (k or "").lower().split() for k in view.flag_states.keywords))
+            case Modified(modseq):
+                modseqs = view.modseqs
+                return [place for place in among if modseqs[place] >= modseq]
+            case Numbered(numbers, by_uid):
+                return clipped(among, self._slices(numbers, by_uid))
+        raise TypeError(f"no leaf of the view: {node!r}")
+
+    def _slices(self, numbers: Numbers, by_uid: bool) -> Slices:
+        """What a set names. A sequence number that there is not names nothing."""
+        view = self.view
+        if numbers.saved:
+            return view.by_uid(self.saved)
+        if by_uid:
+            return view.by_uid(numbers.clipped(view.uids[-1] if view.uids else 0))
+        return view.by_number(numbers.clipped(view.total))
+
+    def _stated(self, among: Places, holds: Iterable[bool]) -> list[int]:
+        """Those whose flag state is one of those for which it holds, in the order of the states' numbers."""
+        good = bytes(holds)
+        states = self.view.states
+        return [place for place in among if good[states[place]]]
+
+    async def _in_summary(self, node: InSummary, among: Places) -> Places:
+        rows, known = await self.stored(among), await self.summaries(among)
+        found = []
+        for place in among:
+            row = rows.get(place)
+            summary = None if row is None else known.get(row.content_id)
+            if row is not None and summary is not None and node.holds(row.content_id, summary):
+                found.append(place)
+        return found
+
+    async def _in_text(self, node: InText, among: Places) -> Places:
+        rows = await self.stored(among)
+        contents = {rows[place].content_id for place in among if place in rows}
+        found = await self.index.holding(node.needle, contents, limit=self.limit)
+        inside = {place for place in among if place in rows and rows[place].content_id in found}
+        if may_be_in_prefix(node.needle):
+            inside.update(await self._in_prefix(node.needle, [place for place in among if place not in inside]))
+        return [place for place in among if place in inside]
+
+    async def _in_prefix(self, needle: Needle, among: Places) -> Iterable[int]:
+        """Those whose fields of this mailbox alone (Return-Path, Delivered-To), which are in no index, hold it."""
+        if not among:
+            return ()
+        uids = self.view.uids
+        prefixes = await self.store.prefixes(self.mailbox_id, [(uids[among[0]], uids[among[-1]])])
+        held = dict.fromkeys(prefix for _, prefix in prefixes)
+        good = {prefix for prefix in held if prefix_holds(prefix, needle)}
+        holding = {uid for uid, prefix in prefixes if prefix in good}
+        return [place for place in among if uids[place] in holding] if holding else ()
+
+
+def clipped(among: Places, slices: Slices) -> list[int]:
+    """Those of the ascending places that lie in one of the slices, [start, end) each and ascending."""
+    found: list[int] = []
+    for start, end in slices:
+        found += among[bisect_left(among, start) : bisect_left(among, end)]
+    return found
+
+
+def may_be_in_prefix(needle: Needle) -> bool:
+    """Can the fields that stand before the content hold it?"""
+    return needle.field in _PREFIX_FIELDS if needle.where == "field" else needle.where != "body"
+
+
+def prefix_holds(prefix: bytes, needle: Needle) -> bool:
+    """Do the fields before the content hold it? They are whole lines, in UTF-8 and not encoded."""
+    text = fold(needle.text)
+    for line in prefix.decode("utf-8", "replace").split("\r\n"):
+        name, _, value = line.partition(":")
+        if needle.where != "field":
+            if line and text in fold(line):
+                return True
+        elif name.lower() == needle.field and text in fold(value.strip()):
+            return True
+    return False
+
+
+_PREFIX_FIELDS = ("return-path", "delivered-to")

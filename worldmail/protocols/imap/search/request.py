@@ -1,0 +1,74 @@
+"""What stands behind SEARCH, SORT and THREAD, read off the wire.
+
+search        =  "SEARCH" [search-return-opts] SP search-program             ; RFC 9051 §9
+search-return-opts = SP "RETURN" SP "(" [search-return-opt *(SP search-return-opt)] ")"
+search-program     = ["CHARSET" SP charset SP] search-key *(SP search-key)
+"""
+
+from __future__ import annotations
+
+import re
+
+from attrs import frozen
+
+from worldmail.protocols.imap.grammar.reader import Reader
+from worldmail.protocols.imap.replies import BadCommand
+from worldmail.protocols.imap.search.keys import Program, read_charset, read_program
+from worldmail.protocols.imap.search.nodes import Node
+from worldmail.protocols.imap.search.results import Partial, Returns
+
+_PARTIAL = re.compile(rb"(-?)([1-9][0-9]{0,9}):(-?)([1-9][0-9]{0,9})")
+
+
+@frozen(kw_only=True)
+class Request:
+    """A search as it was asked for. `modseq`: its answer tells MODSEQ (RFC 7162 §3.1.5)."""
+
+    returns: Returns
+    node: Node
+    modseq: bool
+
+
+def read_returns(reader: Reader, options: frozenset[str]) -> Returns:
+    """The result options, of which there are these; none in the parentheses means ALL (RFC 4731 §3.1)."""
+    if not reader.take_word(b"RETURN"):
+        return Returns()
+    reader.space()
+    partial: Partial | None = None
+
+    def option() -> str:
+        nonlocal partial
+        name = reader.word().decode("ascii")
+        if name not in options:
+            raise BadCommand("There is no such result option")
+        if name == "PARTIAL":
+            reader.space()
+            partial = read_partial(reader)
+        return name
+
+    names = frozenset(reader.parenthesised(option))
+    reader.space()
+    if partial is not None and "ALL" in names:
+        raise BadCommand("PARTIAL and ALL exclude each other")  # RFC 9394 §3.1
+    told = names - {"PARTIAL", "UPDATE", "CONTEXT"}
+    return Returns(asked=True, names=names if told or partial else names | {"ALL"}, partial=partial)
+
+
+def read_partial(reader: Reader) -> Partial:
+    """partial-range = nz-number ":" nz-number / "-" nz-number ":" "-" nz-number (RFC 9394 §5)."""
+    found = _PARTIAL.fullmatch(reader.atom())
+    if found is None or found[1] != found[3]:
+        raise BadCommand("A range of results is expected, such as 1:100 or -1:-100")
+    first, last = sorted((int(found[2]), int(found[4])))
+    return Partial(first=first, last=last, backwards=bool(found[1]))
+
+
+def read_request(program: Program, returns: Returns) -> Request:
+    """The program, to the end of the command; its charset may stand in front."""
+    reader = program.reader
+    if reader.take_word(b"CHARSET"):
+        reader.space()
+        program.charset = read_charset(reader.astring())
+        reader.space()
+    node = read_program(program)
+    return Request(returns=returns, node=node, modseq=program.modseq)

@@ -1,0 +1,103 @@
+"""Searching the selected mailbox of a session."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from attrs import frozen
+
+from worldmail.mail.numbers import ranges_of
+from worldmail.protocols.imap.grammar.reader import Reader
+from worldmail.protocols.imap.replies import NotNow
+from worldmail.protocols.imap.search.evaluate import Evaluation, Places
+from worldmail.protocols.imap.search.nodes import AllOf, Node, Numbered
+from worldmail.protocols.imap.search.results import Returns
+from worldmail.protocols.imap.session import Session
+from worldmail.protocols.imap.view.selected import Selected
+
+OPTIONS = frozenset(("MIN", "MAX", "ALL", "COUNT", "SAVE", "PARTIAL", "RELEVANCY"))
+"""The result options of SEARCH."""
+
+
+def unread(reader: Reader) -> Reader:
+    """For the rows: what can be asked depends on the session, so the arguments are read when the command is run."""
+    return reader
+
+
+def selected_of(session: Session) -> Selected:
+    """The selected mailbox."""
+    selected = session.selected
+    if not isinstance(selected, Selected):
+        raise NotNow
+    return selected
+
+
+@frozen(kw_only=True)
+class Search:
+    """A search that was made: what was found, and what was looked up for it."""
+
+    selected: Selected
+    evaluation: Evaluation
+    places: Places
+
+    def numbers(self, places: Sequence[int], *, uids: bool) -> list[int]:
+        """Those messages as the client names them."""
+        view = self.selected.view
+        if uids:
+            known = view.uids
+            return [known[place] for place in places]
+        first = view.before + 1
+        return [first + place for place in places]
+
+    def modseq(self, returns: Returns) -> int:
+        """The MODSEQ to be told of what was found: of the extreme ones if only those are (RFC 7162 §3.1.10)."""
+        modseqs = self.selected.view.modseqs
+        asked = returns.names - {"SAVE"}
+        if asked and asked <= {"MIN", "MAX"}:
+            ends = ([self.places[0]] if "MIN" in asked else []) + ([self.places[-1]] if "MAX" in asked else [])
+            return max(modseqs[place] for place in ends)
+        return max(modseqs[place] for place in self.places)
+
+    def save(self, session: Session, returns: Returns) -> None:
+        """Keep what was found for "$": all, or the extreme ones if only those were asked for (RFC 5182 §2.1)."""
+        places = self.places
+        asked = returns.names - {"SAVE"}
+        if places and asked and asked <= {"MIN", "MAX"}:
+            ends = ([places[0]] if "MIN" in asked else []) + ([places[-1]] if "MAX" in asked else [])
+            places = sorted(set(ends))
+        session.saved_result = ranges_of(self.numbers(places, uids=True))
+
+
+async def search(session: Session, node: Node) -> Search:
+    """The messages for which it holds. What is gone and was not told yet is not among them."""
+    selected = selected_of(session)
+    await load_for(selected, node)
+    view = selected.view
+    world = session.world
+    evaluation = Evaluation(
+        mailbox_id=selected.id,
+        view=view,
+        store=world.messages,
+        derived=world.summaries,
+        index=world.search,
+        limit=session.settings.search_time,
+        saved=session.saved_result or (),
+    )
+    among: Places = range(len(view.uids))
+    if view.pending:
+        gone = frozenset(view.places(view.pending))
+        among = [place for place in among if place not in gone]
+    return Search(selected=selected, evaluation=evaluation, places=await evaluation.holds(node, list(among)))
+
+
+async def load_for(selected: Selected, node: Node) -> None:
+    """Have the view loaded as far back as messages can be meant: a set of numbers may bound it."""
+    view = selected.view
+    first = 1
+    for part in node.nodes if isinstance(node, AllOf) else (node,):
+        if isinstance(part, Numbered) and part.by_uid and not part.numbers.saved and not part.numbers.star:
+            first = max(first, min(min(pair) for pair in part.numbers.pairs))
+    if first > 1:
+        await selected.load_from(first)
+    else:
+        await selected.load_last(view.total)

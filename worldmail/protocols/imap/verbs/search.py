@@ -1,0 +1,70 @@
+"""SEARCH and UID SEARCH (RFC 9051 §6.4.4, RFC 3501 §6.4.4, RFC 4731, RFC 5182, RFC 9394)."""
+
+from __future__ import annotations
+
+from worldmail.errors import Refusal
+from worldmail.protocols.imap.grammar.reader import Reader
+from worldmail.protocols.imap.replies import BadCommand
+from worldmail.protocols.imap.rows import SELECTED, Command
+from worldmail.protocols.imap.search.keys import Program
+from worldmail.protocols.imap.search.request import Request, read_request, read_returns
+from worldmail.protocols.imap.search.results import Found, Returns, search_response
+from worldmail.protocols.imap.search.running import OPTIONS, Search, search, unread
+from worldmail.protocols.imap.session import Session
+from worldmail.wire.effects import Effects
+
+
+def read(session: Session, reader: Reader) -> Request:
+    """The request of this session."""
+    reader.space()
+    returns = read_returns(reader, OPTIONS)
+    program = Program(reader=reader, now=int(session.world.clock.now()), uid_only="UIDONLY" in session.enabled)
+    request = read_request(program, returns)
+    if request.modseq:
+        session.enable("CONDSTORE")  # RFC 7162 §3.1: a CONDSTORE enabling command
+    return request
+
+
+async def run(session: Session, reader: Reader) -> Effects:
+    """Message sequence numbers."""
+    if "UIDONLY" in session.enabled:
+        raise BadCommand("Use UID SEARCH")
+    return await _search(session, reader, uids=False)
+
+
+async def run_uid(session: Session, reader: Reader) -> Effects:
+    """UIDs."""
+    return await _search(session, reader, uids=True)
+
+
+async def _search(session: Session, reader: Reader, *, uids: bool) -> Effects:
+    request = read(session, reader)
+    news = await session.news(expunges=False)
+    try:
+        found = await search(session, request.node)
+    except Refusal:
+        if "SAVE" in request.returns:
+            session.saved_result = []  # RFC 5182 §2.1: after a failure it is empty
+        raise
+    if "SAVE" in request.returns:
+        found.save(session, request.returns)
+    return (*news, *answer(session, request, found, uids=uids))
+
+
+def answer(session: Session, request: Request, found: Search, *, uids: bool) -> Effects:
+    """The untagged response: ESEARCH where it was asked for, or IMAP4rev2 is on (RFC 9051 §6.4.4)."""
+    returns = request.returns
+    numbers = found.numbers(found.places, uids=uids)
+    modseq = found.modseq(returns) if request.modseq and numbers else None
+    if not returns.asked:
+        if "IMAP4REV2" not in session.enabled:
+            return (search_response(numbers, modseq),)
+        returns = Returns(asked=True, names=frozenset(("ALL",)))
+    if returns.only_saves:
+        return ()
+    return (Found(tag=session.tag, numbers=numbers, uids=uids, returns=returns, modseq=modseq).response(),)
+
+
+SEARCH = Command(word=b"SEARCH", states=SELECTED, parse=unread, run=run, rfc="RFC 9051 §6.4.4", numbers=True)
+
+UID_SEARCH = Command(word=b"UID SEARCH", states=SELECTED, parse=unread, run=run_uid, rfc="RFC 9051 §6.4.9")

@@ -1,0 +1,122 @@
+"""SORT and UID SORT (RFC 5256 §3, RFC 5957, RFC 5267 §3)."""
+
+from __future__ import annotations
+
+from worldmail.mail.text.sorting import KEYS, Criterion, Sortable, needs_summary, sort_messages
+from worldmail.protocols.imap.grammar.reader import Reader
+from worldmail.protocols.imap.replies import BadCommand
+from worldmail.protocols.imap.rows import SELECTED, Command
+from worldmail.protocols.imap.search.keys import Program, read_charset
+from worldmail.protocols.imap.search.request import Request, read_request, read_returns
+from worldmail.protocols.imap.search.results import Found, search_response
+from worldmail.protocols.imap.search.running import OPTIONS, Search, search, unread
+from worldmail.protocols.imap.session import Session
+from worldmail.wire.effects import Effects
+
+MOST_CRITERIA = 20
+AT_ONCE = 200
+"""More messages than this are sorted aside."""
+
+
+def read_criteria(reader: Reader) -> list[Criterion]:
+    """sort-criteria = "(" sort-criterion *(SP sort-criterion) ")" (RFC 5256 §5)."""
+
+    def criterion() -> Criterion:
+        word = reader.word()
+        reverse = word == b"REVERSE"
+        if reverse:
+            reader.space()
+            word = reader.word()
+        if word not in KEYS:
+            raise BadCommand("There is no such sort key")
+        return Criterion(word, reverse)
+
+    criteria = reader.parenthesised(criterion)
+    if not criteria or len(criteria) > MOST_CRITERIA:
+        raise BadCommand("Sort keys are expected")
+    return criteria
+
+
+def read_behind_charset(session: Session, reader: Reader) -> Program:
+    """The charset that SORT and THREAD have to name (RFC 5256 §3), and a program to read behind it."""
+    reader.space()
+    charset = read_charset(reader.astring())
+    reader.space()
+    return Program(
+        reader=reader, charset=charset, now=int(session.world.clock.now()), uid_only="UIDONLY" in session.enabled
+    )
+
+
+async def run(session: Session, reader: Reader) -> Effects:
+    """Message sequence numbers."""
+    if "UIDONLY" in session.enabled:
+        raise BadCommand("Use UID SORT")
+    return await _sort(session, reader, uids=False)
+
+
+async def run_uid(session: Session, reader: Reader) -> Effects:
+    """UIDs."""
+    return await _sort(session, reader, uids=True)
+
+
+async def _sort(session: Session, reader: Reader, *, uids: bool) -> Effects:
+    reader.space()
+    returns = read_returns(reader, OPTIONS)
+    criteria = read_criteria(reader)
+    request = read_request(read_behind_charset(session, reader), returns)
+    if request.modseq:
+        session.enable("CONDSTORE")
+    news = await session.news(expunges=False)
+    found = await search(session, request.node)
+    if "SAVE" in returns:
+        found.save(session, returns)
+    places = await in_order(session, found, criteria)
+    return (*news, *_answer(session, request, found, found.numbers(places, uids=uids), uids=uids))
+
+
+async def in_order(session: Session, found: Search, criteria: list[Criterion]) -> list[int]:
+    """The places of what was found, sorted; messages that are gone meanwhile are left out."""
+    rows = await found.evaluation.stored(found.places)
+    summaries = await found.evaluation.summaries(found.places) if needs_summary(criteria) else {}
+    sortable = []
+    for place in found.places:
+        row = rows.get(place)
+        if row is None:
+            continue
+        summary = summaries.get(row.content_id)
+        sortable.append(
+            Sortable(
+                number=place,
+                arrival=row.received,
+                size=row.size,
+                sent=None if summary is None else summary.sent,
+                envelope=b"" if summary is None else summary.envelope,
+            )
+        )
+    if len(sortable) <= AT_ONCE:
+        return sort_messages(sortable, criteria)
+    ordered: list[int] = await session.world.aside(lambda: sort_messages(sortable, criteria))
+    return ordered
+
+
+def _answer(session: Session, request: Request, found: Search, numbers: list[int], *, uids: bool) -> Effects:
+    returns = request.returns
+    modseq = found.modseq(returns) if request.modseq and numbers else None
+    if not returns.asked:
+        return (search_response(numbers, modseq, b"SORT"),)
+    if returns.only_saves:
+        return ()
+    return (Found(tag=session.tag, numbers=numbers, uids=uids, returns=returns, modseq=modseq).response(),)
+
+
+SORT = Command(
+    word=b"SORT",
+    states=SELECTED,
+    parse=unread,
+    run=run,
+    capability=lambda session: ("SORT", "SORT=DISPLAY", "ESORT") if session.account is not None else (),
+    rfc="RFC 5256 §3",
+    numbers=True,
+)
+
+UID_SORT = Command(word=b"UID SORT", states=SELECTED, parse=unread, run=run_uid, rfc="RFC 5256 §3")

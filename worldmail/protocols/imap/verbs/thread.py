@@ -1,0 +1,109 @@
+"""THREAD and UID THREAD (RFC 5256 §3; REFS: draft-ietf-morg-inthread-01 §4)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from worldmail.mail.mime.rendered import read_envelope
+from worldmail.mail.text.subject import base_subject
+from worldmail.mail.text.threads import Thread, Threadable, ordered_subject, references, refs, render_threads
+from worldmail.protocols.imap.grammar.reader import Reader
+from worldmail.protocols.imap.replies import BadCommand
+from worldmail.protocols.imap.rows import SELECTED, Command
+from worldmail.protocols.imap.search.request import read_request
+from worldmail.protocols.imap.search.results import Returns
+from worldmail.protocols.imap.search.running import Search, search, unread
+from worldmail.protocols.imap.session import Session
+from worldmail.protocols.imap.verbs.sort import AT_ONCE, read_behind_charset
+from worldmail.wire.effects import Effects
+
+Algorithm = Callable[[Iterable[Threadable]], list[Thread]]
+
+ALGORITHMS: dict[bytes, Algorithm] = {
+    b"ORDEREDSUBJECT": ordered_subject,
+    b"REFERENCES": references,
+    b"REFS": refs,
+}
+
+
+async def run(session: Session, reader: Reader) -> Effects:
+    """Message sequence numbers."""
+    if "UIDONLY" in session.enabled:
+        raise BadCommand("Use UID THREAD")
+    return await _thread(session, reader, uids=False)
+
+
+async def run_uid(session: Session, reader: Reader) -> Effects:
+    """UIDs."""
+    return await _thread(session, reader, uids=True)
+
+
+async def _thread(session: Session, reader: Reader, *, uids: bool) -> Effects:
+    reader.space()
+    algorithm = ALGORITHMS.get(reader.word())
+    if algorithm is None:
+        raise BadCommand("There is no such thread algorithm")
+    request = read_request(read_behind_charset(session, reader), Returns())
+    if request.modseq:
+        session.enable("CONDSTORE")
+    news = await session.news(expunges=False)
+    found = await search(session, request.node)
+    messages = await _threadable(found, uids=uids)
+
+    def threads() -> bytes:
+        return render_threads(algorithm(messages()))
+
+    rendered = threads() if len(found.places) <= AT_ONCE else await session.world.aside(threads)
+    return (*news, b"* THREAD" + (b" " + rendered if rendered else b"") + b"\r\n")
+
+
+async def _threadable(found: Search, *, uids: bool) -> Callable[[], list[Threadable]]:
+    """What the algorithms look at; made when it is called, since reading subjects takes its time."""
+    rows = dict(await found.evaluation.stored(found.places))
+    summaries = dict(await found.evaluation.summaries(found.places))
+    named = list(zip(found.places, found.numbers(found.places, uids=uids), strict=True))
+
+    def make() -> list[Threadable]:
+        made = []
+        for place, number in named:
+            row = rows.get(place)
+            if row is None:
+                continue
+            summary = summaries.get(row.content_id)
+            if summary is None:
+                made.append(Threadable(number=number, sent=row.received, arrival=row.received))
+                continue
+            subject = base_subject(read_envelope(summary.envelope).subject)
+            made.append(
+                Threadable(
+                    number=number,
+                    message_id=None if summary.message_id is None else _octets(summary.message_id),
+                    references=[_octets(reference) for reference in summary.references],
+                    subject=subject.text,
+                    is_reply=subject.is_reply,
+                    sent=row.received if summary.sent is None else summary.sent,
+                    arrival=row.received,
+                )
+            )
+        return made
+
+    return make
+
+
+def _octets(message_id: str) -> bytes:
+    return message_id.encode("utf-8", "surrogateescape")
+
+
+THREAD = Command(
+    word=b"THREAD",
+    states=SELECTED,
+    parse=unread,
+    run=run,
+    capability=lambda session: (
+        [f"THREAD={name.decode()}" for name in ALGORITHMS] if session.account is not None else []
+    ),
+    rfc="RFC 5256 §3",
+    numbers=True,
+)
+
+UID_THREAD = Command(word=b"UID THREAD", states=SELECTED, parse=unread, run=run_uid, rfc="RFC 5256 §3")
