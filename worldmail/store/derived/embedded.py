@@ -1,0 +1,168 @@
+"""Derived data of the embedded store: `Shelf` over the file `derived.sqlite`."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from time import monotonic
+from typing import Any
+
+import apsw
+from attrs import define, field
+
+from worldmail.errors import SearchTooLong
+from worldmail.interfaces.database import Cursor, IDatabase, Parameters, Row
+from worldmail.interfaces.derived import Needle, Summary
+from worldmail.mail.text.tokens import terms_of_pieces
+from worldmail.store.derived.connections import Connections, Elsewhere, Unavailable
+from worldmail.store.derived.filing import Vocabulary, file_entries, forget
+from worldmail.store.derived.places import placed_terms
+from worldmail.store.derived.postings import Candidates, candidates
+from worldmail.store.derived.rows import COLUMNS, PLACES, from_row, to_row
+from worldmail.store.derived.shelf import Waiting
+
+_KEPT = f"SELECT {COLUMNS} FROM summary WHERE content_id IN (SELECT value FROM json_each(?))"
+_KEEP = f"INSERT OR REPLACE INTO summary ({COLUMNS}) VALUES ({PLACES})"
+_NEXT = "SELECT id FROM content WHERE id > ? ORDER BY id LIMIT ?"
+_ABOVE = "SELECT count(*), max(id) FROM content WHERE id > ?"
+_INDEXED = "SELECT content_id FROM indexed WHERE content_id BETWEEN ? AND ?"
+_NUMBER = "SELECT count(*) FROM indexed WHERE content_id BETWEEN ? AND ?"
+_KNOWN = (
+    "SELECT content_id FROM (SELECT content_id FROM summary WHERE content_id > ?1"
+    " UNION SELECT content_id FROM indexed WHERE content_id > ?1) ORDER BY content_id LIMIT ?2"
+)
+_SETTLED = "SELECT value FROM fact WHERE name = 'settled'"
+_SETTLE = "INSERT INTO fact (name, value) VALUES ('settled', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+
+_WINDOW = 1000  # contents that are looked at in one go
+
+_STEPS = 20_000  # of SQLite's virtual machine, between two looks at the time
+
+
+@define(kw_only=True)
+class EmbeddedShelf:
+    """Provides `worldmail.store.derived.shelf.Shelf`.
+
+    Args:
+        database: the store's own.
+        writing: runs what writes: one after another.
+        searching: runs what looks.
+    """
+
+    database: IDatabase
+    connections: Connections
+    writing: Elsewhere
+    searching: Elsewhere
+    _vocabulary: Vocabulary = field(factory=Vocabulary, init=False)
+
+    async def kept(self, content_ids: Sequence[int]) -> dict[int, Summary]:
+        asked = json.dumps(content_ids)
+        return {row[0]: from_row(row) for row in await self._rows(_KEPT, (asked,))}
+
+    async def keep(self, summaries: Mapping[int, Summary]) -> bool:
+        rows = [to_row(content_id, summary) for content_id, summary in summaries.items()]
+        return await self._write(lambda connection: connection.executemany(_KEEP, rows).fetchall())
+
+    def entry(self, fields: Sequence[tuple[str, str]], body: Iterable[str]) -> frozenset[str] | None:
+        of_body = terms_of_pieces(body)
+        return None if of_body is None else frozenset(placed_terms(fields, of_body))
+
+    async def index(self, entries: Mapping[int, frozenset[str] | None]) -> bool:
+        return await self._write(lambda connection: file_entries(connection, self._vocabulary, entries))
+
+    async def waiting(self, after: int, limit: int) -> Waiting:
+        next_ids = await self.database.read(lambda cursor: cursor.all(_NEXT, (after, _WINDOW)))
+        if not next_ids:
+            return Waiting([], after)
+        asked = (next_ids[0][0], next_ids[-1][0])
+        indexed = set(await self._rows(_INDEXED, asked))
+        found = [row[0] for row in next_ids if row not in indexed]
+        return Waiting(found, asked[1]) if len(found) <= limit else Waiting(found[:limit], found[limit - 1])
+
+    async def behind(self) -> int:
+        after = await self.settled()
+        number, newest = await self.database.read(lambda cursor: cursor.one(_ABOVE, (after,))) or (0, 0)
+        asked = (after + 1, newest or 0)
+        indexed = await self._rows(_NUMBER, asked)
+        return max(0, number - indexed[0][0]) if indexed else int(number)
+
+    async def candidates(self, needle: Needle, content_ids: Collection[int], limit: float) -> Candidates:
+        deadline = monotonic() + limit
+
+        def ask(connection: apsw.Connection) -> Candidates:
+            connection.set_progress_handler(lambda: monotonic() > deadline, _STEPS)
+            try:
+                return candidates(connection, needle, content_ids)
+            finally:
+                connection.set_progress_handler(None)
+
+        await self._ready()
+        try:
+            found: Candidates = await self.searching(lambda: self.connections.read(ask))
+        except Unavailable:
+            return Candidates(set(), set(content_ids))
+        except apsw.InterruptError as error:
+            raise SearchTooLong(reason=f"the index was not asked within {limit} s") from error
+        return found
+
+    async def remove(self, content_ids: Sequence[int]) -> bool:
+        return await self._write(lambda connection: forget(connection, content_ids))
+
+    async def known(self, after: int, limit: int) -> list[int]:
+        return [row[0] for row in await self._rows(_KNOWN, (after, limit))]
+
+    async def settled(self) -> int:
+        rows = await self._rows(_SETTLED, ())
+        return int(rows[0][0]) if rows else 0
+
+    async def settle(self, content_id: int) -> bool:
+        return await self._write(lambda connection: connection.execute(_SETTLE, (str(content_id),)).fetchall())
+
+    async def lead(self) -> bool:
+        return self.connections.lead()
+
+    async def stop(self) -> None:
+        await self.writing(self.connections.close)
+
+    async def _rows(self, sql: str, parameters: Parameters) -> list[Row]:
+        """What a statement finds, on the reactor's connection; nothing if the file cannot be used."""
+
+        def work(connection: apsw.Connection) -> list[Any]:
+            return connection.execute(sql, parameters).fetchall()
+
+        try:
+            await self._ready()
+            return self.connections.here(work)
+        except Unavailable:
+            return []
+
+    async def _write(self, work: Callable[[apsw.Connection], object]) -> bool:
+        try:
+            await self._ready()
+            await self.writing(lambda: self.connections.write(work))
+        except Unavailable:
+            self._vocabulary.forget()
+            return False
+        return True
+
+    async def _ready(self) -> None:
+        """Learn what the file has to say about itself, before it is opened for the first time."""
+        if not self.connections.instance:
+            newest, instance = await self.database.read(_instance)
+            if instance is None:
+                await self.database.write(_name_instance)
+                newest, instance = await self.database.read(_instance)
+            self.connections.newest, self.connections.instance = newest, str(instance)
+
+
+def _instance(cursor: Cursor) -> tuple[int, str | None]:
+    """The highest id of a content, and which store this is."""
+    (newest,) = cursor.one("SELECT coalesce(max(id), 0) FROM content") or (0,)
+    row = cursor.one("SELECT value FROM fact WHERE name = 'instance'")
+    return newest, None if row is None else row[0]
+
+
+def _name_instance(cursor: Cursor) -> None:
+    name = secrets.token_hex(16)
+    cursor.run("INSERT INTO fact (name, value) VALUES ('instance', ?) ON CONFLICT (name) DO NOTHING", (name,))

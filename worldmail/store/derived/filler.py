@@ -1,0 +1,128 @@
+"""Filling what is derived behind delivery: summaries and the index.
+
+Mail is not held up for it. Little is done at a time, with pauses, and only while few messages arrive; what has waited
+for long, or has become very much, is filled all the same, with long pauses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from attrs import define, field
+
+from worldmail.interfaces.database import Cursor, IDatabase
+from worldmail.interfaces.derived import Summary
+from worldmail.store.derived.contents import ContentReader
+from worldmail.store.derived.making import make_all
+from worldmail.store.derived.shelf import Shelf
+from worldmail.store.derived.slices import Slices
+
+BATCH = 64
+
+QUIET = 10.0
+"""Contents a second that may arrive while it is quiet."""
+
+TAIL = 50_000
+"""More contents than this are not left waiting, quiet or not."""
+
+LATE = 900.0
+"""Seconds after which contents are not left waiting."""
+
+_NEWEST = "SELECT coalesce(max(id), 0) FROM content"
+
+
+@define(kw_only=True)
+class Filler:
+    """Args:
+    quiet, busy: how the work is sliced in either case.
+    seconds: a clock that only grows.
+    lag: seconds after which no content comes in with an id below those that were seen.
+    room: whether the disk has room for more than mail.
+    """
+
+    database: IDatabase
+    reader: ContentReader
+    shelf: Shelf
+    quiet: Slices
+    busy: Slices
+    seconds: Callable[[], float]
+    room: Callable[[], bool]
+    lag: float = 0.0
+    _looked: tuple[float, int] | None = field(default=None, init=False)
+    _caught_up: float | None = field(default=None, init=False)
+    _reached: list[tuple[float, int]] = field(factory=list, init=False)
+
+    async def fill(self, goes_on: Callable[[], bool] = lambda: True) -> int:
+        """One look: fill what waits if it is quiet or late; how many contents were filled.
+
+        Args:
+            goes_on: asked between batches, False ends it.
+        """
+        return await self._work(goes_on, whatever=False)
+
+    async def catch_up(self, goes_on: Callable[[], bool] = lambda: True) -> int:
+        """Fill all that waits, whatever else goes on; how much."""
+        return await self._work(goes_on, whatever=True)
+
+    async def _work(self, goes_on: Callable[[], bool], *, whatever: bool) -> int:
+        if self._caught_up is None:
+            self._caught_up = self.seconds()
+        if not await self.shelf.lead():
+            return 0
+        filled, at = 0, await self.shelf.settled()
+        while goes_on() and self.room():
+            newest, is_quiet = await self._look()
+            late = newest - at > TAIL or self.seconds() - self._caught_up > LATE
+            if newest <= at or not (is_quiet or late or whatever):
+                break
+            waiting = await self.shelf.waiting(at, BATCH)
+            if waiting.content_ids and not await self._fill(waiting.content_ids, self.quiet if is_quiet else self.busy):
+                return filled
+            filled += len(waiting.content_ids)
+            if waiting.reached <= at:
+                break
+            at = waiting.reached
+            if at >= newest:
+                self._caught_up = self.seconds()
+            await self._settle(at)
+        return filled
+
+    async def _look(self) -> tuple[int, bool]:
+        """The newest content, and whether few came since the last look."""
+        (newest,) = await self.database.read(_newest)
+        now = self.seconds()
+        before = self._looked
+        if before is None:
+            self._looked = (now, newest)
+            return newest, True
+        since, known = before
+        if now - since >= 1.0:
+            self._looked = (now, newest)
+        return newest, newest - known <= QUIET * max(now - since, 1.0)
+
+    async def _fill(self, content_ids: list[int], slices: Slices) -> bool:
+        summaries: dict[int, Summary] = {}
+        entries: dict[int, Any] = {}
+        turn = slices.begin()
+        async for content_id, octets in self.reader.read(content_ids):
+            summaries[content_id], entries[content_id] = make_all(octets, self.shelf.entry)
+            await turn.rest()
+        if not entries:
+            return True
+        return await self.shelf.keep(summaries) and await self.shelf.index(entries)
+
+    async def _settle(self, reached: int) -> None:
+        """What lies below is looked at no more, once nothing can come in there."""
+        now = self.seconds()
+        self._reached.append((now, reached))
+        while len(self._reached) > 1 and self._reached[1][0] <= now - self.lag:
+            del self._reached[0]
+        since, settled = self._reached[0]
+        if since <= now - self.lag:
+            await self.shelf.settle(settled)
+
+
+def _newest(cursor: Cursor) -> tuple[int]:
+    row = cursor.one(_NEWEST)
+    return (0,) if row is None else (row[0],)

@@ -1,0 +1,173 @@
+"""From the configuration to what is derived of contents."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Protocol, TypeVar
+
+from attrs import define, field
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from worldmail.database.worker import Threads
+from worldmail.interfaces.database import Cursor, IDatabase
+from worldmail.interfaces.store import IContentStore
+from worldmail.interfaces.world import IClock
+from worldmail.store.derived.connections import Connections
+from worldmail.store.derived.contents import ContentReader
+from worldmail.store.derived.embedded import EmbeddedShelf
+from worldmail.store.derived.file import DerivedFile
+from worldmail.store.derived.filler import Filler
+from worldmail.store.derived.recent import RecentSummaries
+from worldmail.store.derived.search import SearchIndex
+from worldmail.store.derived.shelf import Shelf
+from worldmail.store.derived.slices import Pause, Slices
+from worldmail.store.derived.summaries import Summaries
+from worldmail.wire.ready import Ready
+
+T = TypeVar("T")
+_log = Logger()
+
+FILE = "derived.sqlite"
+
+SEARCHES = 2
+"""Threads that ask the index."""
+
+ASKED = 0.010
+"""Seconds for which what a client waits for holds the reactor, about."""
+
+QUIET, QUIET_APART = 0.004, 0.004
+BUSY, BUSY_APART = 0.002, 0.050
+LATE_IDS = 300.0
+"""Seconds after which a PostgreSQL server commits no content with an id that it gave out before."""
+
+_SWEPT = 500
+
+
+class DerivedOptions(Protocol):
+    """What is read of the section [store]. Sizes in octets."""
+
+    @property
+    def inline_limit(self) -> int: ...
+    @property
+    def summary_cache(self) -> int: ...
+    @property
+    def minimum_free(self) -> int: ...
+
+
+@define(kw_only=True)
+class Derived:
+    """Args:
+    filler: fills what is missing; a server has it done behind delivery.
+    """
+
+    summaries: Summaries
+    search: SearchIndex
+    filler: Filler
+    shelf: Shelf
+    database: IDatabase
+    _stops: list[Callable[[], None]] = field(factory=list)
+
+    async def removed(self, content_ids: Sequence[int]) -> None:
+        """Contents were removed: nothing is kept of them."""
+        self.summaries.forget(content_ids)
+        await self.shelf.remove(content_ids)
+
+    async def sweep(self, goes_on: Callable[[], bool] = lambda: True) -> int:
+        """Forget what is kept of contents that are gone unnoticed; how many."""
+        swept, after = 0, 0
+        while goes_on() and (known := await self.shelf.known(after, _SWEPT)):
+            there = await self.database.read(_among(known))
+            gone = [content_id for content_id in known if content_id not in there]
+            if gone:
+                await self.removed(gone)
+            swept, after = swept + len(gone), known[-1]
+        return swept
+
+    async def stop(self) -> None:
+        """Close what is open, once nothing is asked any more."""
+        await self.shelf.stop()
+        for stop in self._stops:
+            stop()
+
+
+def _among(known: Sequence[int]) -> Callable[[Cursor], set[int]]:
+    def among(cursor: Cursor) -> set[int]:
+        rows = cursor.all("SELECT id FROM content WHERE id BETWEEN ? AND ?", (known[0], known[-1]))
+        return {row[0] for row in rows}
+
+    return among
+
+
+def open_derived(
+    settings: DerivedOptions, data_dir: str, database: IDatabase, contents: IContentStore, clock: IClock, reactor: Any
+) -> Derived:
+    """What is derived of the embedded store's contents. Touches nothing before it is used."""
+    writing, searching = Threads(reactor, "worldmail-derived", 1), Threads(reactor, "worldmail-search", SEARCHES)
+    connections = Connections(file=DerivedFile(path=os.path.join(data_dir, FILE)), seconds=clock.seconds)
+    shelf = EmbeddedShelf(database=database, connections=connections, writing=writing.run, searching=searching.run)
+    return derived_on(
+        shelf,
+        ContentReader(database=database, contents=contents, directory=data_dir, inline_limit=settings.inline_limit),
+        settings.summary_cache,
+        clock.seconds,
+        clock.sleep,
+        room=lambda: True,
+        stops=[searching.stop, writing.stop],
+    )
+
+
+def derived_here(database: IDatabase, contents: IContentStore, *, cache: int = 1 << 20) -> Derived:
+    """The same in memory, without threads and pauses: for tools and tests; over an `ImmediateDatabase`."""
+    connections = Connections(file=DerivedFile(path=":memory:"), seconds=lambda: 0.0)
+    shelf = EmbeddedShelf(database=database, connections=connections, writing=_at_once, searching=_at_once)
+    reader = ContentReader(database=database, contents=contents, directory=None, inline_limit=1 << 16)
+    return derived_on(shelf, reader, cache, lambda: 0.0, lambda _: Ready(None))
+
+
+def derived_on(
+    shelf: Shelf,
+    reader: ContentReader,
+    cache: int,
+    seconds: Callable[[], float],
+    pause: Pause,
+    *,
+    room: Callable[[], bool] = lambda: True,
+    lag: float = 0.0,
+    stops: Sequence[Callable[[], None]] = (),
+) -> Derived:
+    """What is derived, kept on this shelf."""
+    asked = Slices(seconds=seconds, pause=pause, longest=ASKED)
+    filler = Filler(
+        database=reader.database,
+        reader=reader,
+        shelf=shelf,
+        quiet=Slices(seconds=seconds, pause=pause, longest=QUIET, apart=QUIET_APART),
+        busy=Slices(seconds=seconds, pause=pause, longest=BUSY, apart=BUSY_APART),
+        seconds=seconds,
+        room=room,
+        lag=lag,
+    )
+    recent = RecentSummaries(limit=cache)
+    return Derived(
+        summaries=Summaries(reader=reader, shelf=shelf, recent=recent, slices=asked, behind=_behind),
+        search=SearchIndex(reader=reader, shelf=shelf, slices=asked),
+        filler=filler,
+        shelf=shelf,
+        database=reader.database,
+        stops=list(stops),
+    )
+
+
+def _at_once(work: Callable[[], T]) -> Awaitable[T]:
+    return Ready(work())
+
+
+def _behind(work: Awaitable[object]) -> None:
+    """Nobody waits for it."""
+
+    async def wait() -> None:
+        await work
+
+    Deferred.fromCoroutine(wait()).addErrback(lambda failure: _log.failure("keeping summaries", failure))
