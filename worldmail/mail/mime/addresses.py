@@ -18,11 +18,12 @@ from worldmail.mail.mime.quoting import nstring, text
 _CACHED_OCTETS = 200
 
 _ATEXT = rb"A-Za-z0-9!#$%&'*+/=?^_`{|}~\-"
+_DOMAIN = rb"[%b]++(?:\.[%b]++)*+" % (_ATEXT, _ATEXT)
 _MAILBOX = re.compile(
     rb"[ \t]*"
     rb'(?:"([^"\\\x00-\x1f\x7f-\xff]*+)"[ \t]*+|([%b. ]*+))'
-    rb"(?:<([%b.]++)@([%b.]++)>|@([%b.]++))"
-    rb"[ \t]*+(?:,|\Z)" % (_ATEXT, _ATEXT, _ATEXT, _ATEXT)
+    rb"(?:<([%b.]++)@(%b)>|@(%b))"
+    rb"[ \t]*+(?:,|\Z)" % (_ATEXT, _ATEXT, _DOMAIN, _DOMAIN)
 )
 
 

@@ -23,7 +23,7 @@ _TOKEN = rb'[^\s()<>@,;:\\"/\[\]?=\x00-\x1f\x7f]'
 _TYPE = re.compile(rb"\s*(%b++)\s*/\s*(%b++)\s*(?:;|\Z)" % (_TOKEN, _TOKEN))
 _WORD = re.compile(rb"\s*(%b++)\s*(?:;|\Z)" % _TOKEN)
 _FIRST_WORD = re.compile(rb"\s*(%b++)" % _TOKEN)
-_PARAMETER = re.compile(rb'\s*(%b++)\s*=\s*(?:"((?:[^"\\]|\\.)*+)"|(%b*+))' % (_TOKEN, _TOKEN), re.DOTALL)
+_PARAMETER = re.compile(rb'\s*(%b++)\s*=\s*(?:"((?:[^"\\]|\\.)*+)"|(?!")(%b*+))' % (_TOKEN, _TOKEN), re.DOTALL)
 _TO_SEMICOLON = re.compile(rb'(?:[^;"]++|"(?:[^"\\]|\\.)*+")*+', re.DOTALL)
 _QUOTED_PAIR = re.compile(rb"\\(.)", re.DOTALL)
 _SECTION = re.compile(rb"([^*]+)\*(?:(\d{1,4})(\*)?)?")
@@ -144,21 +144,19 @@ def _joined(found: list[tuple[bytes, bytes]]) -> Parameters:
     return tuple(whole)
 
 
-def _join(name: bytes, numbered: dict[int, tuple[bytes, bool]]) -> list[tuple[bytes, bytes]]:
-    run: list[tuple[bytes, bool]] = []
-    while (piece := numbered.pop(len(run), None)) is not None:
-        run.append(piece)
-    joined = []
-    if run:
-        value = b"".join([octets for octets, _ in run])
-        if any(encoded for _, encoded in run):
-            # Without the quotes of a charset in front the name with "*" would promise what is not there.
-            joined.append((name + b"*", value if run[0][1] else b"''" + value))
-        else:
-            joined.append((name, value))
-    for number, (octets, encoded) in numbered.items():
-        joined.append((b"%b*%d%b" % (name, number, b"*" if encoded else b""), octets))
-    return joined
+def _join(name: bytes, numbered: dict[int, tuple[bytes, bool]]) -> Parameters:
+    """One parameter of its pieces; as they are if one is missing."""
+    if sorted(numbered) != list(range(len(numbered))):
+        return tuple(
+            (b"%b*%d%b" % (name, number, b"*" if encoded else b""), value)
+            for number, (value, encoded) in numbered.items()
+        )
+    run = [numbered[number] for number in range(len(numbered))]
+    value = b"".join([octets for octets, _ in run])
+    if not any(encoded for _, encoded in run):
+        return ((name, value),)
+    # Without the quotes of a charset in front the name with "*" would promise what is not there.
+    return ((name + b"*", value if run[0][1] else b"''" + value),)
 
 
 def disposition(value: bytes) -> tuple[bytes, Parameters]:

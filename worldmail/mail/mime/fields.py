@@ -41,7 +41,7 @@ _KNOWN = {
 }
 _LONGEST = max(map(len, _KNOWN))
 _REPLACEMENT = "\ufffd".encode()
-_FIRST_COUNTS = frozenset(CONTENT)
+_FIRST_COUNTS = frozenset(CONTENT) - {b"content-disposition"}
 _JOINED = frozenset(ADDRESSES)
 
 
@@ -61,8 +61,8 @@ def header_end(data: Octets, start: int, limit: int) -> int:
 def read_fields(data: Octets, start: int, end: int) -> Fields:
     """The fields that are asked for in the header at these offsets.
 
-    Where a field that may come once came more often, the first counts of those that MIME reads (RFC 2045 §5), the last
-    of the others, and address lists are taken together.
+    No RFC says what counts where a field that may come once came more often. Here, as with other servers, it is the
+    first of those that describe content, the last of the others, and address lists are taken together.
     """
     header = unfolded(data[start : min(end, start + MAXIMUM_HEADER)])
     if b"\0" in header:

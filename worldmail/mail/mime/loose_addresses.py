@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import pairwise
 
 from attrs import field, frozen
 
@@ -13,7 +12,8 @@ from worldmail.mail.mime.comments import end_of_comment
 MAXIMUM_ADDRESSES = 10_000
 
 MISSING_MAILBOX, MISSING_DOMAIN = b"MISSING_MAILBOX", b"MISSING_DOMAIN"
-"""What is shown for a part that is not there: NIL would make a group of the address (RFC 9051 §7.5.2)."""
+SYNTAX_ERROR, INVALID_ROUTE = b"SYNTAX_ERROR", b"INVALID_ROUTE"
+"""What is shown for a part that cannot be read: NIL would make a group of the address (RFC 9051 §7.5.2)."""
 
 _TOKEN = re.compile(rb'[^\s()<>\[\]:;@\\,".\x00-\x1f\x7f]++|"((?:[^"\\]|\\.)*+)"|\[[^\[\]\\]*+\]|(\s++)|.', re.DOTALL)
 _QUOTED_PAIR = re.compile(rb"\\(.)", re.DOTALL)
@@ -44,7 +44,7 @@ class _Token:
 
 @frozen
 class _Element:
-    """What stands between two separators."""
+    """What stands between two separators; `comments` are those behind its first token."""
 
     tokens: list[_Token] = field(factory=list)
     comments: list[bytes] = field(factory=list)
@@ -89,7 +89,7 @@ def _tokens(value: bytes) -> Iterator[_Token]:
             position, spaced = end, True
             continue
         if word == b'"':  # a quoted string that does not end
-            quoted, position = value[position:], size
+            quoted, position = b"", size
         if quoted is not None:
             yield _Token(_QUOTED_PAIR.sub(rb"\1", quoted), False, spaced, quoted=True)
         else:
@@ -105,7 +105,8 @@ def _elements(value: bytes) -> Iterator[_Element]:
     for token in _tokens(value):
         word = token.text if token.special else b""
         if token.comment:
-            comments.append(token.text)
+            if tokens:
+                comments.append(token.text)
         elif word in _SEPARATORS and not (routed and word != b";"):
             yield _Element(tokens, comments, word)
             tokens, comments, routed = [], [], False
@@ -123,45 +124,59 @@ def _address(element: _Element) -> Address:
     texts = [token.text if token.special else None for token in tokens]
     if b"<" in texts:
         opening = texts.index(b"<")
-        closing = texts.index(b">", opening) if b">" in texts[opening:] else len(tokens)
-        return _in_brackets(_phrase(tokens[:opening]), tokens[opening + 1 : closing])
-    name = b" ".join(element.comments[-1:]) or None
+        return _in_brackets(_phrase(tokens[:opening]), tokens[opening + 1 :])
     at = texts.index(b"@") if b"@" in texts else len(tokens)
     before = tokens[:at]
-    if _is_one_word(before, at == len(tokens)):
-        return Address(name, None, _joined(before) if before else MISSING_MAILBOX, _domain(tokens[at + 1 :]))
-    return Address(_phrase(before), None, MISSING_MAILBOX, MISSING_DOMAIN)
+    if not _is_one_word(before, at == len(tokens)):
+        return Address(_phrase(before), None, MISSING_MAILBOX, MISSING_DOMAIN)
+    name = b" ".join(element.comments[-1:]) or None
+    domain, _ = _domain(tokens[at + 1 :])
+    return Address(name, None, _joined(before) if before else MISSING_MAILBOX, domain or MISSING_DOMAIN)
 
 
 def _in_brackets(name: bytes | None, inside: list[_Token]) -> Address:
+    """The address behind "<"; what is not an address to its end is not guessed at."""
     texts = [token.text if token.special else None for token in inside]
     route = None
-    if texts[:1] == [b"@"] and b":" in texts:
+    if texts[:1] == [b"@"]:
+        if b":" not in texts:
+            return Address(name, INVALID_ROUTE, MISSING_MAILBOX, MISSING_DOMAIN)
         colon = texts.index(b":")
         route = b"".join([token.text for token in inside[:colon]])
         inside, texts = inside[colon + 1 :], texts[colon + 1 :]
-    at = texts.index(b"@") if b"@" in texts else len(inside)
-    local = _joined(inside[:at]) if at else MISSING_MAILBOX
-    return Address(name, route, local, _domain(inside[at + 1 :]))
+    if texts[:1] == [b">"]:
+        return Address(name, route, MISSING_MAILBOX, MISSING_DOMAIN)
+    local, behind = _dotted(inside)
+    mailbox = _joined(local) if local else MISSING_MAILBOX
+    if texts[behind : behind + 1] == [b">"]:
+        return Address(name, route, mailbox, MISSING_DOMAIN)
+    domain, size = _domain(inside[behind + 1 :])
+    if texts[behind : behind + 1] != [b"@"] or texts[behind + 1 + size : behind + 2 + size] != [b">"]:
+        domain = None
+    return Address(name, route, mailbox, domain or SYNTAX_ERROR)
 
 
-def _domain(tokens: list[_Token]) -> bytes:
-    """Words with dots between; what stands behind them is no part of it."""
-    kept: list[_Token] = []
-    for token in tokens:
+def _dotted(tokens: list[_Token]) -> tuple[list[_Token], int]:
+    """The words with dots between that the tokens begin with, and how many tokens they are."""
+    for count, token in enumerate(tokens):
         if token.special and token.text != b".":
-            break
-        if kept and token.spaced and kept[-1].text != b"." and token.text != b".":
-            break
-        kept.append(token)
-    return _joined(kept) if kept else MISSING_DOMAIN
+            return tokens[:count], count
+        if count and token.spaced and tokens[count - 1].text != b"." and token.text != b".":
+            return tokens[:count], count
+    return tokens, len(tokens)
+
+
+def _domain(tokens: list[_Token]) -> tuple[bytes | None, int]:
+    """The domain that the tokens begin with, and how many of them it is; None if its dots stand wrong."""
+    kept, count = _dotted(tokens)
+    dots = [token.special for token in kept]
+    right = count % 2 == 1 and not any(dots[::2]) and all(dots[1::2])
+    return _joined(kept) if right else None, count
 
 
 def _is_one_word(tokens: list[_Token], alone: bool) -> bool:
     """True for a local part: words with dots between; one that stands alone is a name if it is quoted."""
-    if alone and any(token.quoted for token in tokens):
-        return False
-    return not any(second.spaced and first.text != b"." and second.text != b"." for first, second in pairwise(tokens))
+    return _dotted(tokens)[1] == len(tokens) and not (alone and any(token.quoted for token in tokens))
 
 
 def _joined(tokens: list[_Token]) -> bytes:

@@ -46,6 +46,10 @@ def _count_lines(data: Octets, start: int, end: int) -> int:
     return sum(data[at : min(at + _PIECE, end)].count(b"\n") for at in range(start, end, _PIECE))
 
 
+def _begins(data: Octets, line: bytes, at: int) -> bool:
+    return at >= 0 and data[at : at + len(line)] == line
+
+
 @define(eq=False)
 class _Boundary:
     """A boundary that is open.
@@ -89,11 +93,13 @@ class _Scanner:
             del self.boundaries[level + 1 :]
             behind = at + len(boundary.line)
             feed = self.data.find(b"\n", behind)
-            position = len(self.data) if feed < 0 else feed
             if self.data[behind : behind + 2] == b"--":
                 self.boundaries.pop()
-            else:
-                position = self._enter(position + 1 if feed >= 0 else position)
+                position = feed
+            elif feed >= 0:
+                position = self._enter(feed + 1)
+            if feed < 0:
+                break
         self._leave(0, len(self.data))
 
     def _next(self, position: int) -> tuple[int, int]:
@@ -113,17 +119,17 @@ class _Scanner:
         return best, best_level
 
     def _end_before(self, at: int) -> int:
-        """Where the innermost open part ends that a boundary's line end follows; that line end is the boundary's."""
-        crlf = at > 0 and self.data[at - 1 : at] == b"\r"
-        body = self.open[-1].body
-        return at + 1 if body > at else max(body, at - 1 if crlf else at)
+        """Where what is in front of a boundary ends that has its line end there: it is the boundary's (§5.1.1)."""
+        if at < 0:
+            return len(self.data)
+        return at - 1 if self.data[at - 1 : at] == b"\r" else at
 
     def _enter(self, start: int) -> int:
         """A body part begins, and the message in it; from where to look for the next boundary."""
         parent = self.open[-1]
         default = MESSAGE if parent.content.subtype.lower() == b"digest" else TEXT_PLAIN  # RFC 2046 §5.1.5
         at, _ = self._next(start - 1)
-        part = self._part(parent, start, len(self.data) if at < 0 else at + 1, default)
+        part = self._part(parent, start, at, default)
         self._entered(part)
         return max(self.open[-1].body, start) - 1
 
@@ -133,14 +139,15 @@ class _Scanner:
         while part.content.is_message:
             part.lines = -self._lines_before(part.body)
             at, _ = self._next(max(part.body - 1, 0))
-            part = self._part(part, part.body, len(self.data) if at < 0 else max(at + 1, part.body), TEXT_PLAIN)
+            part = self._part(part, part.body, at, TEXT_PLAIN)
             self.open.append(part)
         if part.content.is_multipart and part.content.boundary is not None:
             line = b"\n--" + part.content.boundary
             self.boundaries.append(_Boundary(line, len(self.open) - 1, max(part.body - 1, 0)))
 
-    def _part(self, parent: Part, start: int, limit: int, default: ContentType) -> Part:
-        body = header_end(self.data, start, limit)
+    def _part(self, parent: Part, start: int, at: int, default: ContentType) -> Part:
+        """A part that begins there and reaches to the boundary at `at`, if not to the end."""
+        body = header_end(self.data, start, max(start, self._end_before(at)))
         fields: Fields = {}
         looked_at = min(body - start, MAXIMUM_HEADER)
         if self.header_octets + looked_at <= MAXIMUM_HEADERS:
@@ -151,6 +158,9 @@ class _Scanner:
             len(self.open) >= MAXIMUM_DEPTH or self.count >= MAXIMUM_PARTS - 1
         ):
             content = OCTET_STREAM
+        if content.boundary is not None and _begins(self.data, b"\n--" + content.boundary, at):
+            # It uses its parent's boundary again: the line end may be that of the empty line behind its header.
+            body = header_end(self.data, start, at + 1)
         part = Part(start, body, body, fields, content)
         parent.children.append(part)
         self.count += 1
@@ -159,7 +169,7 @@ class _Scanner:
     def _leave(self, depth: int, end: int) -> None:
         """Close all parts but the outermost `depth`; they end there."""
         for part in reversed(self.open[depth:]):
-            part.end = max(end, part.body)
+            part.end = end = max(end, part.body)
             if part.content.is_text:
                 part.lines = _count_lines(self.data, part.body, part.end)
             elif part.content.is_message:

@@ -119,12 +119,20 @@ _FIELD = re.compile(rb"^([!-9;-~]++)[ \t]*+:[^\n]*+(?:\n[ \t][^\n]*+)*+(?:\n|\Z)
 
 
 def chosen_fields(header: bytes, section: Section) -> bytes:
-    """The fields that HEADER.FIELDS or HEADER.FIELDS.NOT chooses, as they stand, and the empty line."""
-    names, wanted = section.names, section.kind is Kind.HEADER_FIELDS
-    chosen = [match[0] for match in _FIELD.finditer(header) if (match[1].lower() in names) is wanted]
+    """What HEADER.FIELDS or HEADER.FIELDS.NOT chooses, as it stands, and the empty line, if there is one."""
+    names = section.names
+    if section.kind is Kind.HEADER_FIELDS_NOT:
+        return _FIELD.sub(lambda match: b"" if match[1].lower() in names else match[0], header)
+    chosen = [match[0] for match in _FIELD.finditer(header) if match[1].lower() in names]
     if chosen and not chosen[-1].endswith(b"\n"):
         chosen.append(b"\r\n")
-    return b"".join((*chosen, b"\r\n"))
+    if header.endswith(_EMPTY_LINE) or header in _ONLY_EMPTY:
+        chosen.append(b"\r\n")
+    return b"".join(chosen)
+
+
+_EMPTY_LINE = (b"\n\r\n", b"\n\n")
+_ONLY_EMPTY = (b"\r\n", b"\n")
 
 
 def numbered(root: Part) -> list[tuple[tuple[int, ...], Part]]:

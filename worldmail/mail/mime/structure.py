@@ -79,8 +79,7 @@ def _placing(fields: Fields) -> bytes:
     value = fields.get(b"content-disposition")
     if value is not None:
         kind, given = disposition(value)
-        if kind:
-            shown = b"(%b %b)" % (string(kind), render_parameters(given))
+        shown = b"(%b %b)" % (string(kind), render_parameters(given))
     value = fields.get(b"content-language")
     if value:
         found = languages(value)
