@@ -1,0 +1,61 @@
+"""IMAP servers over the real store."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from attrs import define, field
+
+from worldmail.interfaces.directory import Account
+from worldmail.testing.imap import ImapClient, ImapServer
+from worldmail.testing.real_store import RealStoreWorld
+
+
+@define(kw_only=True)
+class ImapSite:
+    """A server whose store is the real one, with the accounts bob and ann of example.test.
+
+    Attributes:
+        store: the world, to add messages and look at what became of them.
+    """
+
+    store: RealStoreWorld
+    server: ImapServer
+    accounts: dict[str, Account] = field(factory=dict)
+
+    @classmethod
+    def make(cls, **settings: Any) -> ImapSite:
+        store = RealStoreWorld.make()
+        site = cls(store=store, server=ImapServer.over(store.world, **settings))
+        for name in ("bob", "ann"):
+            site.add(name)
+        return site
+
+    def add(self, name: str, **changes: Any) -> Account:
+        """One more account; its password is "secret"."""
+        account = self.store.add_account(f"{name}@example.test", "secret", **changes)
+        self.accounts[name] = account
+        return account
+
+    def client(self, name: str = "bob") -> ImapClient:
+        """Somebody who is signed in."""
+        return self.server.connect().login(f"{name}@example.test".encode())
+
+
+@pytest.fixture
+def site() -> ImapSite:
+    """A server with bob and ann."""
+    return ImapSite.make()
+
+
+@pytest.fixture
+def bob(site: ImapSite) -> ImapClient:
+    """Bob, signed in."""
+    return site.client("bob")
+
+
+@pytest.fixture
+def ann(site: ImapSite) -> ImapClient:
+    """Ann, signed in."""
+    return site.client("ann")
