@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from operator import attrgetter
 from typing import Any
 
@@ -15,7 +15,7 @@ from worldmail.interfaces.store import Acceptance, IAcceptance, IContentStore, I
 from worldmail.mail.address import Address
 from worldmail.store.content import keep_content
 from worldmail.store.ids import AcceptanceIds
-from worldmail.store.quota import DOMAIN_WITH_QUOTA, check_account, count_domain
+from worldmail.store.quota import HAS_QUOTA, charge
 from worldmail.store.space import Space
 from worldmail.store.staged import Leftovers
 from worldmail.store.writer import ContentWriter, Elsewhere, here
@@ -24,7 +24,7 @@ from worldmail.wire.flat_json import FlatJson
 _TAKE_UID = (
     "UPDATE mailbox SET uidnext = uidnext + 1, highestmodseq = highestmodseq + 1, messages = messages + 1,"
     " octets = octets + ? WHERE account_id = ? AND name = ? RETURNING id, uidnext - 1, highestmodseq,"
-    f" (SELECT quota FROM account WHERE account.id = mailbox.account_id), {DOMAIN_WITH_QUOTA}"
+    f" {HAS_QUOTA}"
 )
 _ADD = (
     "INSERT INTO message (mailbox_id, uid, content_id, arrived, size, received, saved, acceptance, prefix)"
@@ -144,32 +144,25 @@ class _Unit:
         place = None
         if self.drops:
             content_id, place = keep_content(cursor, self.content, unrepeatable=self.unrepeatable)
-            quotas = [self._add(cursor, drop, content_id) for drop in self.drops]
-            self._check_quotas(cursor, quotas)
+            came: dict[int, int] = {}
+            for drop in self.drops:
+                if self._add(cursor, drop, content_id):
+                    came[drop.account_id] = drop.size
+            if came:
+                charge(cursor, came)
         self.trace.record(cursor, self.acceptance, self.saved, "accepted", self.keys, self.detail)
         return place
 
-    def _add(self, cursor: Cursor, drop: _Drop, content_id: int) -> tuple[int | None, int | None]:
-        """The account's quota, and the id of its domain if that has one."""
+    def _add(self, cursor: Cursor, drop: _Drop, content_id: int) -> bool:
+        """True if a quota has to be looked at."""
         row = cursor.one(_TAKE_UID, (drop.size, drop.account_id, drop.mailbox))
         if row is None:
             raise RecipientGone(reason=f"account {drop.account_id} has no mailbox {drop.mailbox}")
-        mailbox_id, uid, modseq, quota, domain_id = row
+        mailbox_id, uid, modseq, has_quota = row
         lasting = (drop.size, self.received, self.saved, self.acceptance, drop.prefix)
         cursor.run(_ADD, (mailbox_id, uid, content_id, modseq, *lasting))
         cursor.notice("mailbox", mailbox_id)
-        return quota, domain_id
-
-    def _check_quotas(self, cursor: Cursor, quotas: Sequence[tuple[int | None, int | None]]) -> None:
-        """Accounts first, then domains: everyone locks them in this order."""
-        domains: dict[int, int] = {}
-        for drop, (quota, domain_id) in zip(self.drops, quotas, strict=True):
-            if quota is not None:
-                check_account(cursor, drop.account_id)
-            if domain_id is not None:
-                domains[domain_id] = domains.get(domain_id, 0) + drop.size
-        for domain_id, octets in sorted(domains.items()):
-            count_domain(cursor, domain_id, octets)
+        return has_quota is not None
 
 
 def _keys(acceptance: Acceptance) -> Iterable[str]:

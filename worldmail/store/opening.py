@@ -10,16 +10,19 @@ from attrs import frozen
 from twisted.application.service import MultiService
 
 from worldmail.database.worker import Threads
-from worldmail.interfaces.database import IDatabase
+from worldmail.interfaces.database import IDatabase, Shared
 from worldmail.interfaces.store import IAccountParticipant, IContentStore, IMaildropLocks
 from worldmail.interfaces.world import IClock
 from worldmail.store.acceptance import Acceptances
 from worldmail.store.collector import Collector
+from worldmail.store.derived import Derived, DerivedService, open_derived
 from worldmail.store.folders import Folders
 from worldmail.store.mailboxes import Mailboxes
 from worldmail.store.maildrop import FileLocks
 from worldmail.store.messages import Messages
+from worldmail.store.messages.forgetting import Forgetting
 from worldmail.store.patience import PatientTime
+from worldmail.store.quota import recount_domains
 from worldmail.store.space import Reserve, Space
 from worldmail.store.trace import Traces
 from worldmail.store.upkeep import Periodic, TraceFiling
@@ -29,6 +32,7 @@ DIGESTING = 2
 """Threads that digest large content."""
 
 FILING = 2.0
+FILLING = 2.0
 RESTORING = 60.0
 SWEEPING = 24 * 3600.0
 FORGETTING = 3600.0
@@ -53,6 +57,8 @@ class StoreOptions(Protocol):
     def reserve(self) -> int: ...
     @property
     def trace_kept(self) -> float: ...
+    @property
+    def summary_cache(self) -> int: ...
 
 
 @frozen(kw_only=True)
@@ -62,6 +68,7 @@ class Store:
     Args:
         collector: to collect at once, for tools and tests.
         reserve: the service sets it aside as soon as it starts.
+        derived: summaries and the search index; the service fills them.
     """
 
     mailboxes: Mailboxes
@@ -71,6 +78,7 @@ class Store:
     trace: Traces
     collector: Collector
     reserve: Reserve
+    derived: Derived
     service: MultiService
 
     @property
@@ -88,6 +96,7 @@ def open_store(
     reactor: Any,
     locks: IMaildropLocks | None = None,
     elsewhere: Elsewhere | None = None,
+    derived: Derived | None = None,
 ) -> Store:
     """The store on a database and a content store. Touches nothing before it is used.
 
@@ -97,6 +106,7 @@ def open_store(
         reactor: for the background work.
         locks: of a database that many machines share; None for an embedded one, whose locks lie beside it.
         elsewhere: where large content is digested; None for threads of its own.
+        derived: None for what lies beside the database.
     """
     space = Space(
         directory=data_dir,
@@ -109,7 +119,14 @@ def open_store(
     aside = settings.reserve if locks is None else 0
     reserve = Reserve(path=os.path.join(data_dir, "reserve"), size=aside, space=space)
     traces = Traces(database)
-    collector = Collector(database=database, contents=contents, reserve=reserve, grace=int(settings.orphan_grace))
+    derived = derived or open_derived(settings, data_dir, database, contents, clock, reactor, space)
+    collector = Collector(
+        database=database,
+        contents=contents,
+        reserve=reserve,
+        grace=int(settings.orphan_grace),
+        removed=derived.removed,
+    )
     locks = locks or FileLocks(os.path.join(data_dir, "maildrops.lock"))
     messages = Messages(database=database, contents=contents, space=space, reserve=reserve, now=clock.now)
     folders = Folders(database=database, reserve=reserve, now=clock.now, sleep=clock.sleep, random=token_bytes)
@@ -129,7 +146,8 @@ def open_store(
         trace=traces,
         collector=collector,
         reserve=reserve,
-        service=_upkeep(settings, database, collector, reserve, folders, clock, reactor),
+        derived=derived,
+        service=_upkeep(settings, database, collector, reserve, folders, derived, clock, reactor),
     )
 
 
@@ -139,6 +157,7 @@ def _upkeep(
     collector: Collector,
     reserve: Reserve,
     folders: Folders,
+    derived: Derived,
     clock: IClock,
     reactor: Any,
 ) -> MultiService:
@@ -149,15 +168,19 @@ def _upkeep(
     async def restore() -> None:
         reserve.restore()
 
-    service = MultiService()  # type: ignore[no-untyped-call]  # Twisted's is untyped
+    service = DerivedService(derived)
     reserving = Periodic(reactor, RESTORING, "restoring the reserve", restore, first=0)
     reserving.setServiceParent(service)  # type: ignore[no-untyped-call]  # Twisted's is untyped
     for interval, what, work in (
         (settings.collect_interval, "collecting content", lambda: collector.collect(time.now())),
         (SWEEPING, "sweeping content", lambda: collector.sweep(time.now())),
         (FILING, "filing the trace", filing.file),
+        (FILLING, "filling the search index", lambda: derived.filler.fill(lambda: bool(service.running))),
+        (SWEEPING, "sweeping the search index", lambda: derived.sweep(lambda: bool(service.running))),
         (EMPTYING, "emptying deleted mailboxes", lambda: folders.empty(lambda: bool(service.running))),
         (FORGETTING, "forgetting old traces", lambda: filing.forget(time.now())),
+        (SWEEPING, "forgetting what was expunged long ago", Forgetting(database=database).forget),
+        (SWEEPING, "counting what domains hold", lambda: database.write_long(Shared(recount_domains))),
     ):
         child = Periodic(reactor, interval, what, work, first=min(interval, SETTLED))
         child.setServiceParent(service)  # type: ignore[no-untyped-call]  # Twisted's is untyped

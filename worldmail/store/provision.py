@@ -27,12 +27,12 @@ _FIRST_EXPUNGED = (
     "SELECT modseq, uid FROM expunged WHERE mailbox_id = ? AND modseq <= ? ORDER BY modseq, uid LIMIT 1 OFFSET ?"
 )
 _FIRST_SEEN = "SELECT mailbox_id, uid FROM seen WHERE account_id = ? ORDER BY mailbox_id, uid LIMIT 1 OFFSET ?"
-_FORGET_SEEN = "DELETE FROM seen WHERE account_id = ? AND (mailbox_id < ? OR mailbox_id = ? AND uid < ?)"
+_FORGET_SEEN = "DELETE FROM seen WHERE account_id = ? AND (mailbox_id, uid) < (?, ?)"
 _ORPHANS = (
     "INSERT INTO orphan (content_id, since) SELECT DISTINCT content_id, ? FROM message"
     " WHERE mailbox_id = ? AND uid <= ? ORDER BY 1 ON CONFLICT (content_id) DO UPDATE SET since = excluded.since"
 )
-_FORGET_EXPUNGED = "DELETE FROM expunged WHERE mailbox_id = ? AND (modseq < ? OR modseq = ? AND uid < ?)"
+_FORGET_EXPUNGED = "DELETE FROM expunged WHERE mailbox_id = ? AND (modseq, uid) < (?, ?)"
 _COUNTED = (
     "UPDATE mailbox SET messages = messages - ?, octets = octets - ?, seen = seen - ?, deleted = deleted - ?,"
     " deleted_octets = deleted_octets - ? WHERE id = ? RETURNING account_id"
@@ -114,10 +114,10 @@ def _remove_messages(cursor: Cursor, mailbox_id: int, now: int, most: int) -> in
 def forget_expunged(cursor: Cursor, mailbox_id: int, most: int, up_to: int = 1 << 62) -> int:
     """Forget up to so many expunged messages, those of the lowest MODSEQs first, none above `up_to`; how many."""
     modseq, uid = cursor.one(_FIRST_EXPUNGED, (mailbox_id, up_to, most)) or (up_to + 1, 0)
-    return cursor.run(_FORGET_EXPUNGED, (mailbox_id, modseq, modseq, uid))
+    return cursor.run(_FORGET_EXPUNGED, (mailbox_id, modseq, uid))
 
 
 def _forget_account(cursor: Cursor, account_id: int, most: int) -> int:
     """Forget what the account has read elsewhere, up to so many messages; how many."""
     mailbox_id, uid = cursor.one(_FIRST_SEEN, (account_id, most)) or (1 << 62, 0)
-    return cursor.run(_FORGET_SEEN, (account_id, mailbox_id, mailbox_id, uid))
+    return cursor.run(_FORGET_SEEN, (account_id, mailbox_id, uid))

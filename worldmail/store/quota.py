@@ -12,18 +12,17 @@ from collections.abc import Mapping
 from worldmail.errors import OverQuota
 from worldmail.interfaces.database import Cursor
 
-DOMAIN_WITH_QUOTA = (
-    "(SELECT domain.id FROM account JOIN domain ON domain.id = account.domain_id"
-    " WHERE account.id = mailbox.account_id AND domain.quota IS NOT NULL)"
+HAS_QUOTA = (
+    "(SELECT 1 FROM account JOIN domain ON domain.id = account.domain_id"
+    " WHERE account.id = mailbox.account_id AND (account.quota IS NOT NULL OR domain.quota IS NOT NULL))"
 )
-"""A value for RETURNING of a statement on `mailbox`: the id of its domain if that has a quota."""
+"""A value for RETURNING of a statement on `mailbox`: not NULL if its account or domain has a quota."""
 
 # Changes nothing (and the embedded engine then writes nothing); on a server it locks the row.
 _LOCK_ACCOUNT = "UPDATE account SET quota = quota WHERE id = ? AND quota IS NOT NULL RETURNING quota"
 _USED = "SELECT coalesce(sum(octets), 0) FROM mailbox WHERE account_id = ? AND name >= ' '"
 _COUNT = "UPDATE domain SET octets = octets + ? WHERE id = ? AND quota IS NOT NULL RETURNING octets, quota"
 _DOMAIN_OF = "SELECT domain_id FROM account WHERE id = ?"
-_SET = "UPDATE domain SET quota = ? WHERE id = ?"
 _RECOUNT = (
     "UPDATE domain SET octets = (SELECT coalesce(sum(mailbox.octets), 0) FROM account"
     " JOIN mailbox ON mailbox.account_id = account.id WHERE account.domain_id = domain.id)"
@@ -61,12 +60,6 @@ def charge(cursor: Cursor, changes: Mapping[int, int]) -> None:
     for domain_id, octets in sorted(domains.items()):
         if octets:
             count_domain(cursor, domain_id, octets)
-
-
-def set_domain_quota(cursor: Cursor, domain_id: int, quota: int | None) -> None:
-    """Give a domain a quota, with what it holds counted; None takes it away."""
-    cursor.run(_SET, (quota, domain_id))
-    recount_domain(cursor, domain_id)
 
 
 def recount_domain(cursor: Cursor, domain_id: int) -> None:

@@ -73,15 +73,14 @@ def _mark(cursor: Cursor, source: Box, target: Box, found: Sequence[State], flag
     kept = {state.keywords for state in found} if flags.keywords_allowed else ()
     translate = translation(cursor, target.id, kept)
     shows_own = source.reader(flags.reader)
-    looks: dict[tuple[int, str | None, int], Look] = {}
-    changes: list[Change] = []
+    known: dict[tuple[int, str | None, int], Change] = {}
     for uid, (_, bits, keywords, _, size, own) in enumerate(found, target.uidnext):
-        look = looks.get((bits, keywords, own))
-        if look is None:
+        change = known.get((bits, keywords, own))
+        if change is None:
             shown = Look(bits, keywords, own).shown(shows_own) & int(flags.allowed)
             words = translate(keywords) if flags.keywords_allowed else None
-            look = looks[bits, keywords, own] = _BARE.showing(shown, words, reader)
-        target.came(size, look.flags)
-        if look != _BARE:
-            changes.append(Change(uid, _BARE, look))
+            change = known[bits, keywords, own] = Change(_BARE, _BARE.showing(shown, words, reader), [])
+        target.came(size, change.after.flags)
+        change.uids.append(uid)
+    changes = [change for change in known.values() if change.after != _BARE]
     write_looks(cursor, target.id, changes, target.modseq, reader)

@@ -63,23 +63,24 @@ def change_flags(cursor: Cursor, mailbox_id: int, uids: Uids, change: FlagChange
 
 def _apply(box: Box, found: Sequence[State], rule: _Rule) -> tuple[list[Marked], list[Change]]:
     """The messages as they are then, and those that change."""
-    reader, modseq = rule.change.reader, box.modseq
-    after: dict[tuple[int, str | None, int], tuple[Look, Look, int]] = {}
+    modseq = box.modseq
+    known: dict[tuple[int, str | None, int], tuple[Change, int, bool]] = {}
     now: list[Marked] = []
-    changes: list[Change] = []
     for uid, flags, keywords, modseq_before, size, own in found:
-        key = (flags, keywords, own)
-        known = after.get(key)
-        if known is None:
-            look = Look(flags, keywords, own)
-            new = rule(look)
-            known = after[key] = (look, new, new.shown(reader))
-        before, new, shown = known
-        if before == new:
-            now.append(Marked(uid, shown, keywords, modseq_before))
-            continue
-        now.append(Marked(uid, shown, new.keywords, modseq))
-        changes.append(Change(uid, before, new))
-        if flags != new.flags:
-            box.flagged(flags, new.flags, size)
-    return now, changes
+        to = known.get((flags, keywords, own))
+        if to is None:
+            to = known[flags, keywords, own] = _change(rule, Look(flags, keywords, own))
+        (_, after, uids), shows, changes = to
+        if changes:
+            now.append(Marked(uid, shows, after.keywords, modseq))
+            uids.append(uid)
+            box.flagged(flags, after.flags, size)
+        else:
+            now.append(Marked(uid, shows, keywords, modseq_before))
+    return now, [change for change, _, changes in known.values() if changes]
+
+
+def _change(rule: _Rule, before: Look) -> tuple[Change, int, bool]:
+    """What becomes of messages with this look, the flags that they show then, and whether that is another look."""
+    after = rule(before)
+    return Change(before, after, []), after.shown(rule.change.reader), before != after

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from worldmail.interfaces.database import Cursor
-from worldmail.interfaces.messages import Flag, Marked, Uids
+from worldmail.interfaces.messages import Flag, Uids
 from worldmail.store.messages.asked import all_asked, ranges, run_asked
 
 _FROM = (
@@ -80,32 +80,23 @@ def states(cursor: Cursor, mailbox_id: int, uids: Uids, reader: int | None) -> l
 
 
 class Change(NamedTuple):
-    """A message, what it showed, and what it is to show."""
+    """Messages that showed alike, and what they are to show."""
 
-    uid: int
     before: Look
     after: Look
+    uids: list[int]
 
 
 def write_looks(cursor: Cursor, mailbox_id: int, changes: Iterable[Change], modseq: int, reader: int | None) -> None:
     """Write what changes, all under this MODSEQ; messages that show alike after it in one statement."""
     marks: defaultdict[tuple[int, str | None], list[int]] = defaultdict(list)
-    read: list[int] = []
-    unread: list[int] = []
-    for uid, before, after in changes:
-        marks[after.flags, after.keywords].append(uid)
+    own: tuple[list[int], list[int]] = ([], [])
+    for before, after, uids in changes:
+        marks[after.flags, after.keywords] += uids
         if before.own != after.own:
-            (read if after.own else unread).append(uid)
+            own[after.own] += uids
     for (flags, keywords), uids in marks.items():
-        run_asked(cursor, ranges(uids), _MARK, (flags, modseq, keywords, mailbox_id))
-    if read:
-        run_asked(cursor, ranges(read), _READ, (reader, mailbox_id))
-    if unread:
-        run_asked(cursor, ranges(unread), _UNREAD, (reader, mailbox_id, reader, mailbox_id))
-
-
-def shown(found: Sequence[State], reader: int | None) -> list[Marked]:
-    """As the reader sees them."""
-    if reader is None:
-        return [Marked(uid, flags, keywords, modseq) for uid, flags, keywords, modseq, _, _ in found]
-    return [Marked(uid, flags & ~SEEN | own, keywords, modseq) for uid, flags, keywords, modseq, _, own in found]
+        run_asked(cursor, ranges(sorted(uids)), _MARK, (flags, modseq, keywords, mailbox_id))
+    unread, read = map(sorted, own)
+    run_asked(cursor, ranges(read), _READ, (reader, mailbox_id))
+    run_asked(cursor, ranges(unread), _UNREAD, (reader, mailbox_id, reader, mailbox_id))
