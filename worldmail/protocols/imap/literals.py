@@ -10,6 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from worldmail.errors import MessageTooLarge, Refusal
+from worldmail.protocols.imap.completion import refuse
+from worldmail.protocols.imap.dispatch import begin
 from worldmail.protocols.imap.parser import Announced, Octets
 from worldmail.protocols.imap.replies import BadCommand, response_code, untagged
 from worldmail.protocols.imap.rows import State
@@ -36,7 +38,7 @@ async def announced(session: Session, ahead: Announced) -> Effects:
         except Refusal as refusal:
             if ahead.waits:
                 parser.forget()
-                return session.refuse(refusal)
+                return refuse(session, refusal)
             session.doom = refusal
         else:
             if sink is None:
@@ -50,7 +52,7 @@ async def announced(session: Session, ahead: Announced) -> Effects:
     if ahead.waits:
         session.doom = None
         parser.forget()
-        return session.refuse(doom)
+        return refuse(session, doom)
     before_login = session.state is State.NOT_AUTHENTICATED
     if ahead.size > (session.settings.line_before_login if before_login else THROWN_AWAY):
         session.doom = None
@@ -62,7 +64,7 @@ async def announced(session: Session, ahead: Announced) -> Effects:
 
 async def _sink(session: Session, ahead: Announced) -> object | None:
     """What the literal is streamed into; None if it is kept. Raises `Refusal`."""
-    at = session.begin(_first(ahead))
+    at = begin(session, _first(ahead))
     command, settings = session.command, session.settings
     if command.literal is not None:
         sink: object | None = await command.literal(session, session.reader(ahead.parts, at), ahead)

@@ -15,8 +15,7 @@ session (`wake`).
 
 from __future__ import annotations
 
-import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from attrs import define
@@ -27,32 +26,19 @@ from worldmail.interfaces.auth import LoginContext
 from worldmail.interfaces.directory import Account
 from worldmail.interfaces.protocol import IDialogue, Peer
 from worldmail.interfaces.world import World
-from worldmail.protocols.imap import account_watch, literals
+from worldmail.protocols.imap import account_watch, completion, dispatch, literals
 from worldmail.protocols.imap.grammar.names import read_name, write_name
 from worldmail.protocols.imap.grammar.reader import Reader
 from worldmail.protocols.imap.parser import Announced, CommandLine, Event, Fault, Octets, Parser
-from worldmail.protocols.imap.replies import (
-    BAD_REFUSALS,
-    AccountChanged,
-    BadCommand,
-    NotNow,
-    astring,
-    response_code,
-    tagged,
-    untagged,
-)
-from worldmail.protocols.imap.rows import Answer, Command, Done, Silence, State
+from worldmail.protocols.imap.replies import astring, untagged
+from worldmail.protocols.imap.rows import Answer, Command, Silence, State
 from worldmail.protocols.imap.settings import ImapSettings
 from worldmail.protocols.imap.site import Site
-from worldmail.wire.effects import Close, Effects, Stream
+from worldmail.wire.effects import Close, Effects
 from worldmail.wire.wakes import WAKE, Wake
 
 if TYPE_CHECKING:
     from worldmail.protocols.imap.view.selected import Selected
-
-# tag = 1*<any ASTRING-CHAR except "+">; then the command's word, and that of a UID command (RFC 9051 §9)
-_BEGINNING = re.compile(rb"([^\x00-\x20(){%*\"\\+\x7f-\xff]+) ((?:UID )?[A-Z0-9=.-]+)", re.IGNORECASE)
-_TAG = re.compile(rb"[^\x00-\x20(){%*\"\\+\x7f-\xff]+(?= |\Z)")
 
 NOTHING_ENABLED: frozenset[str] = frozenset()
 UTF8_NAMES = frozenset(("UTF8=ACCEPT", "IMAP4REV2"))
@@ -73,7 +59,10 @@ class Session:
         sinks: what literals of the command under way are streamed into.
         idling: the client gave IDLE.
         compressed: COMPRESS was given (RFC 4978).
+        row: of the command under way; None if it could not be found.
         expecting: what takes the next line in place of a command.
+        ending: why the connection has to be closed now, its last words being said.
+        errors: refused commands since there was one that was not.
     """
 
     site: Site
@@ -92,12 +81,13 @@ class Session:
     idling: bool = False
     compressed: bool = False
     expecting: Callable[[bytes], Awaitable[Answer | Silence]] | None = None
+    ending: str | None = None
     gone: bool = False
     doom: Refusal | None = None
     revoked: bool = False
     forget: Callable[[], None] | None = None
-    _command: Command | None = None
-    _errors: int = 0
+    row: Command | None = None
+    errors: int = 0
     _deadline: float = 0.0
     _woken: bool = False
     _context: LoginContext | None = None
@@ -188,7 +178,7 @@ class Session:
         """Signed in; `forget` ends the watch over the account's changes."""
         self.account, self.forget, self._context = account, forget, None
         self.state = State.AUTHENTICATED
-        self._errors = 0
+        self.errors = 0
         self.parser.lines.limit = self.settings.line
 
     def leave(self) -> None:
@@ -244,6 +234,8 @@ class Session:
 
     def next_event(self) -> Event | Wake | None:
         """The next event of the parser; in its absence, whether there is something to tell."""
+        if self.ending is not None:
+            return WAKE
         event = self.parser.next_event()
         if event is None and self._woken and (self.idling or self.notify is not None):
             return WAKE
@@ -251,23 +243,25 @@ class Session:
 
     async def handle(self, event: object) -> Effects:
         """Answer one event."""
+        if self.ending is not None:
+            return (Close(self.ending),)
         try:
             if self.revoked and self.account is not None:
                 await account_watch.check(self, self.account)
             if type(event) is CommandLine:
-                return await self._answer(event)
+                return await dispatch.run(self, event)
             if type(event) is bytes:
-                return await self._continue(event)
+                return await dispatch.go_on(self, event)
             if isinstance(event, Octets):
                 return await literals.take(self, event)
             if isinstance(event, Announced):
                 return await literals.announced(self, event)
             if isinstance(event, Fault):
-                return self._misframed(event)
+                return completion.misframed(self, event)
             self._woken = False
             return tuple(await self.news(expunges=True))
         except Refusal as refusal:
-            return self.refuse(refusal)
+            return completion.refuse(self, refusal)
 
     def secured(self, peer: Peer) -> Effects:
         """TLS is on: what came in the clear is forgotten (RFC 9051 §6.2.1). There is no second greeting."""
@@ -295,137 +289,20 @@ class Session:
         self.expecting = None  # it refers to the connection
         self.leave()
 
-    # --- one command ---
-
-    def begin(self, line: bytes) -> int:
-        """Look at a command's beginning: its tag and its row are known then; where its arguments begin.
-
-        Raises: `BadCommand`, `NotNow`.
-        """
-        self._command = None
-        found = _BEGINNING.match(line)
-        if found is None:
-            tag = _TAG.match(line)
-            self.tag = b"*" if tag is None else tag[0]
-            raise BadCommand("A tag and a command are expected")
-        self.tag = found[1]
-        command = self.site.commands.get(found[2].upper())
-        if command is None:
-            raise BadCommand("Unknown command")
-        if self.state not in command.states:
-            raise NotNow(_NOT_NOW[self.state])
-        self._command = command
-        return found.end()
+    # --- the command under way ---
 
     @property
     def command(self) -> Command:
         """The row of the command under way."""
-        assert self._command is not None
-        return self._command
+        assert self.row is not None
+        return self.row
 
     def reader(self, parts: Sequence[Any], at: int) -> Reader:
         """Reads the arguments of the command under way."""
         return Reader(parts, at, utf8=not self.enabled.isdisjoint(UTF8_NAMES))
-
-    async def _answer(self, line: CommandLine) -> Effects:
-        if self.doom is not None:
-            doom, self.doom = self.doom, None
-            raise doom
-        first = line.parts[0]
-        assert isinstance(first, bytes)
-        at = self.begin(first)
-        command = self.command
-        try:
-            answer = await command.run(self, command.parse(Reader(line.parts, at, utf8=self.utf8)))
-        finally:
-            if self.sinks is not None:
-                self.drop_sinks()
-        return await self._finish(answer)
-
-    async def _continue(self, line: bytes) -> Effects:
-        take, self.expecting = self.expecting, None
-        signed_in = self.state is not State.NOT_AUTHENTICATED
-        self.parser.lines.limit = self.settings.line if signed_in else self.settings.line_before_login
-        assert take is not None
-        return await self._finish(await take(line))
-
-    async def _finish(self, answer: Answer | Silence) -> Effects:
-        """What the verb gave, what is new, the tagged OK."""
-        if isinstance(answer, Silence):
-            return answer.effects
-        self._errors = 0
-        if isinstance(answer, Done):
-            done: Done | None = answer
-            effects, after = answer.effects, answer.after
-        else:
-            done, effects, after = None, answer, ()
-        if any(type(effect) is Stream for effect in effects):
-            return (Stream(self._streamed(effects, done)), *after)
-        if self.selected is not None and self.selected.dirty:
-            effects = (*effects, *await self.news(expunges=not self.command.numbers))
-        return (*effects, self._ok(done), *after)
-
-    async def _streamed(self, effects: Effects, done: Done | None) -> AsyncIterator[bytes]:
-        """The same, where the answer is made while it is sent."""
-        try:
-            for effect in effects:
-                if isinstance(effect, Stream):
-                    async for chunk in effect.chunks:
-                        yield chunk
-                elif isinstance(effect, bytes):
-                    yield effect
-            for line in await self.news(expunges=not self.command.numbers):
-                yield line
-            yield self._ok(done)
-        except Refusal as refusal:
-            yield tagged(self.tag, b"NO", refusal.reply_text, response_code(refusal))
-
-    def _ok(self, done: Done | None) -> bytes:
-        word = self.command.word
-        if done is None or (done.code is None and done.text is None):
-            return b"%s OK %s completed\r\n" % (self.tag, word)
-        text = done.text if done.text is not None else word.decode("ascii") + " completed"
-        return tagged(self.tag, b"OK", text, done.code)
 
     async def news(self, *, expunges: bool) -> Sequence[bytes]:
         """What is new in the selected mailbox."""
         if self.selected is None or not self.selected.dirty:
             return ()
         return await self.selected.sync(self, expunges=expunges)
-
-    # --- refusals ---
-
-    def refuse(self, refusal: Refusal) -> Effects:
-        """The tagged NO or BAD, and the end of the connection if there were too many."""
-        self.drop_sinks()
-        if isinstance(refusal, AccountChanged):
-            return self._end(untagged(b"BYE", refusal.reply_text), "account changed")
-        bad = isinstance(refusal, BAD_REFUSALS)
-        reply = tagged(self.tag, b"BAD" if bad else b"NO", refusal.reply_text, response_code(refusal))
-        before_login = self.state is State.NOT_AUTHENTICATED
-        most = self.settings.errors_before_login if before_login else self.settings.errors
-        if bad or before_login:
-            self._errors += 1
-            if most and self._errors >= most:
-                return (reply, *self._end(untagged(b"BYE", "Too many errors"), "too many errors"))
-        return (reply,)
-
-    def _misframed(self, fault: Fault) -> Effects:
-        """A line that is none. It may have announced a literal, so what follows could be anything: the end."""
-        text = "The line is too long" if fault is Fault.TOO_LONG else "Lines end in CRLF and hold no NUL"
-        begun = self.parser.begun()
-        tag = _TAG.match(begun) if b" " in begun and self.expecting is None else None
-        said = b"" if tag is None else tagged(tag[0], b"BAD", text)
-        return (said, *self._end(untagged(b"BYE", text), fault.value))
-
-    def _end(self, reply: bytes, reason: str) -> Effects:
-        """The last words."""
-        self.leave()
-        return (reply, Close(reason))
-
-
-_NOT_NOW = {
-    State.NOT_AUTHENTICATED: "Please sign in first",
-    State.AUTHENTICATED: "No mailbox is selected, or you are signed in already",
-    State.SELECTED: "You are signed in already",
-}
