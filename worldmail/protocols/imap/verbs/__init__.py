@@ -6,10 +6,14 @@ from worldmail.protocols.imap.rows import Command
 from worldmail.protocols.imap.verbs.acl import DELETEACL, GETACL, LISTRIGHTS, MYRIGHTS, SETACL
 from worldmail.protocols.imap.verbs.authenticate import AUTHENTICATE
 from worldmail.protocols.imap.verbs.capability import CAPABILITY
+from worldmail.protocols.imap.verbs.close import CHECK, CLOSE, UNSELECT
 from worldmail.protocols.imap.verbs.compress import COMPRESS
+from worldmail.protocols.imap.verbs.copy import COPY, MOVE, UID_COPY, UID_MOVE
 from worldmail.protocols.imap.verbs.create import CREATE
 from worldmail.protocols.imap.verbs.delete import DELETE
 from worldmail.protocols.imap.verbs.enable import ENABLE
+from worldmail.protocols.imap.verbs.expunge import EXPUNGE, UID_EXPUNGE
+from worldmail.protocols.imap.verbs.fetch import FETCH, UID_FETCH
 from worldmail.protocols.imap.verbs.id import ID
 from worldmail.protocols.imap.verbs.idle import IDLE
 from worldmail.protocols.imap.verbs.list import LIST
@@ -21,8 +25,10 @@ from worldmail.protocols.imap.verbs.namespace import NAMESPACE
 from worldmail.protocols.imap.verbs.noop import NOOP
 from worldmail.protocols.imap.verbs.quota import GETQUOTA, GETQUOTAROOT
 from worldmail.protocols.imap.verbs.rename import RENAME
+from worldmail.protocols.imap.verbs.select import EXAMINE, SELECT
 from worldmail.protocols.imap.verbs.starttls import STARTTLS
 from worldmail.protocols.imap.verbs.status import STATUS
+from worldmail.protocols.imap.verbs.store import STORE, UID_STORE
 from worldmail.protocols.imap.verbs.subscribe import SUBSCRIBE, UNSUBSCRIBE
 from worldmail.protocols.imap.verbs.unauthenticate import UNAUTHENTICATE
 
@@ -56,4 +62,19 @@ ROWS: tuple[Command, ...] = (
     GETQUOTAROOT,
     GETMETADATA,
     SETMETADATA,
+    SELECT,
+    EXAMINE,
+    CLOSE,
+    UNSELECT,
+    CHECK,
+    FETCH,
+    UID_FETCH,
+    STORE,
+    UID_STORE,
+    COPY,
+    UID_COPY,
+    MOVE,
+    UID_MOVE,
+    EXPUNGE,
+    UID_EXPUNGE,
 )

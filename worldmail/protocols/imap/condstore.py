@@ -1,0 +1,23 @@
+"""What turns CONDSTORE on for a session (RFC 7162 §3.1): from then on flags are told with their MODSEQ."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from worldmail.protocols.imap.view.selected import Selected
+
+if TYPE_CHECKING:
+    from worldmail.protocols.imap.session import Session
+
+
+def enable_condstore(session: Session, selected: Selected | None = None) -> tuple[bytes, ...]:
+    """A CONDSTORE enabling command was given; what is told then, once, of the selected mailbox (RFC 7162 §3.1.2)."""
+    if "CONDSTORE" in session.enabled:
+        return ()
+    session.enable("CONDSTORE")
+    return () if selected is None else (highest_modseq(selected.view.modseq),)
+
+
+def highest_modseq(modseq: int) -> bytes:
+    """RFC 7162 §3.1.2.1."""
+    return b"* OK [HIGHESTMODSEQ %d] Highest\r\n" % modseq

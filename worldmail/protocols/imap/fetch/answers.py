@@ -1,0 +1,215 @@
+"""The answers to a FETCH, batch by batch."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from itertools import chain
+from typing import Any
+
+from attrs import define, field
+
+from worldmail.errors import Refusal, TemporaryFailure
+from worldmail.interfaces.derived import ISummaries
+from worldmail.interfaces.messages import Flag, FlagChange
+from worldmail.mail.numbers import ranges_of
+from worldmail.protocols.imap.fetch.batch import Batch, Need
+from worldmail.protocols.imap.fetch.large import large_answer
+from worldmail.protocols.imap.fetch.plan import Plan
+from worldmail.protocols.imap.fetch.text import Text
+from worldmail.protocols.imap.replies import No
+from worldmail.protocols.imap.view.selected import Selected
+from worldmail.protocols.imap.view.view import Slices
+from worldmail.wire.effects import Effects, Stream
+
+BATCH_OCTETS = 64 * 1024
+"""What a batch should come to."""
+
+MOST_MESSAGES = 1024
+FIRST_MESSAGES = 256
+FIRST_WITH_OCTETS = 16
+
+
+class Gone(No):
+    """Messages were expunged meanwhile, which the client was not told yet (RFC 9051 §7.1, RFC 2180 §4.1)."""
+
+    def __init__(self) -> None:
+        super().__init__("Some of the messages are gone", b"EXPUNGEISSUED")
+
+
+@define(eq=False)
+class Answers:
+    """Answers one FETCH.
+
+    Args:
+        slices: which messages; they are loaded.
+        lenient: messages that are gone are no error (RFC 9051 §6.4.9: of a UID command).
+    """
+
+    selected: Selected
+    summaries: ISummaries
+    plan: Plan
+    slices: Slices
+    lenient: bool
+    _missing: bool = field(default=False, init=False)
+    _unreadable: bool = field(default=False, init=False)
+
+    @property
+    def count(self) -> int:
+        """How many messages there are to answer for."""
+        return sum(end - start for start, end in self.slices)
+
+    async def effects(self) -> Effects:
+        """All of it at once where it is little, else as it is taken."""
+        if self.count > FIRST_MESSAGES or Need.OCTETS in self.plan.need:
+            return (Stream(self.chunks()),)
+        answer = b"".join([chunk async for chunk in self._all()])
+        refusal = self._refusal()
+        return (answer,) if refusal is None else (Stream(_then_refused(answer, refusal)),)
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """All of it, as it is taken.
+
+        Raises: a `Refusal` at the end, if not all could be answered.
+        """
+        async for chunk in self._all():
+            yield chunk
+        refusal = self._refusal()
+        if refusal is not None:
+            raise refusal
+
+    def _refusal(self) -> Refusal | None:
+        if self._unreadable:
+            return TemporaryFailure("Some of the messages cannot be read now")
+        return Gone() if self._missing and not self.lenient else None
+
+    async def _all(self) -> AsyncIterator[bytes]:
+        octets = Need.OCTETS in self.plan.need
+        most = max(1, FIRST_WITH_OCTETS // len(self.plan.items)) if octets else FIRST_MESSAGES
+        waiting = list(reversed(self.slices))
+        while waiting:
+            batch = await self._batch(_take(waiting, most))
+            sent = 0
+            async for chunk in self._answer(batch):
+                sent += len(chunk)
+                yield chunk
+            if sent:
+                most = max(1, min(MOST_MESSAGES, 4 * most, len(batch) * BATCH_OCTETS // sent))
+
+    async def _answer(self, batch: Batch) -> AsyncIterator[bytes]:
+        """One batch: what is at hand in one piece, large messages in between as they are read."""
+        if Need.OCTETS not in self.plan.need:
+            if len(batch):
+                yield self.plan.render(batch)
+            return
+        start = 0
+        for at, text in enumerate(batch.texts):
+            if text is None:
+                if at > start:
+                    yield self.plan.render(batch.part(start, at))
+                async for chunk in large_answer(self.plan, batch.part(at, at + 1), batch.sizes[at], self.selected):
+                    yield chunk
+                start = at + 1
+        if start < len(batch):
+            yield self.plan.render(batch.part(start, len(batch)))
+
+    # --- gathering ---
+
+    async def _batch(self, slices: Slices) -> Batch:
+        """These messages, as far as they are still there, with all that the plan needs."""
+        batch = self._known(slices)
+        if self.selected.view.pending:
+            batch = self._kept(batch, set(batch.uids) - self.selected.view.pending)
+        if self.plan.sees:
+            batch = await self._see(batch)
+        need = self.plan.need
+        if need and len(batch):
+            if Need.OCTETS in need:
+                batch = await self._with_octets(batch)
+            if Need.STORED in need:
+                batch = await self._with_stored(batch)
+        return batch
+
+    def _known(self, slices: Slices) -> Batch:
+        view = self.selected.view
+        if len(slices) == 1:
+            start, end = slices[0]
+            places: Sequence[int] = range(start, end)
+            columns: list[Sequence[int]] = [view.uids[start:end], view.states[start:end], view.modseqs[start:end]]
+        else:
+            places = list(chain.from_iterable(range(start, end) for start, end in slices))
+            columns = [_picked(column, places) for column in (view.uids, view.states, view.modseqs)]
+        uids, states, modseqs = columns
+        first = view.before + 1
+        numbers: Sequence[int] = uids
+        if not self.plan.uid_only:
+            numbers = [first + at for at in places]
+        return Batch(numbers, places, uids, states, modseqs, view.uid_ranges(slices), view.flag_states)
+
+    def _kept(self, batch: Batch, there: Any) -> Batch:
+        """Without the messages that are gone."""
+        if len(there) >= len(batch):
+            return batch
+        self._missing = True
+        return batch.only([at for at, uid in enumerate(batch.uids) if uid in there])
+
+    async def _with_octets(self, batch: Batch) -> Batch:
+        selected = self.selected
+        rows = await selected.messages.octets(selected.id, batch.ranges, limit=len(batch))
+        batch = self._kept(batch, {row[0] for row in rows} if len(rows) < len(batch) else rows)
+        batch.texts = [None if octets is None else Text(octets) for _, _, octets in rows]
+        batch.sizes = [size for _, size, _ in rows] if None in batch.texts else ()
+        return batch
+
+    async def _with_stored(self, batch: Batch) -> Batch:
+        selected = self.selected
+        rows = await selected.messages.stored(selected.id, batch.ranges, limit=len(batch))
+        batch = self._kept(batch, {row.uid for row in rows} if len(rows) < len(batch) else rows)
+        batch.stored = rows
+        if Need.SUMMARY in self.plan.need:
+            made = await self.summaries.summaries([row.content_id for row in rows])
+            batch.summaries = [made.get(row.content_id) for row in rows]
+            readable = [at for at, summary in enumerate(batch.summaries) if summary is not None]
+            if len(readable) < len(batch):
+                self._unreadable = True
+                batch = batch.only(readable)
+        elif Need.PREVIEW in self.plan.need:
+            batch.summaries = [self.summaries.kept(row.content_id) for row in rows]
+        return batch
+
+    async def _see(self, batch: Batch) -> Batch:
+        """Set \\Seen where it is not, before the octets go out (RFC 9051 §6.4.5)."""
+        flags = batch.flag_states.flags
+        unseen = [uid for uid, state in zip(batch.uids, batch.states, strict=True) if not flags[state] & Flag.SEEN]
+        if not unseen:
+            return batch
+        selected = self.selected
+        seen = Flag.SEEN.value
+        change = FlagChange(how="add", flags=seen, allowed=seen, keywords_allowed=False, reader=selected.reader)
+        done = await selected.messages.change_flags(selected.id, ranges_of(unseen), change)
+        selected.learn(done)
+        view = selected.view
+        batch.states, batch.modseqs = _picked(view.states, batch.places), _picked(view.modseqs, batch.places)
+        batch.changed = frozenset(unseen).intersection(row.uid for row in done.now)
+        return batch
+
+
+async def _then_refused(answer: bytes, refusal: Refusal) -> AsyncIterator[bytes]:
+    yield answer
+    raise refusal
+
+
+def _picked(column: Sequence[int], places: Iterable[int]) -> list[int]:
+    return list(map(column.__getitem__, places))
+
+
+def _take(waiting: list[tuple[int, int]], most: int) -> list[tuple[int, int]]:
+    """The next messages off a list of slices, whose last one comes first."""
+    taken: list[tuple[int, int]] = []
+    while waiting and most:
+        start, end = waiting.pop()
+        if end - start > most:
+            waiting.append((start + most, end))
+            end = start + most
+        taken.append((start, end))
+        most -= end - start
+    return taken

@@ -1,0 +1,101 @@
+"""Some messages of a view with what is needed to answer for them, each column in their order."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from attrs import define, frozen
+
+from worldmail.interfaces.derived import Summary
+from worldmail.interfaces.messages import Stored, Uids
+from worldmail.protocols.imap.view.states import FlagStates
+
+
+class Need(enum.Flag):
+    """What an item takes from the store, beside what a view knows."""
+
+    NOTHING = 0
+    STORED = 1
+    SUMMARY = 2
+    PREVIEW = 4  # those summaries that are in memory
+    OCTETS = 8
+
+
+@define(eq=False)
+class Batch:
+    """Messages by column; those that no item needs are empty.
+
+    Attributes:
+        numbers: sequence numbers (UIDs where only those may be told: RFC 9586).
+        places: where they are in the view.
+        ranges: UIDs that hold all of them and no other message.
+        texts: their octets; None for those that are not in the database.
+        sizes: how many those are, if there are any such.
+        changed: UIDs whose flags this very command has changed.
+    """
+
+    numbers: Sequence[int]
+    places: Sequence[int]
+    uids: Sequence[int]
+    states: Sequence[int]
+    modseqs: Sequence[int]
+    ranges: Uids
+    flag_states: FlagStates
+    stored: Sequence[Stored] = ()
+    summaries: Sequence[Summary | None] = ()
+    texts: Sequence[Any] = ()
+    sizes: Sequence[int] = ()
+    changed: frozenset[int] = frozenset()
+
+    def __len__(self) -> int:
+        return len(self.uids)
+
+    def only(self, rows: Sequence[int]) -> Batch:
+        """These of them."""
+        return self._with(lambda column: [column[row] for row in rows])
+
+    def part(self, start: int, end: int) -> Batch:
+        """Those from `start` to `end`."""
+        if start == 0 and end == len(self):
+            return self
+        return self._with(lambda column: column[start:end])
+
+    def _with(self, cut: Callable[[Sequence[Any]], Sequence[Any]]) -> Batch:
+        return Batch(
+            cut(self.numbers),
+            cut(self.places),
+            cut(self.uids),
+            cut(self.states),
+            cut(self.modseqs),
+            self.ranges,
+            self.flag_states,
+            cut(self.stored) if self.stored else (),
+            cut(self.summaries) if self.summaries else (),
+            cut(self.texts) if self.texts else (),
+            cut(self.sizes) if self.sizes else (),
+            self.changed,
+        )
+
+
+Columns = Callable[[Batch], Sequence[Sequence[Any]]]
+
+
+@frozen(eq=False)
+class Item:
+    """Something that FETCH gives of a message.
+
+    Args:
+        form: its format, such as b"UID %d".
+        columns: what goes into the format.
+        need: what it takes.
+        sees: sets \\Seen (RFC 9051 §6.4.5: BODY[...] and its kin without PEEK).
+        extent: of an item of octets, where a large message has them; None for all others.
+    """
+
+    form: bytes
+    columns: Columns
+    need: Need = Need.NOTHING
+    sees: bool = False
+    extent: Any = None

@@ -1,0 +1,96 @@
+"""The answer for one message whose octets are not in the database: sent while they are read, a chunk at a time.
+
+What lies in the message's own header, or begins or ends with it, is found in its beginning. For sections of its parts
+all of it is read once, to find them; it is not kept while the client takes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+
+from worldmail.errors import Refusal, WorldMailError
+from worldmail.mail.mime.fields import MAXIMUM_HEADER, header_end
+from worldmail.mail.transfer_encoding import says_binary
+from worldmail.protocols.imap.fetch.batch import Batch
+from worldmail.protocols.imap.fetch.extents import Piece, of_header, of_parts
+from worldmail.protocols.imap.fetch.plan import Plan
+from worldmail.protocols.imap.fetch.text import Text
+from worldmail.protocols.imap.view.selected import Selected
+
+PIECE = 64 * 1024
+
+Read = Callable[[int, int], AsyncIterator[bytes]]
+
+
+class TornAnswer(WorldMailError):
+    """The octets of a literal that was begun cannot be had: nothing but the end of the connection can tell that."""
+
+
+async def large_answer(plan: Plan, batch: Batch, size: int, selected: Selected) -> AsyncIterator[bytes]:
+    """The answer for the one message of a batch, which has so many octets."""
+    uid = batch.uids[0]
+
+    def read(start: int, end: int) -> AsyncIterator[bytes]:
+        chunks: AsyncIterator[bytes] = selected.messages.read(selected.id, uid, start, end - start)
+        return chunks
+
+    head = await _beginning(read, size)
+    body = header_end(head, 0, len(head))
+    if says_binary(head[:body]):
+        batch.texts = [Text(await _whole(read, size))]
+        yield plan.render(batch)
+        return
+    extents = [item.extent for item in plan.items if item.extent is not None]
+    if all(extent.of_message for extent in extents):
+        pieces = of_header(extents, head, body, size)
+    else:
+        pieces = of_parts(extents, await _whole(read, size))
+    del head
+    async for chunk in _rendered(plan, batch, pieces, read):
+        yield chunk
+
+
+async def _rendered(plan: Plan, batch: Batch, pieces: dict[bytes, Piece], read: Read) -> AsyncIterator[bytes]:
+    waiting = b"* %d %b (" % (batch.numbers[0], plan.word)
+    for at, item in enumerate(plan.items):
+        if at:
+            waiting += b" "
+        if item.extent is None:
+            waiting += item.form % tuple(column[0] for column in item.columns(batch))
+            continue
+        piece = pieces[item.extent.label]
+        waiting += piece.front
+        if piece.start < piece.end:
+            async for chunk in _read_out(piece, read):
+                yield waiting + chunk if waiting else chunk
+                waiting = b""
+    yield waiting + (plan.beside(batch)[0] if plan.sees else b"") + b")\r\n"
+
+
+async def _read_out(piece: Piece, read: Read) -> AsyncIterator[bytes]:
+    """The octets of a piece. Once the first of them are out there is no way back."""
+    begun = False
+    chunks = read(piece.start, piece.end)
+    try:
+        async for chunk in chunks if piece.code is None else piece.code(chunks):
+            for at in range(0, len(chunk), PIECE):
+                begun = True
+                yield chunk[at : at + PIECE]
+    except Refusal as refusal:
+        if begun:
+            raise TornAnswer(str(refusal)) from refusal
+        raise
+
+
+async def _beginning(read: Read, size: int) -> bytes:
+    """The header, and what came with it."""
+    head = b""
+    async for chunk in read(0, min(size, MAXIMUM_HEADER)):
+        head += chunk
+        if header_end(head, 0, len(head)) < len(head):
+            break
+    return head
+
+
+async def _whole(read: Read, size: int) -> bytes:
+    return b"".join([chunk async for chunk in read(0, size)])

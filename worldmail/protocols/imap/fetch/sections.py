@@ -1,0 +1,111 @@
+"""The items of a message's octets: BODY[...], BINARY[...], and their older names (RFC 9051 §6.4.5, RFC 3501 §6.4.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from attrs import frozen
+
+from worldmail.mail.mime.decoding import UnknownEncoding
+from worldmail.mail.mime.sections import Kind, Section
+from worldmail.protocols.imap.fetch.batch import Batch, Item, Need
+from worldmail.protocols.imap.replies import No
+
+Partial = tuple[int, int] | None
+"""The first octet and how many of them."""
+
+
+class UnknownTransferEncoding(No):
+    """RFC 3516 §4.3."""
+
+    def __init__(self) -> None:
+        super().__init__("A part has a transfer encoding that is not known here", b"UNKNOWN-CTE")
+
+
+@frozen
+class Extent:
+    """Which octets of a message an item gives; for messages that are sent while they are read.
+
+    Args:
+        label: what the item is called in the answer.
+        section: None for BINARY.
+        path: of BINARY the part.
+        size_only: BINARY.SIZE.
+    """
+
+    label: bytes
+    section: Section | None = None
+    path: tuple[int, ...] = ()
+    partial: Partial = None
+    size_only: bool = False
+
+    @property
+    def of_message(self) -> bool:
+        """It can be told without the message's parts."""
+        return not self.path if self.section is None else not self.section.path
+
+
+def body_item(label: bytes, section: Section, partial: Partial = None, *, sees: bool) -> Item:
+    """BODY[section]<partial>, whatever it is called."""
+    extent = Extent(label, section, section.path, partial)
+    name = label.replace(b"%", b"%%")
+    if section.kind is Kind.WHOLE and not section.path and partial is None:
+        return Item(name + b" {%d}\r\n%b", _whole, Need.OCTETS, sees, extent)
+
+    def columns(batch: Batch) -> Sequence[Sequence[Any]]:
+        given = []
+        for text in batch.texts:
+            found = text.found(section)
+            if found is None:
+                given.append(b"NIL")
+                continue
+            if partial is not None:
+                found = found.partial(*partial)
+            given.append(b"{%d}\r\n%b" % (found.size, found.octets(text.octets)))
+        return (given,)
+
+    return Item(name + b" %b", columns, Need.OCTETS, sees, extent)
+
+
+def _whole(batch: Batch) -> Sequence[Sequence[Any]]:
+    octets = [text.octets for text in batch.texts]
+    return list(map(len, octets)), octets
+
+
+def binary_item(label: bytes, path: tuple[int, ...], partial: Partial = None, *, sees: bool) -> Item:
+    """BINARY[path]<partial> (RFC 3516 §4.2)."""
+
+    def columns(batch: Batch) -> Sequence[Sequence[Any]]:
+        return ([_binary(part_of(text, path), partial) for text in batch.texts],)
+
+    return Item(label + b" %b", columns, Need.OCTETS, sees, Extent(label, None, path, partial))
+
+
+def binary_size_item(label: bytes, path: tuple[int, ...]) -> Item:
+    """BINARY.SIZE[path] (RFC 3516 §4.2); 0 where there is no such part."""
+
+    def columns(batch: Batch) -> Sequence[Sequence[Any]]:
+        return ([len(part_of(text, path) or b"") for text in batch.texts],)
+
+    return Item(label + b" %d", columns, Need.OCTETS, False, Extent(label, None, path, size_only=True))
+
+
+def part_of(text: Any, path: tuple[int, ...]) -> bytes | None:
+    """A part without its transfer encoding.
+
+    Raises: `UnknownTransferEncoding`.
+    """
+    try:
+        part: bytes | None = text.binary(path)
+    except UnknownEncoding:
+        raise UnknownTransferEncoding from None
+    return part
+
+
+def _binary(octets: bytes | None, partial: Partial) -> bytes:
+    if octets is None:
+        return b"NIL"
+    if partial is not None:
+        octets = octets[partial[0] : partial[0] + partial[1]]
+    return b"%b{%d}\r\n%b" % (b"~" if b"\0" in octets else b"", len(octets), octets)

@@ -1,0 +1,134 @@
+"""FETCH and UID FETCH: what there is of messages (RFC 9051 §6.4.5, §6.4.9)."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from attrs import define
+
+from worldmail.mail import numbers as sets
+from worldmail.mail.numbers import Numbers
+from worldmail.protocols.imap import partials
+from worldmail.protocols.imap.condstore import enable_condstore
+from worldmail.protocols.imap.fetch.answers import Answers
+from worldmail.protocols.imap.fetch.batch import Item
+from worldmail.protocols.imap.fetch.items import MODSEQ
+from worldmail.protocols.imap.fetch.parse import read_items
+from worldmail.protocols.imap.fetch.plan import Plan, make_plan
+from worldmail.protocols.imap.grammar.reader import Reader
+from worldmail.protocols.imap.replies import BadCommand
+from worldmail.protocols.imap.rows import SELECTED, Command
+from worldmail.protocols.imap.session import Session
+from worldmail.protocols.imap.targets import selected_of, targets
+from worldmail.protocols.imap.view.selected import Selected
+from worldmail.protocols.imap.view.untagged import style_of
+from worldmail.wire.effects import Effects
+
+
+@define
+class Asked:
+    """The arguments.
+
+    Args:
+        changed_since: only messages with a higher MODSEQ (RFC 7162 §3.1.4.1).
+        vanished: and those that were expunged since (RFC 7162 §3.2.6).
+        partial: only so many of them (RFC 9394 §3.2).
+    """
+
+    numbers: Numbers
+    items: list[Item]
+    uid: bool
+    changed_since: int | None = None
+    vanished: bool = False
+    partial: partials.Range | None = None
+
+
+def parse(reader: Reader, *, uid: bool) -> Asked:
+    """SP sequence-set SP items [SP fetch-modifiers]"""
+    reader.space()
+    numbers = reader.numbers()
+    reader.space()
+    asked = Asked(numbers, read_items(reader), uid)
+    if reader.take(b" ") and not reader.at_end():
+        _read_modifiers(reader, asked)
+    reader.end()
+    if asked.vanished and (asked.changed_since is None or not uid):
+        raise BadCommand("VANISHED goes with UID FETCH and CHANGEDSINCE")  # RFC 7162 §3.2.6
+    return asked
+
+
+def _read_modifiers(reader: Reader, asked: Asked) -> None:
+    def read() -> bytes:
+        name = reader.word()
+        if name == b"CHANGEDSINCE":
+            reader.space()
+            asked.changed_since = reader.number64()
+        elif name == b"VANISHED":
+            asked.vanished = True
+        elif name == b"PARTIAL" and asked.uid:
+            reader.space()
+            asked.partial = partials.read(reader)
+        else:
+            raise BadCommand("There is no such modifier")
+        return name
+
+    names = reader.parenthesised(read)
+    if len(set(names)) < max(1, len(names)):
+        raise BadCommand("Each modifier may stand once")
+
+
+async def run(session: Session, asked: Asked) -> Effects:
+    """Answers at once, or as a stream if there are many."""
+    if asked.vanished and "QRESYNC" not in session.enabled:
+        raise BadCommand("QRESYNC has to be enabled first")  # RFC 7162 §3.2.6
+    selected = selected_of(session)
+    before = tuple(await session.news(expunges=False))
+    if asked.changed_since is not None or MODSEQ in asked.items:
+        before += enable_condstore(session, selected)
+    slices = await targets(session, asked.numbers, uid=asked.uid)
+    if asked.partial is not None:
+        slices = partials.cut(slices, asked.partial)
+    if asked.changed_since is not None:
+        if asked.vanished:
+            before += await _vanished(selected, asked)
+        slices = selected.view.newer(slices, asked.changed_since)
+    if not slices:
+        return before
+    answers = Answers(selected, session.world.summaries, _plan(session, selected, asked), slices, asked.uid)
+    return (*before, *await answers.effects())
+
+
+def _plan(session: Session, selected: Selected, asked: Asked) -> Plan:
+    return make_plan(
+        asked.items,
+        style_of(session.enabled),
+        uid=asked.uid,
+        modseq=asked.changed_since is not None,
+        sees=selected.may("s"),
+    )
+
+
+async def _vanished(selected: Selected, asked: Asked) -> tuple[bytes, ...]:
+    """Those of the UIDs that went after that MODSEQ, before any FETCH (RFC 7162 §3.2.6)."""
+    assert asked.changed_since is not None
+    uids = asked.numbers.clipped(selected.view.uidnext - 1)
+    gone = await selected.messages.vanished(selected.id, modseq=asked.changed_since, uids=uids)
+    told = sets.without(gone, sets.ranges_of(sorted(selected.view.pending)))
+    return (b"* VANISHED (EARLIER) %b\r\n" % sets.render(told),) if told else ()
+
+
+FETCH = Command(
+    word=b"FETCH",
+    states=SELECTED,
+    parse=partial(parse, uid=False),
+    run=run,
+    numbers=True,
+    rfc="RFC 9051 §6.4.5",
+)
+UID_FETCH = Command(
+    word=b"UID FETCH",
+    states=SELECTED,
+    parse=partial(parse, uid=True),
+    run=run,
+    rfc="RFC 9051 §6.4.9",
+)

@@ -1,0 +1,88 @@
+"""SELECT and EXAMINE: work with the messages of a mailbox (RFC 9051 §6.3.2, §6.3.3)."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from attrs import define
+
+from worldmail.protocols.imap import qresync
+from worldmail.protocols.imap.access import existing
+from worldmail.protocols.imap.condstore import enable_condstore
+from worldmail.protocols.imap.grammar.reader import Reader
+from worldmail.protocols.imap.replies import BadCommand, untagged
+from worldmail.protocols.imap.rows import SIGNED_IN, Command, Done
+from worldmail.protocols.imap.session import Session
+from worldmail.protocols.imap.targets import selected_of
+from worldmail.protocols.imap.view.opening import open_view, opening_lines
+
+CHANGING = "steiw"
+"""Rights of which one at least makes a mailbox more than read-only (RFC 4314 §5.2)."""
+
+
+@define
+class Asked:
+    """The arguments."""
+
+    name: str
+    examine: bool
+    condstore: bool = False
+    qresync: qresync.Known | None = None
+
+
+def parse(reader: Reader, *, examine: bool) -> Asked:
+    """SP mailbox [SP "(" select-param *(SP select-param) ")"]"""
+    reader.space()
+    asked = Asked(reader.mailbox(), examine)
+    if reader.take(b" ") and not reader.at_end():
+
+        def read() -> None:
+            name = reader.word()
+            if name == b"CONDSTORE":  # RFC 7162 §3.1.8
+                asked.condstore = True
+            elif name == b"QRESYNC" and asked.qresync is None:
+                reader.space()
+                asked.qresync = qresync.read(reader)
+            else:
+                raise BadCommand("There is no such parameter")
+
+        reader.parenthesised(read)
+    reader.end()
+    return asked
+
+
+async def run(session: Session, asked: Asked) -> Done:
+    """Another mailbox is selected, or, if it cannot be, none (RFC 9051 §6.3.2)."""
+    if asked.qresync is not None and "QRESYNC" not in session.enabled:
+        raise BadCommand("QRESYNC has to be enabled first")  # RFC 7162 §3.2.5
+    before: tuple[bytes, ...] = ()
+    if session.selected is not None:
+        await leave(session)
+        before = (untagged(b"OK", "The mailbox is not selected any more", b"CLOSED"),)  # RFC 9051 §7.1
+    if asked.condstore or asked.qresync is not None:
+        enable_condstore(session)
+    folder = await existing(session, asked.name, any_of="r")
+    read_only = asked.examine or not any(right in folder.rights for right in CHANGING)
+    selected = await open_view(session, folder, read_only=read_only)
+    try:
+        lines = await opening_lines(session, selected, asked.name)
+        if asked.qresync is not None:
+            lines += await qresync.resynchronised(session, selected, asked.qresync)
+    except BaseException:
+        selected.release()
+        raise
+    session.select(selected)
+    code = b"READ-ONLY" if selected.read_only else b"READ-WRITE"
+    text = "Examined" if asked.examine else "Selected"
+    return Done(effects=(*before, b"".join(lines)), code=code, text=text)
+
+
+async def leave(session: Session) -> None:
+    """The selected mailbox is selected no more."""
+    selected = selected_of(session)
+    session.select(None)
+    await selected.leave()
+
+
+SELECT = Command(word=b"SELECT", states=SIGNED_IN, parse=partial(parse, examine=False), run=run, rfc="RFC 9051 §6.3.2")
+EXAMINE = Command(word=b"EXAMINE", states=SIGNED_IN, parse=partial(parse, examine=True), run=run, rfc="RFC 9051 §6.3.3")

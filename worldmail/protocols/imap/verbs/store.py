@@ -1,0 +1,148 @@
+"""STORE and UID STORE: change flags (RFC 9051 §6.4.6, RFC 7162 §3.1.3)."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Literal
+
+from attrs import define
+
+from worldmail.errors import NoRight
+from worldmail.interfaces.messages import Flag, FlagChange, FlagsChanged
+from worldmail.mail.numbers import Numbers, ranges_of, render
+from worldmail.protocols.imap.condstore import enable_condstore
+from worldmail.protocols.imap.fetch.answers import Gone
+from worldmail.protocols.imap.grammar.flags import Flags
+from worldmail.protocols.imap.grammar.reader import Reader
+from worldmail.protocols.imap.replies import BadCommand
+from worldmail.protocols.imap.rows import SELECTED, Command, Done
+from worldmail.protocols.imap.session import Session
+from worldmail.protocols.imap.targets import selected_of, targets
+from worldmail.protocols.imap.view import untagged
+from worldmail.protocols.imap.view.selected import Selected
+from worldmail.protocols.imap.view.untagged import style_of
+from worldmail.protocols.imap.view.view import Slices, View
+from worldmail.wire.effects import Effects
+
+_HOW: dict[bytes, Literal["add", "remove", "replace"]] = {b"+": "add", b"-": "remove", b"": "replace"}
+
+RIGHTS = (("s", Flag.SEEN), ("t", Flag.DELETED), ("w", Flag.ANSWERED | Flag.FLAGGED | Flag.DRAFT))
+"""What each right lets change (RFC 4314 §4); keywords take w too."""
+
+ALL_FLAGS = sum(Flag)
+
+
+@define
+class Asked:
+    """The arguments."""
+
+    numbers: Numbers
+    how: Literal["add", "remove", "replace"]
+    flags: Flags
+    silent: bool
+    uid: bool
+    unchanged_since: int | None = None
+
+
+def parse(reader: Reader, *, uid: bool) -> Asked:
+    """SP sequence-set [SP store-modifiers] SP store-att-flags"""
+    reader.space()
+    numbers = reader.numbers()
+    reader.space()
+    unchanged_since = None
+    if reader.peek() == b"(":
+        unchanged_since = _read_modifiers(reader)
+        reader.space()
+    sign = b"+" if reader.take(b"+") else b"-" if reader.take(b"-") else b""
+    name, _, silent = reader.word().partition(b".")
+    if name != b"FLAGS" or silent not in (b"", b"SILENT"):
+        raise BadCommand("FLAGS is expected")
+    reader.space()
+    flags = reader.flags_of_store()
+    reader.end()
+    return Asked(numbers, _HOW[sign], flags, bool(silent), uid, unchanged_since)
+
+
+def _read_modifiers(reader: Reader) -> int:
+    def read() -> int:
+        if reader.word() != b"UNCHANGEDSINCE":
+            raise BadCommand("There is no such modifier")
+        reader.space()
+        return reader.number64()
+
+    values = reader.parenthesised(read)
+    if len(values) != 1:
+        raise BadCommand("Each modifier may stand once")
+    return values[0]
+
+
+async def run(session: Session, asked: Asked) -> Effects | Done:
+    """Change them in one unit; tell what is otherwise now."""
+    selected = selected_of(session)
+    before = tuple(await session.news(expunges=False))
+    if asked.unchanged_since is not None:
+        before += enable_condstore(session, selected)
+    slices = await targets(session, asked.numbers, uid=asked.uid)
+    change = allowed_change(selected, asked)
+    if not slices:
+        return before
+    view = selected.view
+    # What others changed at the same moment is told too, whatever the client says it knows (RFC 9051 §6.4.6).
+    known = view.modseq
+    done = await selected.messages.change_flags(selected.id, view.uid_ranges(slices), change)
+    selected.learn(done)
+    silent = asked.silent and done.previous == known and change.allowed == ALL_FLAGS and change.keywords_allowed
+    places = _places(view, slices, done)
+    style = style_of(session.enabled)
+    told = b"".join(untagged.modseqs(view, places, style) if silent else untagged.flags(view, places, style))
+    effects = (*before, told)
+    if done.modified:
+        return Done(effects=effects, code=b"MODIFIED " + _modified(selected, done, asked), text="Some were changed")
+    if not asked.uid and len(places) < sum(end - start for start, end in slices):
+        raise Gone
+    return effects
+
+
+def _places(view: View, slices: Slices, done: FlagsChanged) -> list[int]:
+    """Where the messages are that were there and fulfilled UNCHANGEDSINCE."""
+    places = [at for start, end in slices for at in range(start, end)]
+    return places if len(places) == len(done.now) else view.places(row.uid for row in done.now)
+
+
+def _modified(selected: Selected, done: FlagsChanged, asked: Asked) -> bytes:
+    """The messages that failed UNCHANGEDSINCE, as the client named them (RFC 7162 §3.1.3)."""
+    if asked.uid:
+        return render(ranges_of(done.modified))
+    first = selected.view.before + 1
+    return render(ranges_of(first + at for at in selected.view.places(done.modified)))
+
+
+def allowed_change(selected: Selected, asked: Asked) -> FlagChange:
+    """What of it the account may do (RFC 4314 §4).
+
+    Raises: `NoRight` if it may change none of the flags that it names. Flags that it may not change are left alone.
+    """
+    allowed = 0
+    for right, flags in RIGHTS:
+        if selected.may(right):
+            allowed |= flags
+    keywords = selected.may("w")
+    wanted = bool(asked.flags.system & allowed) or (keywords and bool(asked.flags.keywords))
+    nothing_named = not asked.flags.system and not asked.flags.keywords
+    if not (wanted or ((nothing_named or asked.how == "replace") and (allowed or keywords))):
+        raise NoRight("The mailbox is selected read-only" if selected.read_only else None)
+    return FlagChange(
+        how=asked.how,
+        flags=asked.flags.system,
+        keywords=asked.flags.keywords,
+        unchanged_since=asked.unchanged_since,
+        allowed=int(allowed),
+        keywords_allowed=keywords,
+        reader=selected.reader,
+    )
+
+
+STORE = Command(
+    word=b"STORE", states=SELECTED, parse=partial(parse, uid=False), run=run, numbers=True, rfc="RFC 9051 §6.4.6"
+)
+UID_STORE = Command(word=b"UID STORE", states=SELECTED, parse=partial(parse, uid=True), run=run, rfc="RFC 9051 §6.4.9")

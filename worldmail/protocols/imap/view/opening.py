@@ -1,0 +1,89 @@
+"""A mailbox is selected: its view, and what SELECT tells of it (RFC 9051 §6.3.2)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from worldmail.interfaces.folders import Folder
+from worldmail.protocols.imap.replies import untagged
+from worldmail.protocols.imap.view.selected import Selected
+from worldmail.protocols.imap.view.untagged import exists, recent
+from worldmail.protocols.imap.view.view import View
+
+if TYPE_CHECKING:
+    from worldmail.protocols.imap.session import Session
+
+MOST_RECENT = 10_000
+"""Messages that are \\Recent; of more that came since, the last ones."""
+
+FLAGS = b"\\Answered \\Flagged \\Deleted \\Seen \\Draft"
+
+
+async def open_view(session: Session, folder: Folder, *, read_only: bool) -> Selected:
+    """The mailbox as it was a moment ago, and from now on a watch over its changes."""
+    world = session.world
+    reader = folder.reader(session.user.id)
+    view = View(total=folder.messages, uidnext=folder.uidnext, modseq=folder.highestmodseq)
+    selected = Selected(folder=folder, read_only=read_only, reader=reader, messages=world.messages, view=view)
+
+    def changed(notice: object) -> None:
+        selected.touch()
+        session.wake()
+
+    selected.forget = world.changes.subscribe("mailbox", changed, folder.id)
+    try:
+        if "IMAP4REV2" not in session.enabled:
+            await _open_recent(selected)
+    except BaseException:
+        selected.release()
+        raise
+    # What came between the look at the mailbox and the watch is told at the end of the command.
+    view.dirty = True
+    return selected
+
+
+async def _open_recent(selected: Selected) -> None:
+    """Which messages are \\Recent (RFC 3501 §2.3.2): those of which no session was told. EXAMINE leaves them so."""
+    folder, view = selected.folder, selected.view
+    if folder.recent >= folder.uidnext:
+        view.first_recent = folder.uidnext
+        return
+    first = folder.recent if selected.read_only else await selected.messages.take_recent(selected.id)
+    view.first_recent = min(max(first, folder.recent), folder.uidnext)
+    await selected.load_recent(MOST_RECENT)
+
+
+async def opening_lines(session: Session, selected: Selected, name: str) -> list[bytes]:
+    """The untagged responses of SELECT, in the order in which RFC 9051 shows them."""
+    view, folder = selected.view, selected.folder
+    rev1 = "IMAP4REV2" not in session.enabled
+    lines = [exists(view.total)]
+    if rev1:
+        lines.append(recent(view))
+        if folder.unseen and (first := await selected.messages.first_unseen(selected.id, reader=selected.reader)):
+            lines.append(untagged(b"OK", "First message without \\Seen", b"UNSEEN %d" % first[0]))
+    lines += [
+        untagged(b"OK", "UIDs are valid", b"UIDVALIDITY %d" % folder.uidvalidity),
+        untagged(b"OK", "Next UID", b"UIDNEXT %d" % view.uidnext),
+        b"* FLAGS (%b)\r\n" % FLAGS,
+        untagged(b"OK", "Flags that are kept", b"PERMANENTFLAGS (%b)" % permanent_flags(selected)),
+        untagged(b"OK", "Highest", b"HIGHESTMODSEQ %d" % view.modseq),
+        untagged(b"OK", "Identity of the mailbox", b"MAILBOXID (F%d)" % folder.id),
+    ]
+    if not rev1:
+        lines.append(b'* LIST () "/" %b\r\n' % session.wire_name(name))
+    return lines
+
+
+def permanent_flags(selected: Selected) -> bytes:
+    """What the account may change here (RFC 9051 §7.1, RFC 4314 §5.1.1)."""
+    names = []
+    if selected.may("w"):
+        names += [b"\\Answered", b"\\Flagged", b"\\Draft"]
+    if selected.may("t"):
+        names.append(b"\\Deleted")
+    if selected.may("s"):
+        names.append(b"\\Seen")
+    if selected.may("w"):
+        names.append(b"\\*")
+    return b" ".join(names)

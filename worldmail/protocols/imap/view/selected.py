@@ -1,0 +1,207 @@
+"""The mailbox that a session has selected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from attrs import define, evolve, field
+
+from worldmail.interfaces.folders import Folder
+from worldmail.interfaces.messages import Changed, FlagsChanged, IMessages, Uids
+from worldmail.protocols.imap.replies import AccountChanged
+from worldmail.protocols.imap.view import untagged
+from worldmail.protocols.imap.view.untagged import Style, style_of
+from worldmail.protocols.imap.view.view import View
+
+if TYPE_CHECKING:
+    from worldmail.protocols.imap.session import Session
+
+
+class MailboxLost(AccountChanged):
+    """The selected mailbox is gone, or cannot be told of truly any more: the session ends with BYE (RFC 2180 §3.1)."""
+
+    text = "The selected mailbox is gone"
+
+
+@define(kw_only=True, eq=False)
+class Selected:
+    """A mailbox under SELECT or EXAMINE.
+
+    Args:
+        folder: as it was when it was selected; `rights` as they were last looked at.
+        read_only: nothing may be changed.
+        reader: as `Folder.reader` says.
+        messages: the store.
+        view: what the client was told.
+        forget: ends the watch over the mailbox's changes.
+
+    Attributes:
+        told_recent: messages that arrived were told as \\Recent.
+    """
+
+    folder: Folder
+    read_only: bool
+    reader: int | None
+    messages: IMessages
+    view: View
+    forget: Callable[[], None] = field(default=lambda: None)
+    told_recent: bool = field(default=False, init=False)
+
+    @property
+    def id(self) -> int:
+        """The mailbox's id."""
+        return self.folder.id
+
+    @property
+    def dirty(self) -> bool:
+        """There may be something to tell."""
+        return self.view.dirty or bool(self.view.pending)
+
+    def touch(self) -> None:
+        """Something may have changed."""
+        self.view.dirty = True
+
+    def may(self, right: str) -> bool:
+        """Does the account have this right here, and may it use it (RFC 4314 §2.1)?"""
+        return not self.read_only and right in self.folder.rights
+
+    def release(self) -> None:
+        """It is not selected any more."""
+        self.forget()
+        self.forget = _nothing
+
+    async def leave(self) -> None:
+        """The client leaves it: the messages of which it was told are \\Recent in no other session."""
+        if self.told_recent and not self.read_only:
+            await self.messages.take_recent(self.id)
+
+    # --- loading ---
+
+    async def load_last(self, count: int) -> None:
+        """Have the last `count` messages loaded."""
+        missing = count - len(self.view.uids)
+        if missing > 0:
+            await self._load(count=missing, first_uid=1)
+
+    async def load_from(self, uid: int) -> None:
+        """Have all messages from this UID on loaded."""
+        if uid < self.view.first_uid and self.view.before:
+            await self._load(count=None, first_uid=uid)
+
+    async def load_numbers(self, numbers: Uids) -> None:
+        """Have the messages with these sequence numbers loaded, the lowest first in the set."""
+        if numbers:
+            await self.load_last(self.view.total - numbers[0][0] + 1)
+
+    async def load_uids(self, uids: Uids) -> None:
+        """Have the messages with these UIDs loaded, the lowest first in the set."""
+        if uids:
+            await self.load_from(uids[0][0])
+
+    async def load_recent(self, most: int) -> None:
+        """Have the messages loaded that are \\Recent; no more of them are than so many."""
+        view = self.view
+        if view.first_recent < view.uidnext:
+            await self._load(count=most, first_uid=view.first_recent)
+            if len(view.uids) >= most:
+                view.first_recent = view.uids[0]
+
+    async def _load(self, *, count: int | None, first_uid: int) -> None:
+        view = self.view
+        below = view.first_uid
+        rows = await self.messages.tail(self.id, below=below, count=count, first_uid=first_uid, reader=self.reader)
+        # What was removed since was in the view: looked at after the rows, so that nothing slips between.
+        changed = await self._changed()
+        start = first_uid if count is None or len(rows) < count else rows[0].uid
+        gone = {uid for uid in (*view.pending, *changed.expunged) if start <= uid < below}
+        view.prepend(rows, gone)
+        if view.before < 0 or (start == 1 and view.before):
+            raise MailboxLost
+        if changed.highestmodseq != view.modseq:
+            view.dirty = True
+
+    async def _changed(self) -> Changed:
+        view = self.view
+        changed = await self.messages.changes(self.id, since=view.modseq, uidnext=view.uidnext, reader=self.reader)
+        if changed is None:
+            raise MailboxLost
+        return changed
+
+    # --- telling ---
+
+    async def sync(self, session: Session, *, expunges: bool) -> Sequence[bytes]:
+        """What happened since the client was told last, as untagged data; what was expunged only if that may be.
+
+        Raises: `MailboxLost`.
+        """
+        if self.reader is not None and self.view.dirty:
+            await self._look_at_rights(session)
+        return await self.pull(style_of(session.enabled), expunges=expunges)
+
+    async def _look_at_rights(self, session: Session) -> None:
+        """They may have been changed (RFC 4314 §3): what is true now counts from now on."""
+        folder = await session.world.folders.by_id(session.user, self.id)
+        if folder is None or "r" not in folder.rights:
+            raise MailboxLost
+        self.folder = evolve(self.folder, rights=folder.rights)
+
+    async def pull(self, style: Style, *, expunges: bool) -> list[bytes]:
+        """As `sync`, told in this style."""
+        view = self.view
+        changed = None
+        if view.dirty:
+            changed = await self._changed()
+            view.dirty = False
+            view.pending.update(uid for uid in changed.expunged if uid < view.uidnext)
+            view.modseq = changed.highestmodseq
+        lines = await self._tell_expunged(style) if expunges and view.pending else []
+        if changed is not None:
+            lines += self._tell_arrived(changed, style)
+            lines += await self._tell_flags(changed, style)
+        return lines
+
+    async def _tell_expunged(self, style: Style) -> list[bytes]:
+        view = self.view
+        gone = sorted(view.pending)
+        if not style.vanished:
+            await self.load_from(gone[0])
+        lines = untagged.expunged(view, gone, style)
+        view.remove(gone)
+        view.pending.clear()
+        return lines
+
+    def _tell_arrived(self, changed: Changed, style: Style) -> list[bytes]:
+        view = self.view
+        lines = []
+        if changed.arrived:
+            view.append(changed.arrived)
+            lines.append(untagged.exists(view.total))
+            if style.recent:
+                self.told_recent = True
+                lines.append(untagged.recent(view))
+        view.uidnext = changed.uidnext
+        if view.total - len(view.pending) != changed.messages:
+            raise MailboxLost
+        return lines
+
+    async def _tell_flags(self, changed: Changed, style: Style) -> list[bytes]:
+        rows = changed.changed
+        if not rows:
+            return []
+        view = self.view
+        await self.load_from(rows[0].uid)
+        return untagged.flags(view, view.take(rows, newer=style.modseq), style)
+
+    def learn(self, done: FlagsChanged) -> list[int]:
+        """Take over what this session changed itself; the places of messages that are otherwise now."""
+        view = self.view
+        if done.previous == view.modseq:
+            view.modseq = done.modseq  # nobody else changed anything since
+        else:
+            view.dirty = True
+        return view.take(done.now)
+
+
+def _nothing() -> None:
+    pass

@@ -1,0 +1,95 @@
+"""Untagged data that tells of changes of the selected mailbox (RFC 9051 §7.4, §7.5; RFC 7162 §3.2.10; RFC 9586 §3)."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Collection, Iterable, Sequence
+
+from attrs import frozen
+
+from worldmail.mail.numbers import ranges_of, render
+from worldmail.protocols.imap.view.view import View
+
+
+@frozen
+class Style:
+    """How a client wants to be told.
+
+    Args:
+        modseq: FETCH responses carry MODSEQ (RFC 7162 §3.1: after any CONDSTORE enabling command).
+        vanished: VANISHED instead of EXPUNGE (RFC 7162 §3.2.10.1).
+        uid_only: no sequence numbers (RFC 9586).
+        recent: \\Recent is told (RFC 3501; not in IMAP4rev2).
+    """
+
+    modseq: bool = False
+    vanished: bool = False
+    uid_only: bool = False
+    recent: bool = True
+
+
+def style_of(enabled: Collection[str]) -> Style:
+    """What follows from what was enabled (RFC 5161)."""
+    return Style(
+        modseq="CONDSTORE" in enabled or "QRESYNC" in enabled,
+        vanished="QRESYNC" in enabled or "UIDONLY" in enabled,
+        uid_only="UIDONLY" in enabled,
+        recent="IMAP4REV2" not in enabled,
+    )
+
+
+def exists(total: int) -> bytes:
+    """EXISTS (RFC 9051 §7.4.1)."""
+    return b"* %d EXISTS\r\n" % total
+
+
+def recent(view: View) -> bytes:
+    """RECENT (RFC 3501 §7.3.2)."""
+    return b"* %d RECENT\r\n" % recent_count(view)
+
+
+def recent_count(view: View) -> int:
+    """How many messages are \\Recent; from that UID on all are loaded."""
+    if view.first_recent >= view.uidnext:
+        return 0
+    return len(view.uids) - bisect_left(view.uids, view.first_recent)
+
+
+def expunged(view: View, gone: Sequence[int], style: Style) -> list[bytes]:
+    """EXPUNGE responses, or one VANISHED, for UIDs (ascending) that are to be taken out of the view next.
+
+    From the highest number to the lowest, so that none moves another.
+    """
+    if style.vanished:
+        return [b"* VANISHED %b\r\n" % render(ranges_of(gone))]
+    first = view.before + 1
+    return [b"* %d EXPUNGE\r\n" % (first + at) for at in reversed(view.places(gone))]
+
+
+def flags(view: View, places: Iterable[int], style: Style) -> list[bytes]:
+    """FETCH responses with the flags of these messages.
+
+    They have the UID, as RFC 9051 §7.5.2 wants it wherever it is known which message is meant.
+    """
+    rendered, states, uids, modseqs = view.flag_states.rendered, view.states, view.uids, view.modseqs
+    first = view.before + 1
+    if style.uid_only:
+        if style.modseq:
+            line = b"* %d UIDFETCH (MODSEQ (%d) FLAGS (%b))\r\n"
+            return [line % (uids[at], modseqs[at], rendered[states[at]]) for at in places]
+        return [b"* %d UIDFETCH (FLAGS (%b))\r\n" % (uids[at], rendered[states[at]]) for at in places]
+    if style.modseq:
+        line = b"* %d FETCH (UID %d MODSEQ (%d) FLAGS (%b))\r\n"
+        return [line % (first + at, uids[at], modseqs[at], rendered[states[at]]) for at in places]
+    line = b"* %d FETCH (UID %d FLAGS (%b))\r\n"
+    return [line % (first + at, uids[at], rendered[states[at]]) for at in places]
+
+
+def modseqs(view: View, places: Iterable[int], style: Style) -> list[bytes]:
+    """FETCH responses with the MODSEQ alone, for a client that knows the flags (RFC 7162 §3.1.3); none without it."""
+    if not style.modseq:
+        return []
+    uids, found, first = view.uids, view.modseqs, view.before + 1
+    if style.uid_only:
+        return [b"* %d UIDFETCH (MODSEQ (%d))\r\n" % (uids[at], found[at]) for at in places]
+    return [b"* %d FETCH (UID %d MODSEQ (%d))\r\n" % (first + at, uids[at], found[at]) for at in places]
