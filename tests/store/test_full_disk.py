@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from twisted.internet import reactor
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
 from worldmail.config.sections import StoreSettings
@@ -65,6 +66,7 @@ class TestFullDisk(TestCase):
             ReactorClock(reactor=reactor),
             reactor,
         )
+        self.addCleanup(lambda derived: Deferred.fromCoroutine(derived.stop()), self.store.derived)
 
     def fill(self) -> None:
         """Leave nothing to anyone."""

@@ -61,6 +61,6 @@ def test_content_of_a_removed_mailbox_is_collected_unless_another_mailbox_has_it
             )
     remove_mailbox(cursor, first, 99)
     assert cursor.all("SELECT content_id, since FROM orphan ORDER BY 1") == [(1, 99), (2, 99), (3, 99)]
-    assert remove_orphans(cursor, 100) == (3, [], 2)
+    assert remove_orphans(cursor, 100) == (3, [], [1, 2])
     assert cursor.all("SELECT id FROM content ORDER BY id") == [(3,), (4,)]
     assert cursor.all("SELECT * FROM orphan") == []

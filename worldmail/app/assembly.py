@@ -143,6 +143,8 @@ def _world(parts: StoreParts, tls: Tls, limits: Limits) -> World:
         policy=policy_chain(asked),
         mailboxes=parts.mailboxes,
         messages=parts.store.messages,
+        summaries=parts.store.derived.summaries,
+        search=parts.store.derived.search,
         folders=parts.store.folders,
         acceptance=parts.store.acceptance,
         trace=parts.store.trace,

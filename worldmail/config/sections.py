@@ -164,6 +164,13 @@ class StoreSettings:
         """Space set aside in a file and given up when the disk is full to the last octet, so that mail can
         still be deleted. 0 sets none aside.""",
     )
+    summary_cache: Octets = setting(
+        octets("32MiB"),
+        """Memory for envelopes and structures of messages, as IMAP clients ask for them. What is not there is read
+        from derived.sqlite, or made of the message.""",
+        minimum=0,
+        maximum=16 << 30,
+    )
     trace_kept: Duration = setting(
         duration("90d"), "How long the record of what happened to a message is kept (`worldmail trace`).", minimum=0
     )

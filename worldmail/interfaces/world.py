@@ -10,6 +10,7 @@ from zope.interface import Interface
 
 from worldmail.interfaces.auth import IAuthentication
 from worldmail.interfaces.database import IChanges, IDatabase
+from worldmail.interfaces.derived import ISearchIndex, ISummaries
 from worldmail.interfaces.directory import IDirectory, IDirectoryAdmin
 from worldmail.interfaces.folders import IFolders
 from worldmail.interfaces.messages import IMessages
@@ -83,6 +84,8 @@ class World:
     policy: IPolicy
     mailboxes: IMailboxStore
     messages: IMessages
+    summaries: ISummaries
+    search: ISearchIndex
     folders: IFolders
     acceptance: IAcceptance
     trace: ITrace

@@ -9,6 +9,8 @@ than the grace.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Sequence
+
 from attrs import frozen
 from twisted.logger import Logger
 
@@ -16,6 +18,7 @@ from worldmail.errors import StorageFull
 from worldmail.interfaces.database import Cursor, IDatabase
 from worldmail.interfaces.store import IContentStore
 from worldmail.store.space import Reserve
+from worldmail.wire.ready import Ready
 
 _log = Logger()
 
@@ -34,12 +37,14 @@ class Collector:
     Args:
         grace: seconds.
         reserve: given up if the disk is too full to remove rows.
+        removed: told of each content that is gone, once that is on the disk.
     """
 
     database: IDatabase
     contents: IContentStore
     reserve: Reserve
     grace: int
+    removed: Callable[[Sequence[int]], Awaitable[object]] = Ready
 
     async def collect(self, now: int) -> int:
         """Remove content that has been an orphan for the grace, with its places; how much."""
@@ -48,7 +53,9 @@ class Collector:
             looked_at, places, gone = await self._batch(now - self.grace)
             for place in places:
                 await self.contents.remove(place)
-            removed += gone
+            if gone:
+                await self.removed(gone)
+            removed += len(gone)
             if looked_at < BATCH:
                 return removed
 
@@ -66,7 +73,7 @@ class Collector:
                     removed += 1
         return removed
 
-    async def _batch(self, before: int) -> tuple[int, list[str], int]:
+    async def _batch(self, before: int) -> tuple[int, list[str], list[int]]:
         try:
             return await self.database.write_long(lambda cursor: remove_orphans(cursor, before))
         except StorageFull:
@@ -82,8 +89,8 @@ class Collector:
         return {row[0] for row in rows}
 
 
-def remove_orphans(cursor: Cursor, before: int) -> tuple[int, list[str], int]:
-    """Look at a batch of what was noted before this time: notes looked at, places and number of the rows removed.
+def remove_orphans(cursor: Cursor, before: int) -> tuple[int, list[str], list[int]]:
+    """Look at a batch of what was noted before this time: notes looked at, places and ids of the rows removed.
 
     The note goes in any case: if the last message goes later, there will be another. Safe beside others on a server:
     a note that is renewed, or a message that comes meanwhile, breaks this unit or is broken by it (the foreign key of
@@ -91,12 +98,13 @@ def remove_orphans(cursor: Cursor, before: int) -> tuple[int, list[str], int]:
     """
     notes = cursor.all(_NOTED, (before, BATCH))
     places: list[str] = []
-    removed = 0
+    removed: list[int] = []
     for content_id, place, is_needed in notes:
         cursor.run("DELETE FROM orphan WHERE content_id = ?", (content_id,))
         if is_needed:
             continue
-        removed += cursor.run("DELETE FROM content WHERE id = ?", (content_id,))
+        if cursor.run("DELETE FROM content WHERE id = ?", (content_id,)):
+            removed.append(content_id)
         if place is not None:
             places.append(place)
     return len(notes), places, removed

@@ -24,6 +24,7 @@ from worldmail.interfaces.messages import Appending
 from worldmail.interfaces.store import MailboxStatus
 from worldmail.interfaces.world import World
 from worldmail.store import Store, open_store
+from worldmail.store.derived import derived_here
 from worldmail.store.provision import add_mailbox
 from worldmail.store.writer import here
 from worldmail.testing.memory_contents import MemoryContents
@@ -77,12 +78,17 @@ class RealStoreWorld:
         database.start()
         directory = tempfile.TemporaryDirectory(prefix="worldmail-")
         options = StoreSettings(inline_limit=inline_limit, minimum_free=0, reserve=0)
-        store = open_store(options, directory.name, database, contents, memory.clock, None, elsewhere=here)
+        derived = derived_here(database, contents)
+        store = open_store(
+            options, directory.name, database, contents, memory.clock, None, elsewhere=here, derived=derived
+        )
         world = memory.replace(
             database=database,
             changes=database.changes,
             mailboxes=store.mailboxes,
             messages=store.messages,
+            summaries=derived.summaries,
+            search=derived.search,
             folders=store.folders,
             acceptance=store.acceptance,
             trace=store.trace,

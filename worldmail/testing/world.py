@@ -214,7 +214,9 @@ class MemoryWorld:
         """A world with the domain example.test and no account."""
         mailboxes, trace = MemoryMailboxes(), MemoryTrace()
         # No protocol touches the database, its changes or the directory's administration.
-        absent: dict[str, Any] = dict.fromkeys(("database", "changes", "directory_admin", "messages"))
+        absent: dict[str, Any] = dict.fromkeys(
+            ("database", "changes", "directory_admin", "messages", "summaries", "search")
+        )
         parts: dict[str, Any] = {
             "clock": ManualClock(),
             "journal": MemoryJournal(),

@@ -41,11 +41,13 @@ class Unavailable(Exception):
 class Connections:
     """Args:
     seconds: a clock that only grows.
+    room: whether the disk has room for more than mail; without, nothing is written.
     instance, newest: as `DerivedFile.open` takes them; the latter for the first time alone.
     """
 
     file: DerivedFile
     seconds: Callable[[], float]
+    room: Callable[[], bool] = lambda: True
     instance: str = ""
     newest: int = 0
     _mine: Opened | None = field(default=None, init=False)
@@ -61,6 +63,8 @@ class Connections:
 
     def write(self, work: Callable[[apsw.Connection], T]) -> T:
         """`work` in a transaction, in the one thread that writes. Raises `Unavailable`."""
+        if not self.room():
+            raise Unavailable
         opened = self._writing = self._current(self._writing)
 
         def transaction(connection: apsw.Connection) -> T:

@@ -24,6 +24,7 @@ from worldmail.store.derived.search import SearchIndex
 from worldmail.store.derived.shelf import Shelf
 from worldmail.store.derived.slices import Pause, Slices
 from worldmail.store.derived.summaries import Summaries
+from worldmail.store.space import Space
 from worldmail.wire.ready import Ready
 
 T = TypeVar("T")
@@ -101,11 +102,22 @@ def _among(known: Sequence[int]) -> Callable[[Cursor], set[int]]:
 
 
 def open_derived(
-    settings: DerivedOptions, data_dir: str, database: IDatabase, contents: IContentStore, clock: IClock, reactor: Any
+    settings: DerivedOptions,
+    data_dir: str,
+    database: IDatabase,
+    contents: IContentStore,
+    clock: IClock,
+    reactor: Any,
+    space: Space,
 ) -> Derived:
     """What is derived of the embedded store's contents. Touches nothing before it is used."""
     writing, searching = Threads(reactor, "worldmail-derived", 1), Threads(reactor, "worldmail-search", SEARCHES)
-    connections = Connections(file=DerivedFile(path=os.path.join(data_dir, FILE)), seconds=clock.seconds)
+
+    def room() -> bool:
+        return space.free() >= 2 * settings.minimum_free
+
+    file = DerivedFile(path=os.path.join(data_dir, FILE))
+    connections = Connections(file=file, seconds=clock.seconds, room=room)
     shelf = EmbeddedShelf(database=database, connections=connections, writing=writing.run, searching=searching.run)
     return derived_on(
         shelf,
@@ -113,7 +125,7 @@ def open_derived(
         settings.summary_cache,
         clock.seconds,
         clock.sleep,
-        room=lambda: True,
+        room=room,
         stops=[searching.stop, writing.stop],
     )
 
