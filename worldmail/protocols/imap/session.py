@@ -183,6 +183,9 @@ class Session:
 
     def leave(self) -> None:
         """Give everything back that login took, and be as before it. Harmless a second time."""
+        self.drop_sinks()
+        if self.account is None:
+            return
         if self.selected is not None:
             self.select(None)
         if self.forget is not None:
@@ -192,7 +195,6 @@ class Session:
         self.enabled = NOTHING_ENABLED
         self.state = State.NOT_AUTHENTICATED
         self.parser.lines.limit = self.settings.line_before_login
-        self.drop_sinks()
 
     def await_login(self) -> None:
         """From now on the time to sign in runs."""
