@@ -239,3 +239,63 @@ def test_arguments_are_neither_missing_nor_too_many(bob: ImapClient, command: by
 )
 def test_nobody_asks_for_mailboxes_before_signing_in(site: Any, word: bytes) -> None:
     assert site.server.connect().say(word + b" a b").status == b"BAD"
+
+
+# --- the selected mailbox ---
+
+
+def test_DELETE_of_the_selected_mailbox_leaves_none_selected(bob: ImapClient) -> None:
+    bob.say(b"CREATE a")
+    bob.say(b"SELECT a")
+    answer = bob.say(b"DELETE a")
+    assert (answer.status, answer.untagged) == (b"OK", [])
+    assert bob.say(b"FETCH 1 FLAGS").status == b"BAD"
+    assert bob.say(b"SELECT INBOX").status == b"OK"
+
+
+@pytest.mark.parametrize("enabled", ["IMAP4REV2", "QRESYNC"])
+def test_clients_that_know_CLOSED_are_told(bob: ImapClient, enabled: str) -> None:
+    bob.session.enable(enabled)
+    bob.say(b"CREATE a")
+    bob.say(b"SELECT a")
+    assert bob.say(b"DELETE a").untagged == [b"* OK [CLOSED] The selected mailbox is gone"]
+
+
+def test_DELETE_of_another_mailbox_leaves_the_selected_one(bob: ImapClient) -> None:
+    bob.say(b"CREATE a")
+    bob.say(b"SELECT INBOX")
+    assert bob.say(b"DELETE a").status == b"OK"
+    assert bob.say(b"UID FETCH 1:* FLAGS").status == b"OK"
+
+
+def test_a_session_whose_mailbox_another_one_removed_ends(site: Any) -> None:
+    one, two = site.client(), site.client()
+    one.say(b"CREATE a")
+    two.say(b"SELECT a")
+    one.say(b"DELETE a")
+    answer = two.say(b"NOOP")
+    assert two.closed is not None and b"* BYE " in answer.raw
+
+
+def test_a_mailbox_that_is_renamed_stays_selected(site: Any) -> None:
+    one, two = site.client(), site.client()
+    one.say(b"CREATE a")
+    two.say(b"SELECT a")
+    assert two.say(b"RENAME a b").status == b"OK"
+    one.say(b"RENAME b c")
+    site.store.add(site.accounts["bob"], b"Subject: x\r\n\r\n", mailbox="c")
+    assert two.say(b"NOOP").of(b"EXISTS") == [b"* 1 EXISTS"]
+
+
+def test_STATUS_tells_of_the_selected_mailbox_as_it_is(site: Any, bob: ImapClient) -> None:
+    bob.say(b"SELECT INBOX")
+    site.store.add(site.accounts["bob"], b"Subject: x\r\n\r\n")
+    answer = bob.say(b"STATUS INBOX (MESSAGES)")
+    assert answer.of(b"STATUS") == [b"* STATUS INBOX (MESSAGES 1)"]
+    assert answer.of(b"EXISTS") == [b"* 1 EXISTS"]
+
+
+def test_asking_for_HIGHESTMODSEQ_tells_that_of_the_selected_mailbox_once(bob: ImapClient) -> None:
+    bob.say(b"SELECT INBOX")
+    assert len(bob.say(b"STATUS Sent (HIGHESTMODSEQ)").untagged) == 2
+    assert len(bob.say(b"STATUS Sent (HIGHESTMODSEQ)").untagged) == 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from worldmail.interfaces.folders import OBSOLETE_RIGHTS, OWNER_RIGHTS
 from worldmail.protocols.imap.replies import BadCommand
 
@@ -11,6 +13,7 @@ ANY_MYRIGHTS = frozenset("lrikxa")
 NEW_RIGHTS = "kxte"
 """What RFC 2086 did not have, for the capability RIGHTS= (RFC 4314 §2.2)."""
 
+@lru_cache(maxsize=256)
 def on_wire(rights: str) -> bytes:
     """The letters; with each old one any of whose members is there (RFC 4314 §2.1.1). `""` for none."""
     old = [letter for letter, members in OBSOLETE_RIGHTS.items() if any(member in rights for member in members)]

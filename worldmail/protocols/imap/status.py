@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 from attrs import field, frozen
 
 from worldmail.interfaces.folders import Folder
+from worldmail.protocols.imap.condstore import enable_condstore
 from worldmail.protocols.imap.grammar.reader import Reader
 from worldmail.protocols.imap.replies import BadCommand
+from worldmail.protocols.imap.targets import selected_of
 
 if TYPE_CHECKING:
     from worldmail.protocols.imap.session import Session
@@ -109,10 +111,11 @@ def response(wire_name: bytes, folder: Folder, items: Items, facts: Facts) -> by
     return b"* STATUS %b (%b)\r\n" % (wire_name, b" ".join([item.write(folder, facts) for item in items]))
 
 
-def enable_for(session: Session, items: Items) -> None:
-    """What asking for these items enables."""
-    if any(item.condstore for item in items):
-        session.enable("CONDSTORE")
+def enable_for(session: Session, items: Items) -> tuple[bytes, ...]:
+    """What asking for these items enables, and what is told then."""
+    if not any(item.condstore for item in items):
+        return ()
+    return enable_condstore(session, None if session.selected is None else selected_of(session))
 
 
 async def facts_for(session: Session, folders: Iterable[Folder], items: Items) -> Facts:

@@ -39,4 +39,5 @@ def tell(session: Session, named: Named, folder: Folder) -> tuple[bytes, ...]:
         return ()
     if write_name(folder.name, utf8=True) == named.given:
         return ()
-    return (Teller(wire=session.wire_name).line(folder, oldname=astring(named.given, utf8=True)),)
+    oldname = astring(named.given, utf8=True)
+    return (Teller().line(folder, session.wire_name(folder.name), oldname=oldname),)

@@ -6,7 +6,7 @@ mailbox-list    = "(" [mbx-list-flags] ")" SP (DQUOTE QUOTED-CHAR DQUOTE / nil) 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from attrs import field, frozen
 
@@ -18,24 +18,22 @@ class Teller:
     """Writes LIST responses.
 
     Args:
-        wire: a mailbox's name as an astring, in the encoding that the client has chosen.
         extended: the client knows \\NonExistent (RFC 9051 §6.3.9.4); others are told \\Noselect beside it.
         subscribed: \\Subscribed is told.
         criteria: what CHILDINFO names.
     """
 
-    wire: Callable[[str], bytes]
     extended: bool = True
     subscribed: bool = False
     criteria: Sequence[bytes] = ()
     _attributes: dict[tuple[bool, bool, bool, bool, str | None], bytes] = field(factory=dict, init=False)
 
-    def line(self, folder: Folder, *, childinfo: bool = False, oldname: bytes | None = None) -> bytes:
-        """One response. `oldname`: as an astring (RFC 9051 §6.3.9.7)."""
-        line = b'* LIST (%b) "/" %b' % (self._of(folder), self.wire(folder.name))
+    def line(self, folder: Folder, name: bytes, *, childinfo: bool = False, oldname: bytes | None = None) -> bytes:
+        """One response. `name` and `oldname` (RFC 9051 §6.3.9.7) are astrings in the encoding that the client chose."""
         if childinfo or oldname is not None:
-            line += b" (%b)" % b" ".join(self._extended_items(childinfo, oldname))
-        return line + b"\r\n"
+            items = b" ".join(self._extended_items(childinfo, oldname))
+            return b'* LIST (%b) "/" %b (%b)\r\n' % (self._of(folder), name, items)
+        return b'* LIST (%b) "/" %b\r\n' % (self._of(folder), name)
 
     def _extended_items(self, childinfo: bool, oldname: bytes | None) -> list[bytes]:
         items = []

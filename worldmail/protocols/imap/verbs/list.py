@@ -36,7 +36,8 @@ async def run(session: Session, listing: Listing) -> Effects | Done:
     found = await select(session, listing)
     answer = Answer(session=session, listing=listing, told=found)
     await answer.ask()
-    effects = (Stream(answer.slices()),) if len(found) > SLICE else (answer.write(found),)
+    told = Stream(answer.slices()) if len(found) > SLICE else answer.write(found)
+    effects = (*answer.enabled, told)
     return Done(effects, code=metadata.long_entries(answer.longest)) if answer.longest else effects
 
 
@@ -66,6 +67,7 @@ class Answer:
     listing: Listing
     told: Chosen
     longest: int = 0
+    enabled: tuple[bytes, ...] = ()
     _facts: status.Facts = field(factory=status.Facts, init=False)
     _annotations: dict[int, Mapping[str, bytes]] = field(factory=dict, init=False)
     _teller: Teller = field(init=False)
@@ -73,7 +75,6 @@ class Answer:
     def __attrs_post_init__(self) -> None:
         session, listing = self.session, self.listing
         self._teller = Teller(
-            wire=session.wire_name,
             extended=listing.extended or "IMAP4REV2" in session.enabled,
             subscribed=listing.returns.subscribed,
             criteria=listing.selection.criteria,
@@ -83,7 +84,7 @@ class Answer:
         """Everything that the lines need."""
         returns, session = self.listing.returns, self.session
         if returns.status:
-            status.enable_for(session, returns.status)
+            self.enabled = status.enable_for(session, returns.status)
             readable = [folder for folder, _ in self.told if folder.exists and "r" in folder.rights]
             self._facts = await status.facts_for(session, readable, returns.status)
         if returns.metadata is not None:
@@ -105,19 +106,19 @@ class Answer:
 
     def write(self, told: Chosen) -> bytes:
         """The lines of these."""
-        line, returns = self._teller.line, self.listing.returns
+        line, returns, wire_name = self._teller.line, self.listing.returns, self.session.wire_name
         if not (returns.status or returns.myrights or returns.metadata):
-            return b"".join([line(folder, childinfo=childinfo) for folder, childinfo in told])
+            return b"".join([line(folder, wire_name(folder.name), childinfo=info) for folder, info in told])
         lines: list[bytes] = []
-        for folder, childinfo in told:
-            lines.append(line(folder, childinfo=childinfo))
+        for folder, info in told:
+            name = wire_name(folder.name)
+            lines.append(line(folder, name, childinfo=info))
             if folder.exists:
-                self._write_more(folder, lines)
+                self._write_more(folder, name, lines)
         return b"".join(lines)
 
-    def _write_more(self, folder: Folder, lines: list[bytes]) -> None:
+    def _write_more(self, folder: Folder, name: bytes, lines: list[bytes]) -> None:
         returns = self.listing.returns
-        name = self.session.wire_name(folder.name)
         if returns.status and "r" in folder.rights:  # RFC 5819 §2
             lines.append(status.response(name, folder, returns.status, self._facts))
         if returns.myrights and not ANY_MYRIGHTS.isdisjoint(folder.rights):  # RFC 8440 §3

@@ -33,9 +33,12 @@ def parse(reader: Reader) -> Asked:
 async def run(session: Session, asked: Asked) -> Effects:
     """One response. The selected mailbox is told of as it is, not as the session was told."""
     folder = await existing(session, asked.name, any_of="r")
-    status.enable_for(session, asked.items)
     facts = await status.facts_for(session, (folder,), asked.items)
-    return (status.response(session.wire_name(asked.name), folder, asked.items, facts),)
+    enabled = status.enable_for(session, asked.items)
+    return (
+        *enabled,
+        status.response(session.wire_name(asked.name), folder, asked.items, facts),
+    )
 
 
 STATUS = Command(word=b"STATUS", states=SIGNED_IN, parse=parse, run=run, rfc="RFC 9051 §6.3.11")
