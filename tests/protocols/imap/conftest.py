@@ -8,8 +8,11 @@ import pytest
 from attrs import define, field
 
 from worldmail.interfaces.directory import Account
+from worldmail.interfaces.store import Acceptance
+from worldmail.mail.address import Address
+from worldmail.mail.envelope import Delivery, Envelope, Origin, Recipient
 from worldmail.testing.imap import ImapClient, ImapServer
-from worldmail.testing.real_store import RealStoreWorld
+from worldmail.testing.real_store import RealStoreWorld, settle
 
 
 @define(kw_only=True)
@@ -37,6 +40,27 @@ class ImapSite:
         account = self.store.add_account(f"{name}@example.test", "secret", **changes)
         self.accounts[name] = account
         return account
+
+    def deliver(self, name: str, content: bytes, *, sender: str = "ann@example.test") -> None:
+        """As mail that came by SMTP."""
+        acceptance = self.store.world.acceptance
+        account = self.accounts[name]
+        writer = acceptance.writer()
+        writer.write(content)
+        recipient = Recipient(address=account.address)
+        settle(
+            acceptance.accept(
+                Acceptance(
+                    id=acceptance.new_id(),
+                    received=int(self.store.world.clock.now()),
+                    envelope=Envelope(sender=Address.parse(sender), recipients=(recipient,)),
+                    origin=Origin(session="s", protocol="ESMTP", client="192.0.2.1"),
+                    content=settle(writer.finish()),
+                    deliveries=(Delivery(account_id=account.id, recipient=recipient),),
+                    message_id=None,
+                )
+            )
+        )
 
     def client(self, name: str = "bob") -> ImapClient:
         """Somebody who is signed in."""

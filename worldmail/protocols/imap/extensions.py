@@ -20,4 +20,9 @@ EXTENSIONS: tuple[Extension, ...] = (
     Extension(capability="STATUS=SIZE", rfc="RFC 8438 §2"),
     Extension(capability="QUOTA", rfc="RFC 9208 §3"),
     Extension(capability="QUOTA=RES-STORAGE", rfc="RFC 9208 §5.1"),
+    Extension(capability="ESEARCH", rfc="RFC 4731 §3"),
+    Extension(capability="SEARCHRES", rfc="RFC 5182 §2"),
+    Extension(capability="WITHIN", rfc="RFC 5032 §3"),
+    Extension(capability="SEARCH=FUZZY", rfc="RFC 6203 §3"),
+    Extension(capability="I18NLEVEL=1", rfc="RFC 5255 §4.3"),
 )

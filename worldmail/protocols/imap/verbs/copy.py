@@ -15,10 +15,10 @@ from worldmail.protocols.imap.access import existing
 from worldmail.protocols.imap.fetch.answers import Gone
 from worldmail.protocols.imap.grammar.reader import Reader
 from worldmail.protocols.imap.replies import No, untagged
+from worldmail.protocols.imap.rights import changeable
 from worldmail.protocols.imap.rows import SELECTED, Answer, Command, Done
 from worldmail.protocols.imap.session import Session
 from worldmail.protocols.imap.targets import need, selected_of, targets
-from worldmail.protocols.imap.verbs.store import RIGHTS
 from worldmail.wire.effects import Effects
 
 Run = Callable[[Session, "Asked"], Awaitable[Answer]]
@@ -100,13 +100,8 @@ async def may_be_made(session: Session, name: str) -> bool:
 
 def flags_at(session: Session, target: Folder) -> FlagChange:
     """Which flags the copies may have there (RFC 4314 §4: those that STORE could set, the rest is left out)."""
-    allowed = 0
-    for right, flags in RIGHTS:
-        if right in target.rights:
-            allowed |= flags
-    return FlagChange(
-        how="replace", allowed=int(allowed), keywords_allowed="w" in target.rights, reader=session.user.id
-    )
+    allowed, keywords = changeable(target.rights)
+    return FlagChange(how="replace", allowed=allowed, keywords_allowed=keywords, reader=session.user.id)
 
 
 def copyuid(done: Copied, target: Folder) -> bytes | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from worldmail.errors import Refusal
 from worldmail.protocols.imap.grammar.reader import Reader
-from worldmail.protocols.imap.replies import BadCommand
+from worldmail.protocols.imap.replies import BAD_REFUSALS, BadCommand
 from worldmail.protocols.imap.rows import SELECTED, Command
 from worldmail.protocols.imap.search.keys import Program
 from worldmail.protocols.imap.search.request import Request, read_request, read_returns
@@ -14,10 +14,8 @@ from worldmail.protocols.imap.session import Session
 from worldmail.wire.effects import Effects
 
 
-def read(session: Session, reader: Reader) -> Request:
-    """The request of this session."""
-    reader.space()
-    returns = read_returns(reader, OPTIONS)
+def read(session: Session, reader: Reader, returns: Returns) -> Request:
+    """The request of this session, behind its result options."""
     program = Program(reader=reader, now=int(session.world.clock.now()), uid_only="UIDONLY" in session.enabled)
     request = read_request(program, returns)
     if request.modseq:
@@ -38,16 +36,20 @@ async def run_uid(session: Session, reader: Reader) -> Effects:
 
 
 async def _search(session: Session, reader: Reader, *, uids: bool) -> Effects:
-    request = read(session, reader)
-    news = await session.news(expunges=False)
+    reader.space()
+    returns = read_returns(reader, OPTIONS)
     try:
+        request = read(session, reader, returns)
+        news = await session.news(expunges=False)
         found = await search(session, request.node)
-    except Refusal:
-        if "SAVE" in request.returns:
-            session.saved_result = []  # RFC 5182 §2.1: after a failure it is empty
+    except BAD_REFUSALS:
         raise
-    if "SAVE" in request.returns:
-        found.save(session, request.returns)
+    except Refusal:
+        if "SAVE" in returns:
+            session.saved_result = []  # RFC 5182 §2.1: after NO it is empty
+        raise
+    if "SAVE" in returns:
+        found.save(session, returns)
     return (*news, *answer(session, request, found, uids=uids))
 
 

@@ -8,13 +8,14 @@ from typing import Literal
 from attrs import define
 
 from worldmail.errors import NoRight
-from worldmail.interfaces.messages import Flag, FlagChange, FlagsChanged
+from worldmail.interfaces.messages import FlagChange, FlagsChanged
 from worldmail.mail.numbers import Numbers, ranges_of, render
 from worldmail.protocols.imap.condstore import enable_condstore
 from worldmail.protocols.imap.fetch.answers import Gone
 from worldmail.protocols.imap.grammar.flags import Flags
 from worldmail.protocols.imap.grammar.reader import Reader
 from worldmail.protocols.imap.replies import BadCommand
+from worldmail.protocols.imap.rights import ALL_FLAGS, changeable
 from worldmail.protocols.imap.rows import SELECTED, Command, Done
 from worldmail.protocols.imap.session import Session
 from worldmail.protocols.imap.targets import selected_of, targets
@@ -25,11 +26,6 @@ from worldmail.protocols.imap.view.view import Slices, View
 from worldmail.wire.effects import Effects
 
 _HOW: dict[bytes, Literal["add", "remove", "replace"]] = {b"+": "add", b"-": "remove", b"": "replace"}
-
-RIGHTS = (("s", Flag.SEEN), ("t", Flag.DELETED), ("w", Flag.ANSWERED | Flag.FLAGGED | Flag.DRAFT))
-"""What each right lets change (RFC 4314 §4); keywords take w too."""
-
-ALL_FLAGS = sum(Flag)
 
 
 @define
@@ -122,11 +118,7 @@ def allowed_change(selected: Selected, asked: Asked) -> FlagChange:
 
     Raises: `NoRight` if it may change none of the flags that it names. Flags that it may not change are left alone.
     """
-    allowed = 0
-    for right, flags in RIGHTS:
-        if selected.may(right):
-            allowed |= flags
-    keywords = selected.may("w")
+    allowed, keywords = (0, False) if selected.read_only else changeable(selected.folder.rights)
     wanted = bool(asked.flags.system & allowed) or (keywords and bool(asked.flags.keywords))
     nothing_named = not asked.flags.system and not asked.flags.keywords
     if not (wanted or ((nothing_named or asked.how == "replace") and (allowed or keywords))):
@@ -136,7 +128,7 @@ def allowed_change(selected: Selected, asked: Asked) -> FlagChange:
         flags=asked.flags.system,
         keywords=asked.flags.keywords,
         unchanged_since=asked.unchanged_since,
-        allowed=int(allowed),
+        allowed=allowed,
         keywords_allowed=keywords,
         reader=selected.reader,
     )

@@ -1,0 +1,70 @@
+"""Which mailboxes a command is about: the filters of NOTIFY and of ESEARCH.
+
+filter-mailboxes = "selected" / "selected-delayed" / "inboxes" / "personal" / "subscribed"      ; RFC 5465 §8
+                 / "subtree" SP one-or-more-mailbox / "mailboxes" SP one-or-more-mailbox
+                 / "subtree-one" SP one-or-more-mailbox                                        ; RFC 7377 §5
+one-or-more-mailbox = mailbox / many-mailboxes
+many-mailboxes      = "(" mailbox *(SP mailbox) ")"
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+
+from attrs import frozen
+
+from worldmail.interfaces.folders import OTHERS, PUBLIC, Folder
+from worldmail.protocols.imap.grammar.reader import Reader
+from worldmail.protocols.imap.replies import BadCommand
+
+SELECTED_FILTERS = frozenset((b"SELECTED", b"SELECTED-DELAYED"))
+"""The filters that mean the selected mailbox."""
+
+_PLAIN = frozenset((b"INBOXES", b"PERSONAL", b"SUBSCRIBED"))
+_NAMING = frozenset((b"SUBTREE", b"SUBTREE-ONE", b"MAILBOXES"))
+
+MOST_NAMES = 500
+
+
+@frozen
+class Scope:
+    """One filter: its word in capitals, and the names behind it."""
+
+    kind: bytes
+    names: tuple[str, ...] = ()
+
+    def choose(self, folders: Iterable[Folder], subscribed: Collection[str]) -> list[Folder]:
+        """Those of all that an account may list that it means; never what does not exist."""
+        holds = self._test(subscribed)
+        return [folder for folder in folders if folder.exists and holds(folder.name)]
+
+    def _test(self, subscribed: Collection[str]) -> Callable[[str], bool]:
+        names = self.names
+        match self.kind:
+            case b"INBOXES":  # where mail is delivered to (RFC 5465 §6.3): anything else may be, by its address
+                return lambda name: name == "INBOX"
+            case b"PERSONAL":
+                return lambda name: not name.startswith((OTHERS, PUBLIC))
+            case b"SUBSCRIBED":
+                return frozenset(subscribed).__contains__
+            case b"SUBTREE":
+                roots = tuple(f"{name}/" for name in names)
+                return lambda name: name in names or name.startswith(roots)
+            case b"SUBTREE-ONE":
+                return lambda name: name in names or name.rpartition("/")[0] in names
+            case _:
+                return frozenset(names).__contains__
+
+
+def read_scope(reader: Reader, kinds: Collection[bytes] = _PLAIN | _NAMING | SELECTED_FILTERS) -> Scope:
+    """One filter. Raises `BadCommand`, `BadName`."""
+    kind = reader.word()
+    if kind not in kinds:
+        raise BadCommand("There is no such mailbox filter")
+    if kind not in _NAMING:
+        return Scope(kind)
+    reader.space()
+    names = reader.parenthesised(reader.mailbox) if reader.peek() == b"(" else [reader.mailbox()]
+    if not names or len(names) > MOST_NAMES:
+        raise BadCommand("Mailbox names are expected")
+    return Scope(kind, tuple(names))

@@ -1,0 +1,118 @@
+"""ESEARCH: a search in several mailboxes (RFC 7377)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Iterable
+
+from attrs import frozen
+
+from worldmail.interfaces.folders import Folder
+from worldmail.protocols.imap.grammar.reader import Reader
+from worldmail.protocols.imap.replies import BadCommand
+from worldmail.protocols.imap.rows import SIGNED_IN, Command
+from worldmail.protocols.imap.scope import SELECTED_FILTERS, Scope, read_scope
+from worldmail.protocols.imap.search.evaluate import Evaluation
+from worldmail.protocols.imap.search.keys import Program
+from worldmail.protocols.imap.search.nodes import Node, Numbered, leaves
+from worldmail.protocols.imap.search.request import Request, read_request, read_returns
+from worldmail.protocols.imap.search.results import Found, Returns
+from worldmail.protocols.imap.search.running import Search, unread
+from worldmail.protocols.imap.session import Session
+from worldmail.protocols.imap.view.selected import Selected
+from worldmail.protocols.imap.view.view import View
+from worldmail.wire.effects import Effects, Stream
+
+OPTIONS = frozenset(("MIN", "MAX", "ALL", "COUNT", "RELEVANCY", "PARTIAL"))
+
+
+@frozen
+class Question:
+    """What is looked for, and where; the selected mailbox if nothing was said."""
+
+    scopes: tuple[Scope, ...]
+    request: Request
+
+
+def read(session: Session, reader: Reader) -> Question:
+    """esearch = "ESEARCH" [SP scope-option] [SP search-return-opts] SP search-program (RFC 7377 §5)."""
+    reader.space()
+    scopes: list[Scope] = [Scope(b"SELECTED")]
+    if reader.take_word(b"IN"):
+        reader.space()
+        reader.expect(b"(")
+        scopes = [read_scope(reader)]
+        while reader.take(b" "):
+            if reader.peek() == b"(":
+                raise BadCommand("There are no scope options")
+            scopes.append(read_scope(reader))
+        reader.expect(b")")
+        reader.space()
+    returns = read_returns(reader, OPTIONS)
+    request = read_request(Program(reader=reader, now=int(session.world.clock.now()), uid_only=True), returns)
+    if any(isinstance(leaf, Numbered) and leaf.numbers.saved for leaf in leaves(request.node)):
+        raise BadCommand("The saved result belongs to one mailbox")
+    return Question(tuple(scopes), request)
+
+
+async def run(session: Session, reader: Reader) -> Effects:
+    """One ESEARCH response for each mailbox in which something was found (RFC 7377 §2.1)."""
+    question = read(session, reader)
+    return (Stream(_answers(session, question, await folders_of(session, question.scopes))),)
+
+
+async def folders_of(session: Session, scopes: Iterable[Scope]) -> list[Folder]:
+    """The mailboxes meant, each once, that may be read (right r)."""
+    folders = session.world.folders
+    named = [scope for scope in scopes if scope.kind not in SELECTED_FILTERS]
+    chosen: dict[int, Folder] = {}
+    if len(named) < len(list(scopes)) and isinstance(session.selected, Selected):
+        chosen[session.selected.id] = session.selected.folder
+    elif not named:
+        raise BadCommand("No mailbox is selected")
+    if named:
+        every = await folders.folders(session.user)
+        subscribed: Collection[str] = ()
+        if any(scope.kind == b"SUBSCRIBED" for scope in named):
+            subscribed = await folders.subscribed(session.user)
+        for scope in named:
+            chosen.update({folder.id: folder for folder in scope.choose(every, subscribed) if folder.id not in chosen})
+    return [folder for folder in chosen.values() if "r" in folder.rights]
+
+
+async def _answers(session: Session, question: Question, folders: Iterable[Folder]) -> AsyncIterator[bytes]:
+    request = question.request
+    returns = request.returns if request.returns.asked else Returns(asked=True, names=frozenset(("ALL",)))
+    for folder in folders:
+        if not folder.messages:
+            continue
+        found = await _search(session, folder, request.node)
+        if found.places:
+            yield Found(
+                tag=session.tag,
+                numbers=found.numbers(found.places, uids=True),
+                uids=True,
+                returns=returns,
+                modseq=found.modseq(returns) if request.modseq else None,
+                mailbox=b" MAILBOX %b UIDVALIDITY %d" % (session.wire_name(folder.name), folder.uidvalidity),
+            ).response()
+
+
+async def _search(session: Session, folder: Folder, node: Node) -> Search:
+    """As SELECT would show it now, whether it is selected or not."""
+    world, reader = session.world, folder.reader(session.user.id)
+    view = View(total=folder.messages, uidnext=folder.uidnext, modseq=folder.highestmodseq)
+    selected = Selected(folder=folder, read_only=True, reader=reader, messages=world.messages, view=view)
+    await selected.load_last(view.total)
+    evaluation = Evaluation(
+        mailbox_id=folder.id,
+        view=view,
+        store=world.messages,
+        derived=world.summaries,
+        index=world.search,
+        limit=session.settings.search_time,
+    )
+    places = await evaluation.holds(node, range(len(view.uids)))
+    return Search(selected=selected, evaluation=evaluation, places=places)
+
+
+ESEARCH = Command(word=b"ESEARCH", states=SIGNED_IN, parse=unread, run=run, capability="MULTISEARCH", rfc="RFC 7377 §2")
