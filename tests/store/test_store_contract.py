@@ -13,9 +13,18 @@ from worldmail.config.sections import StoreSettings
 from worldmail.database.file import DatabaseFile
 from worldmail.database.immediate import ImmediateDatabase
 from worldmail.database.sqlite import SqliteDatabase
-from worldmail.interfaces.database import Cursor
+from worldmail.interfaces.database import Cursor, Shared
 from worldmail.store import ContentFiles, open_store
-from worldmail.testing.contracts import acceptance, content, mailboxes
+from worldmail.store.messages.forgetting import Forgetting
+from worldmail.store.quota import recount_domain
+from worldmail.testing.contracts import (
+    acceptance,
+    content,
+    mailboxes,
+    message_changes,
+    message_copies,
+    messages,
+)
 from worldmail.testing.postgres import PostgresProcess
 from worldmail.testing.world import ManualClock
 
@@ -37,6 +46,7 @@ class OnSqlite:
         self.inline_limit = 4096
         settings = StoreSettings(inline_limit=self.inline_limit, minimum_free=0, reserve=0)
         store = open_store(settings, directory, self.database, contents, ManualClock(), reactor, self.locks())
+        self.store, self.messages = store, store.messages
         self.acceptance, self.mailboxes, self.trace = store.acceptance, store.mailboxes, store.trace
         self.accounts = 0
 
@@ -67,6 +77,26 @@ class OnSqlite:
             return row[0]
 
         return await self.database.write(unit)
+
+    async def set_domain_quota(self, quota: int | None) -> None:
+        def unit(cursor: Cursor) -> None:
+            cursor.run("UPDATE domain SET quota = ?", (quota,))
+            recount_domain(cursor, 1)
+
+        await self.database.write(Shared(unit))
+
+    async def counters(self, mailbox_id: int) -> tuple[int, int, int]:
+        sql = "SELECT seen, deleted, deleted_octets FROM mailbox WHERE id = ?"
+        return await self.database.read(lambda cursor: cursor.one(sql, (mailbox_id,)))
+
+    async def forget_expunged(self, kept: int) -> None:
+        await Forgetting(database=self.database, kept=kept).forget()
+
+    async def close_account(self, account: int) -> None:
+        await self.database.write(lambda cursor: self.mailboxes.account_closed(cursor, account))
+
+    async def collect(self) -> None:
+        await self.store.collector.collect(1 << 40)
 
 
 class OnImmediate(OnSqlite):
@@ -111,4 +141,43 @@ class TestMailboxesInMemory(OnImmediate, mailboxes.MailboxStoreContract):
 
 @pytest.mark.usefixtures("postgres")
 class TestMailboxesOnPostgres(OnPostgres, mailboxes.MailboxStoreContract):
+    pass
+
+
+class TestFlagsOnSqlite(OnSqlite, messages.FlagsContract):
+    pass
+
+
+class TestFlagsInMemory(OnImmediate, messages.FlagsContract):
+    pass
+
+
+@pytest.mark.usefixtures("postgres")
+class TestFlagsOnPostgres(OnPostgres, messages.FlagsContract):
+    pass
+
+
+class TestCopiesOnSqlite(OnSqlite, message_copies.CopiesContract):
+    pass
+
+
+class TestCopiesInMemory(OnImmediate, message_copies.CopiesContract):
+    pass
+
+
+@pytest.mark.usefixtures("postgres")
+class TestCopiesOnPostgres(OnPostgres, message_copies.CopiesContract):
+    pass
+
+
+class TestChangesOnSqlite(OnSqlite, message_changes.ChangesContract):
+    pass
+
+
+class TestChangesInMemory(OnImmediate, message_changes.ChangesContract):
+    pass
+
+
+@pytest.mark.usefixtures("postgres")
+class TestChangesOnPostgres(OnPostgres, message_changes.ChangesContract):
     pass
