@@ -5,6 +5,7 @@ LITERAL+ is announced and LITERAL- therefore never (RFC 7888 §5).
 
 from __future__ import annotations
 
+from worldmail.protocols.imap.rights import NEW_RIGHTS
 from worldmail.protocols.imap.rows import Extension
 
 EXTENSIONS: tuple[Extension, ...] = (
@@ -14,10 +15,13 @@ EXTENSIONS: tuple[Extension, ...] = (
     Extension(capability="CHILDREN", rfc="RFC 3348 §3"),
     Extension(capability="LIST-EXTENDED", rfc="RFC 5258 §3"),
     Extension(capability="LIST-STATUS", rfc="RFC 5819 §2"),
+    Extension(capability="LIST-MYRIGHTS", rfc="RFC 8440 §3"),
     Extension(capability="LIST-METADATA", rfc="RFC 9590 §3"),
     Extension(capability="SPECIAL-USE", rfc="RFC 6154 §2"),
     Extension(capability="CREATE-SPECIAL-USE", rfc="RFC 6154 §3"),
     Extension(capability="STATUS=SIZE", rfc="RFC 8438 §2"),
+    Extension(capability="ACL", rfc="RFC 4314 §1"),
+    Extension(capability=f"RIGHTS={NEW_RIGHTS}", rfc="RFC 4314 §2.2"),
     Extension(capability="QUOTA", rfc="RFC 9208 §3"),
     Extension(capability="QUOTA=RES-STORAGE", rfc="RFC 9208 §5.1"),
     Extension(capability="ESEARCH", rfc="RFC 4731 §3"),

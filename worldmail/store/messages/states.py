@@ -94,7 +94,7 @@ def write_looks(cursor: Cursor, mailbox_id: int, changes: Iterable[Change], mods
     for before, after, uids in changes:
         marks[after.flags, after.keywords] += uids
         if before.own != after.own:
-            own[after.own] += uids
+            own[after.own].extend(uids)
     for (flags, keywords), uids in marks.items():
         run_asked(cursor, ranges(sorted(uids)), _MARK, (flags, modseq, keywords, mailbox_id))
     unread, read = map(sorted, own)
