@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from worldmail.mail.line_ends import LineEnds
 from worldmail.protocols.pop3.replies import Utf8Needed
 from worldmail.protocols.pop3.surrogate import encoded_words, surrogate_header
-from worldmail.protocols.pop3.text import IN_ONE_PIECE, LineEnds, TopCutter, text_effects
+from worldmail.protocols.pop3.text import IN_ONE_PIECE, TopCutter, text_effects
 from worldmail.testing.feeding import settle
 from worldmail.wire.effects import Stream
 

@@ -18,6 +18,11 @@ def enable_condstore(session: Session, selected: Selected | None = None) -> tupl
     return () if selected is None else (highest_modseq(selected.view.modseq),)
 
 
+def turn_on_condstore(session: Session) -> None:
+    """ENABLE CONDSTORE, and ENABLE QRESYNC, which implies it (RFC 7162 §3.2.3)."""
+    session.enable("CONDSTORE")
+
+
 def highest_modseq(modseq: int) -> bytes:
     """RFC 7162 §3.1.2.1."""
     return b"* OK [HIGHESTMODSEQ %d] Highest\r\n" % modseq

@@ -5,6 +5,7 @@ LITERAL+ is announced and LITERAL- therefore never (RFC 7888 §5).
 
 from __future__ import annotations
 
+from worldmail.protocols.imap.condstore import turn_on_condstore
 from worldmail.protocols.imap.rights import NEW_RIGHTS
 from worldmail.protocols.imap.rows import Extension
 
@@ -24,6 +25,12 @@ EXTENSIONS: tuple[Extension, ...] = (
     Extension(capability=f"RIGHTS={NEW_RIGHTS}", rfc="RFC 4314 §2.2"),
     Extension(capability="QUOTA", rfc="RFC 9208 §3"),
     Extension(capability="QUOTA=RES-STORAGE", rfc="RFC 9208 §5.1"),
+    Extension(capability="BINARY", rfc="RFC 3516 §4"),
+    Extension(capability="CONDSTORE", rfc="RFC 7162 §3.1", enable=turn_on_condstore),
+    Extension(capability="QRESYNC", rfc="RFC 7162 §3.2", enable=turn_on_condstore),
+    Extension(capability="OBJECTID", rfc="RFC 8474 §3"),
+    Extension(capability="SAVEDATE", rfc="RFC 8514 §4"),
+    Extension(capability="PREVIEW", rfc="RFC 8970 §3"),
     Extension(capability="ESEARCH", rfc="RFC 4731 §3"),
     Extension(capability="SEARCHRES", rfc="RFC 5182 §2"),
     Extension(capability="WITHIN", rfc="RFC 5032 §3"),

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator
 
 from attrs import define, field
 
+from worldmail.mail.line_ends import LineEnds, with_line_ends
 from worldmail.mail.transfer_encoding import BinaryInBase64, says_binary
 from worldmail.protocols.pop3.replies import Utf8Needed
 from worldmail.protocols.pop3.surrogate import surrogate_header
@@ -23,32 +24,8 @@ from worldmail.wire.effects import Effects, Stream
 # A text of up to this many octets is sent in one piece; it is also the longest header that a surrogate is made of.
 IN_ONE_PIECE = 65536
 
-_LINE_END = re.compile(rb"\r\n|\r|\n")
 _ODD_BLANK = re.compile(rb"(?:\r\n|\r(?!\n)|\n){2}")
 _PIECE = 65536  # done in one go
-
-
-@define
-class LineEnds:
-    """Makes every CR and every LF part of a CRLF, wherever the chunks were cut."""
-
-    _held: bool = field(default=False, init=False)
-
-    def feed(self, chunk: bytes) -> bytes:
-        """The next octets. A CR at the end is held back until it is known what follows."""
-        if self._held:
-            chunk = b"\r" + chunk
-        self._held = chunk.endswith(b"\r")
-        if self._held:
-            chunk = chunk[:-1]
-        pairs = chunk.count(b"\r\n")
-        if chunk.count(b"\n") == pairs and chunk.count(b"\r") == pairs:
-            return chunk
-        return _LINE_END.sub(b"\r\n", chunk)
-
-    def finish(self) -> bytes:
-        """What is still held back."""
-        return b"\r\n" if self._held else b""
 
 
 @define
@@ -189,7 +166,7 @@ def _header_of(start: bytes, whole: bool) -> tuple[bytes, bytes, bool]:
     odd = _ODD_BLANK.search(start)  # content that came as binary may have other line ends
     if odd is None:
         return start, b"", whole
-    return _LINE_END.sub(b"\r\n", start[: odd.end()]), start[odd.end() :], True
+    return with_line_ends(start[: odd.end()]), start[odd.end() :], True
 
 
 async def _rest(start: bytes, chunks: AsyncIterator[bytes], way: Way) -> AsyncIterator[bytes]:

@@ -13,9 +13,9 @@ from worldmail.interfaces.messages import Copied, FlagChange
 from worldmail.mail.numbers import Numbers, render
 from worldmail.protocols.imap.access import existing
 from worldmail.protocols.imap.fetch.answers import Gone
+from worldmail.protocols.imap.flag_rights import changeable
 from worldmail.protocols.imap.grammar.reader import Reader
 from worldmail.protocols.imap.replies import No, untagged
-from worldmail.protocols.imap.rights import changeable
 from worldmail.protocols.imap.rows import SELECTED, Answer, Command, Done
 from worldmail.protocols.imap.session import Session
 from worldmail.protocols.imap.targets import need, selected_of, targets

@@ -12,10 +12,10 @@ from worldmail.interfaces.messages import FlagChange, FlagsChanged
 from worldmail.mail.numbers import Numbers, ranges_of, render
 from worldmail.protocols.imap.condstore import enable_condstore
 from worldmail.protocols.imap.fetch.answers import Gone
+from worldmail.protocols.imap.flag_rights import ALL_FLAGS, changeable
 from worldmail.protocols.imap.grammar.flags import Flags
 from worldmail.protocols.imap.grammar.reader import Reader
 from worldmail.protocols.imap.replies import BadCommand
-from worldmail.protocols.imap.rights import ALL_FLAGS, changeable
 from worldmail.protocols.imap.rows import SELECTED, Command, Done
 from worldmail.protocols.imap.session import Session
 from worldmail.protocols.imap.targets import selected_of, targets

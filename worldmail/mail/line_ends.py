@@ -1,0 +1,37 @@
+"""Lines that end in CRLF and nowhere else (RFC 5322 §2.3)."""
+
+from __future__ import annotations
+
+import re
+
+from attrs import define, field
+
+_LINE_END = re.compile(rb"\r\n|\r|\n")
+
+
+def with_line_ends(text: bytes) -> bytes:
+    """The whole text with every CR and every LF part of a CRLF."""
+    pairs = text.count(b"\r\n")
+    if text.count(b"\n") == pairs and text.count(b"\r") == pairs:
+        return text
+    return _LINE_END.sub(b"\r\n", text)
+
+
+@define
+class LineEnds:
+    """Makes every CR and every LF part of a CRLF, wherever the chunks were cut."""
+
+    _held: bool = field(default=False, init=False)
+
+    def feed(self, chunk: bytes) -> bytes:
+        """The next octets. A CR at the end is held back until it is known what follows."""
+        if self._held:
+            chunk = b"\r" + chunk
+        self._held = chunk.endswith(b"\r")
+        if self._held:
+            chunk = chunk[:-1]
+        return with_line_ends(chunk)
+
+    def finish(self) -> bytes:
+        """What is still held back."""
+        return b"\r\n" if self._held else b""

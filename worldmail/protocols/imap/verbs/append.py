@@ -1,0 +1,79 @@
+"""APPEND: put messages into a mailbox (RFC 9051 §6.3.12, RFC 3502, RFC 3516 §4.4, RFC 4315 §3, RFC 6855 §4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from attrs import define
+
+from worldmail.interfaces.folders import Folder
+from worldmail.interfaces.messages import Appended
+from worldmail.mail.numbers import render
+from worldmail.protocols.imap.appending import Message, Sink, read_messages, sink_for, staged
+from worldmail.protocols.imap.grammar.reader import Reader
+from worldmail.protocols.imap.parser import Announced
+from worldmail.protocols.imap.rows import SIGNED_IN, Command, Done
+from worldmail.protocols.imap.session import Session
+from worldmail.protocols.imap.verbs.copy import receiving
+from worldmail.protocols.imap.view.selected import Selected
+
+
+@define
+class Asked:
+    """The arguments."""
+
+    name: str
+    messages: list[Message]
+
+
+def parse(reader: Reader) -> Asked:
+    """SP mailbox 1*append-message"""
+    reader.space()
+    asked = Asked(reader.mailbox(), read_messages(reader, announced=False))
+    reader.end()
+    return asked
+
+
+async def literal(session: Session, reader: Reader, ahead: Announced) -> Sink | None:
+    """A literal is announced: the mailbox's name, or a message, which is refused now if it cannot be taken."""
+    reader.space()
+    if reader.at_end():
+        return None
+    name = reader.mailbox()
+    messages = read_messages(reader, announced=True)
+    if len(messages) == 1:
+        await receiving(session, name)
+    return sink_for(session, messages, ahead)
+
+
+async def run(session: Session, asked: Asked) -> Done:
+    """Append them, all or none."""
+    target = await receiving(session, asked.name)
+    messages = await staged(session, asked.messages, target)
+    appended = await session.world.messages.append(target.id, messages)
+    if isinstance(session.selected, Selected) and session.selected.id == target.id:
+        session.selected.touch()
+    return Done(code=appenduid(appended, target))
+
+
+def appenduid(appended: Appended, target: Folder) -> bytes | None:
+    """RFC 4315 §3; not told to one who may not read there."""
+    if "r" not in target.rights:
+        return None
+    return b"APPENDUID %d %b" % (appended.uidvalidity, render(appended.uids))
+
+
+def capability(session: Session) -> Iterable[str]:
+    """APPENDLIMIT is the same for all mailboxes of an account (RFC 7889 §3)."""
+    return ("MULTIAPPEND", f"APPENDLIMIT={session.append_limit}")
+
+
+APPEND = Command(
+    word=b"APPEND",
+    states=SIGNED_IN,
+    parse=parse,
+    run=run,
+    literal=literal,
+    capability=capability,
+    rfc="RFC 9051 §6.3.12, RFC 3502 §6.3.11",
+)
