@@ -42,15 +42,61 @@ def test_domains_come_and_go(worldmail: Commands) -> None:
         "alias_of": "zwei.test",
     }
     assert [line.split() for line in worldmail.ok("domain", "list").out.splitlines()] == [
-        ["NAME", "KIND", "ALIAS", "OF"],
-        ["drei.test", "local", "zwei.test"],
-        ["example.test", "local", "-"],
-        ["zwei.test", "local", "-"],
+        ["NAME", "KIND", "ALIAS", "OF", "QUOTA"],
+        ["drei.test", "local", "zwei.test", "-"],
+        ["example.test", "local", "-", "-"],
+        ["zwei.test", "local", "-", "-"],
     ]
     assert "zwei.test" in worldmail.refused("domain", "add", "zwei.test")
     worldmail.ok("domain", "remove", "drei.test")
     assert worldmail.refused("domain", "remove", "drei.test").startswith("worldmail: ")
     assert "example.test" in worldmail.refused("domain", "remove", "example.test")  # it holds an account
+
+
+def test_a_domain_gets_a_quota(worldmail: Commands) -> None:
+    assert [row["key"] for row in worldmail.ok("domain", "set", "--json").json] == ["quota"]
+    shown = worldmail.ok("domain", "set", "example.test", "quota=5MiB", "--json").json
+    assert shown == {"name": "example.test", "quota": 5 * 2**20}
+    assert worldmail.ok("domain", "list", "--json").json[0]["quota"] == 5 * 2**20
+    assert "quota takes" in worldmail.refused("domain", "set", "example.test", "quota=lots")
+    assert "no-key" in worldmail.refused("domain", "set", "example.test", "no-key=1")
+    assert "no.test" in worldmail.refused("domain", "set", "no.test", "quota=1")
+    worldmail.ok("domain", "set", "example.test", "quota=none")
+    assert worldmail.ok("domain", "list", "--json").json[0]["quota"] is None
+
+
+def test_public_folders_come_and_go(worldmail: Commands) -> None:
+    worldmail.ok("domain", "add", "zwei.test")
+    assert worldmail.ok("folder", "list", "zwei.test", "--json").json == []
+    assert worldmail.ok("folder", "add", "zwei.test", "News/2029").out == "added News/2029 of zwei.test\n"
+    assert [row["name"] for row in worldmail.ok("folder", "list", "Zwei.test", "--json").json] == ["News", "News/2029"]
+    assert worldmail.ok("folder", "rights", "zwei.test", "News/2029", "--json").json == [
+        {"who": "anyone", "rights": "lrs"}
+    ]
+    words = ("anyone=", "postmaster@example.test=lrip")
+    changed = worldmail.ok("folder", "rights", "zwei.test", "News/2029", *words, "--json").json
+    assert changed == [{"who": "postmaster@example.test", "rights": "lrip"}]
+    assert "INBOX" in worldmail.refused("folder", "add", "zwei.test", "inbox/x")
+    assert "public folders" in worldmail.refused("domain", "remove", "zwei.test")
+    assert [row["address"] for row in worldmail.ok("user", "list", "--json").json] == ["postmaster@example.test"]
+    for name in ("News", "News/2029"):
+        worldmail.ok("folder", "remove", "zwei.test", name)
+    assert "no public folders" in worldmail.refused("folder", "remove", "zwei.test", "News")
+    worldmail.ok("domain", "remove", "zwei.test")
+
+
+def test_the_folders_of_an_account_are_looked_at_and_shared(worldmail: Commands) -> None:
+    owner = "postmaster@example.test"
+    worldmail.ok("folder", "add", owner, "Reports", "--rights", "p")
+    rows = worldmail.ok("folder", "list", owner, "--json").json
+    assert [(row["name"], row["shared"]) for row in rows][-3:] == [("Reports", True), ("Sent", False), ("Trash", False)]
+    assert {row["who"] for row in worldmail.ok("folder", "rights", owner, "Reports", "--json").json} == {
+        owner,
+        "anyone",
+    }
+    assert "no@example.test" in worldmail.refused("folder", "list", "no@example.test")
+    assert "no.test" in worldmail.refused("folder", "list", "no.test")
+    assert "no such right" in worldmail.refused("folder", "rights", owner, "Reports", "anyone=y").lower()
 
 
 def test_accounts_come_and_go_while_the_server_runs(site: ServerProcess, worldmail: Commands) -> None:

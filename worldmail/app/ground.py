@@ -24,6 +24,7 @@ from worldmail.interfaces.protocol import IProtocol
 from worldmail.interfaces.world import IJournal
 from worldmail.plugin import find
 from worldmail.store import Mailboxes, Store, open_store
+from worldmail.store.folders import FolderAdmin
 from worldmail.transport.clock import ReactorClock
 
 
@@ -58,6 +59,11 @@ class StoreParts:
     def mailboxes(self) -> Mailboxes:
         """The mailbox store."""
         return self.store.mailboxes
+
+    @property
+    def folder_admin(self) -> FolderAdmin:
+        """The folders of all accounts and domains."""
+        return FolderAdmin(database=self.database, folders=self.store.folders, now=self.foundations.clock.now)
 
     async def check_key(self) -> None:
         """Bind the database to its server key. Raises `ConfigurationError` if it has another."""

@@ -1,4 +1,4 @@
-"""`worldmail domain add|list|remove`."""
+"""`worldmail domain add|list|set|remove`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import click
 
 from worldmail.cli.main import configuration
 from worldmail.cli.output import json_option, show_done, show_rows
+from worldmail.cli.values import read_settings_words
 
 
 @click.group()
@@ -34,8 +35,27 @@ def list_(ctx: click.Context, as_json: bool) -> None:
     from worldmail.cli.running import run
 
     found = run(configuration(ctx), lambda parts: parts.admin.domains())
-    rows = [{"name": one.name, "kind": one.kind, "alias_of": one.alias_of} for one in found]
-    show_rows(as_json, ("name", "kind", "alias_of"), rows)
+    rows = [{"name": one.name, "kind": one.kind, "alias_of": one.alias_of, "quota": one.quota} for one in found]
+    show_rows(as_json, ("name", "kind", "alias_of", "quota"), rows)
+
+
+@domain.command("set")
+@click.argument("name", required=False)
+@click.argument("words", metavar="[KEY=VALUE]...", nargs=-1)
+@json_option
+@click.pass_context
+def set_(ctx: click.Context, name: str | None, words: tuple[str, ...], as_json: bool) -> None:
+    """Set keys of a domain. Without any, list the keys and what they mean."""
+    from worldmail.cli.running import run
+    from worldmail.directory.domain_keys import DOMAIN_KEYS
+
+    if name is None or not words:
+        rows = [{"key": row.key, "takes": row.takes, "meaning": row.meaning} for row in DOMAIN_KEYS.values()]
+        show_rows(as_json, ("key", "takes", "meaning"), rows)
+        return
+    changes = read_settings_words(words)
+    found = run(configuration(ctx), lambda parts: parts.admin.set_domain(name, changes))
+    show_done(as_json, f"set {' '.join(words)} for {found.name}", name=found.name, quota=found.quota)
 
 
 @domain.command()

@@ -18,6 +18,7 @@ NOUNS = {
     "alias": "worldmail.cli.alias:alias",
     "check": "worldmail.cli.check:check",
     "domain": "worldmail.cli.domain:domain",
+    "folder": "worldmail.cli.folder:folder",
     "init": "worldmail.cli.init:init",
     "tap": "worldmail.cli.tap:tap",
     "trace": "worldmail.cli.trace:trace",

@@ -20,6 +20,7 @@ from worldmail.mail.address import Address
 
 if TYPE_CHECKING:
     from worldmail.config.settings import Settings
+    from worldmail.store.folders import FolderAdmin
 
 T = TypeVar("T")
 
@@ -31,6 +32,7 @@ class Parts:
     settings: Settings
     admin: IDirectoryAdmin
     mailboxes: IMailboxStore
+    folders: FolderAdmin
     trace: ITrace
 
     async def account(self, address: Address) -> Account:
@@ -68,7 +70,13 @@ def run_with(settings: Settings, job: Callable[[Parts], Awaitable[T]]) -> T:
     reactor = command_reactor()
     act_as_owner(settings.data)
     store = build_store(settings, reactor, QuietJournal())
-    parts = Parts(settings=settings, admin=store.admin, mailboxes=store.mailboxes, trace=store.store.trace)
+    parts = Parts(
+        settings=settings,
+        admin=store.admin,
+        mailboxes=store.mailboxes,
+        folders=store.folder_admin,
+        trace=store.store.trace,
+    )
 
     async def work() -> T:
         store.database.start()

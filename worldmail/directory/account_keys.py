@@ -57,7 +57,8 @@ def _parse(key: str, text: str) -> tuple[AccountKey, Value]:
         raise BadValue(f"{key} takes {row.takes}") from None
 
 
-def _size(text: str) -> Value:
+def size_or_none(text: str) -> int | None:
+    """Octets; None for "none". Raises ValueError."""
     if text.lower() == "none":
         return None
     size = octets(text)
@@ -107,14 +108,14 @@ def _legacy(cursor: Cursor, account_id: int, value: Value) -> None:
 def _permission(key: str, what: str) -> AccountKey:
     return AccountKey(
         key=key,
-        meaning=f"Whether IMAP clients may {what}; kept for when IMAP is served, and of no effect before.",
+        meaning=f"Whether IMAP clients may {what}.",
         takes="on or off",
         parse=_switch,
         store=_setting(key),
     )
 
 
-_A_SIZE = "a size such as 200MiB, 2GB or a number of octets, or none"
+A_SIZE = "a size such as 200MiB, 2GB or a number of octets, or none"
 
 ACCOUNT_KEYS: Mapping[str, AccountKey] = {
     row.key: row
@@ -122,16 +123,16 @@ ACCOUNT_KEYS: Mapping[str, AccountKey] = {
         AccountKey(
             key="quota",
             meaning="How much mail the account may hold in all its mailboxes; none sets no bound.",
-            takes=_A_SIZE,
-            parse=_size,
+            takes=A_SIZE,
+            parse=size_or_none,
             store=_column("UPDATE account SET quota = ? WHERE id = ?"),
             ends_sessions=False,
         ),
         AccountKey(
             key="max-message",
             meaning="The largest message that the account takes; none leaves it to the site.",
-            takes=_A_SIZE,
-            parse=_size,
+            takes=A_SIZE,
+            parse=size_or_none,
             store=_column("UPDATE account SET max_message = ? WHERE id = ?"),
             ends_sessions=False,
         ),

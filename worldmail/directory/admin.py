@@ -9,11 +9,12 @@ from zope.interface import implementer
 
 from worldmail.directory import accounts, aliases, domains
 from worldmail.directory.account_keys import parse_changes, person_name
+from worldmail.directory.domain_keys import parse_domain_changes
 from worldmail.directory.rows import all_accounts
 from worldmail.errors import BadValue, Refusal
 from worldmail.interfaces.auth import ICredentialMaker
-from worldmail.interfaces.database import Cursor, IDatabase
-from worldmail.interfaces.directory import Account, Domain, IDirectoryAdmin
+from worldmail.interfaces.database import Cursor, IDatabase, Shared
+from worldmail.interfaces.directory import Account, Domain, IDirectoryAdmin, IDomainParticipant
 from worldmail.interfaces.store import IAccountParticipant
 from worldmail.mail.address import Address
 
@@ -60,6 +61,14 @@ class DirectoryAdmin:
         normal = domains.domain_name(name)
         target = None if alias_of is None else domains.domain_name(alias_of)
         return await self._database.write(lambda cursor: domains.add_domain(cursor, normal, kind, target))
+
+    async def set_domain(self, name: str, changes: Mapping[str, str]) -> Domain:
+        """See `IDirectoryAdmin.set_domain`; `domain_keys.DOMAIN_KEYS` lists the keys."""
+        values, normal = parse_domain_changes(changes), domains.domain_name(name)
+        counting = [each for each in self._participants if IDomainParticipant.providedBy(each)]
+        return await self._database.write_long(
+            Shared(lambda cursor: domains.set_domain(cursor, normal, values, counting))
+        )
 
     async def remove_domain(self, name: str) -> None:
         """See `IDirectoryAdmin.remove_domain`."""

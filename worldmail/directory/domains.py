@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from worldmail.directory.domain_keys import DomainKey
 from worldmail.directory.rows import CLOSED, DomainRow, domain_by_name
 from worldmail.errors import AlreadyThere, BadValue, NoSuchThing
 from worldmail.interfaces.database import Cursor
-from worldmail.interfaces.directory import Domain
+from worldmail.interfaces.directory import Domain, IDomainParticipant
 from worldmail.mail.domain import host_name
 
 KINDS = ("local",)
@@ -33,9 +36,30 @@ def required_domain(cursor: Cursor, name: str) -> DomainRow:
 def list_domains(cursor: Cursor) -> list[Domain]:
     """All domains by name."""
     rows = cursor.all(
-        "SELECT d.id, d.name, d.kind, t.name FROM domain d LEFT JOIN domain t ON t.id = d.alias_of ORDER BY d.name"
+        "SELECT d.id, d.name, d.kind, t.name, d.quota FROM domain d LEFT JOIN domain t ON t.id = d.alias_of"
+        " ORDER BY d.name"
     )
-    return [Domain(id=row[0], name=row[1], kind=row[2], alias_of=row[3]) for row in rows]
+    return [Domain(id=row[0], name=row[1], kind=row[2], alias_of=row[3], quota=row[4]) for row in rows]
+
+
+def set_domain(
+    cursor: Cursor,
+    name: str,
+    values: Sequence[tuple[DomainKey, int | None]],
+    participants: Sequence[IDomainParticipant],
+) -> Domain:
+    """Store the values under their keys. Raises `NoSuchThing`; `BadValue` for another name of a domain."""
+    for row, value in values:
+        if not cursor.run(row.statement, (value, name)):
+            domain = required_domain(cursor, name)
+            raise BadValue(f"{name} is another name of {domain.name}")
+    found = cursor.one("SELECT id, kind, quota FROM domain WHERE name = ?", (name,))
+    if found is None:
+        raise NoSuchThing(f"there is no domain {name}")
+    for participant in participants:
+        participant.domain_quota_set(cursor, found[0])
+    cursor.notice("domain", found[0])
+    return Domain(id=found[0], name=name, kind=found[1], alias_of=None, quota=found[2])
 
 
 def add_domain(cursor: Cursor, name: str, kind: str, alias_of: str | None) -> Domain:
@@ -59,11 +83,15 @@ def remove_domain(cursor: Cursor, name: str) -> None:
     row = cursor.one("SELECT id FROM domain WHERE name = ?", (name,))
     if row is None:
         raise NoSuchThing(f"there is no domain {name}")
-    (highest,) = cursor.one("SELECT max(enabled) FROM account WHERE domain_id = ?", (row[0],)) or (None,)
+    (highest,) = cursor.one("SELECT max(enabled) FROM account WHERE domain_id = ? AND kind = 'person'", (row[0],)) or (
+        None,
+    )
     if highest == CLOSED:
         raise BadValue(f"the mail of accounts of {name} is still being removed; try again in a while")
     if highest is not None:
         raise BadValue(f"{name} still has accounts; remove them first")
+    if cursor.one("SELECT 1 FROM account WHERE domain_id = ?", (row[0],)) is not None:
+        raise BadValue(f"{name} still has public folders; remove them first")
     other = cursor.one("SELECT name FROM domain WHERE alias_of = ? ORDER BY name LIMIT 1", (row[0],))
     if other is not None:
         raise BadValue(f"{other[0]} is another name of {name}; remove that first")

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from attrs import field, frozen
 from zope.interface import Attribute, Interface
 
+from worldmail.interfaces.database import Cursor
 from worldmail.mail.address import Address
 
 
@@ -67,12 +68,16 @@ class Resolution:
 
 @frozen(kw_only=True)
 class Domain:
-    """A domain of ours. `alias_of` is the name of the domain it is another name of, or None."""
+    """A domain of ours. `alias_of` is the name of the domain it is another name of, or None.
+
+    `quota` is octets for all its accounts together, None for no bound.
+    """
 
     id: int
     name: str
     kind: str
     alias_of: str | None
+    quota: int | None = None
 
 
 class IDirectorySource(Interface):
@@ -133,6 +138,16 @@ class IDirectory(Interface):
         """True if mail to `address` leads to `account` and the account may thus send as it."""
 
 
+class IDomainParticipant(Interface):
+    """A room that counts what the accounts of a domain hold, and is asked within the unit that sets a quota."""
+
+    def domain_quota_set(cursor: Cursor, domain_id: int) -> None:
+        """The domain has another quota, or none: count what is counted only while there is one.
+
+        The unit is `Shared`: it has read nothing that this depends on.
+        """
+
+
 class IDirectoryAdmin(Interface):
     """Changing the directory. Raises `NoSuchThing`, `AlreadyThere`, `BadValue`."""
 
@@ -142,8 +157,11 @@ class IDirectoryAdmin(Interface):
     def add_domain(name: str, kind: str = "local", alias_of: str | None = None) -> Awaitable[Domain]:
         """Add a domain; creates no account."""
 
+    def set_domain(name: str, changes: Mapping[str, str]) -> Awaitable[Domain]:
+        """Set keys of a domain (quota); `BadValue` names the key and what it takes."""
+
     def remove_domain(name: str) -> Awaitable[None]:
-        """Remove a domain that holds no account; its aliases go with it."""
+        """Remove a domain that holds no account and no public folder; its aliases go with it."""
 
     def accounts(domain: str | None = None) -> Awaitable[list[Account]]:
         """All accounts by address (a scan)."""

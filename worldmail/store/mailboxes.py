@@ -27,7 +27,7 @@ _STATUS = (
     " WHERE account_id = ?"
 )
 _ONE_STATUS = f"{_STATUS} AND name = ?"
-_ALL_STATUS = f"{_STATUS} ORDER BY name"
+_ALL_STATUS = f"{_STATUS} AND name >= ' ' ORDER BY name"  # others are being removed
 _MESSAGES = "SELECT uid, content_id, prefix, size, received, arrived FROM message WHERE mailbox_id = ?"
 _FROM_UID = f"{_MESSAGES} AND uid >= ? ORDER BY uid"
 _EXPUNGED = "SELECT uid FROM expunged WHERE mailbox_id = ? AND modseq > ? ORDER BY uid"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from zope.interface.verify import verifyObject
 
 from worldmail.interfaces.protocol import IDialogue
 from worldmail.mail.envelope import Body, Notify, Return
 from worldmail.testing.smtp import SmtpScene, envelope, with_body
+from worldmail.testing.world import MemoryWorld
 
 
 def test_the_session_is_a_dialogue() -> None:
@@ -219,6 +222,41 @@ def test_an_account_that_two_recipients_lead_to_gets_one_copy_for_the_first() ->
     assert len(scene.texts()) == 1
     assert b"Delivered-To: bob+x@example.test\r\n" in scene.texts()[0]
     assert b"\tfor " not in scene.contents()[0]
+
+
+def mailboxes_of(recipient: bytes, prepare: Callable[[MemoryWorld], object]) -> list[str]:
+    """Where a message to this recipient goes."""
+    scene = SmtpScene(prepare=prepare)
+    scene.play(envelope(b"<a@a.test>", recipient) + b"DATA\r\n\r\n.\r\n")
+    (acceptance,) = scene.world.acceptance.accepted
+    return [delivery.mailbox for delivery in acceptance.deliveries]
+
+
+@pytest.mark.parametrize(
+    ("recipient", "mailbox"),
+    [
+        (b"<BOB+junk@example.test>", "Junk"),
+        (b"<bob+none@example.test>", "INBOX"),
+        (b"<alice+junk@example.test>", "INBOX"),
+        (b"<bob@example.test>", "INBOX"),
+    ],
+)
+def test_a_detail_leads_to_the_mailbox_where_anyone_may_post_and_else_to_INBOX(recipient: bytes, mailbox: str) -> None:
+    def prepare(world: MemoryWorld) -> None:
+        world.folders.posting[(1, "junk", None)] = "Junk"
+
+    assert mailboxes_of(recipient, prepare) == [mailbox]
+
+
+@pytest.mark.parametrize("recipient", [b"<team+lists@example.test>", b"<a+lists@example.test>"])
+def test_a_detail_behind_an_alias_or_in_an_own_name_asks_for_no_mailbox(recipient: bytes) -> None:
+    def prepare(world: MemoryWorld) -> None:
+        world.add_alias("team@example.test", "bob@example.test")
+        made = world.add_account("a+lists@example.test")
+        for account in (1, made.id):
+            world.folders.posting[(account, "lists", None)] = "lists"
+
+    assert mailboxes_of(recipient, prepare) == ["INBOX"]
 
 
 def test_an_alias_delivers_to_each_of_its_accounts() -> None:

@@ -27,6 +27,7 @@ class Entrance:
         commands: the same by word.
         greeting: what is sent first (RFC 5321 §3.1).
         plaintext: networks whose clients may send a password in the clear.
+        delimiters: the characters that part a user from a detail.
     """
 
     world: World
@@ -37,6 +38,7 @@ class Entrance:
     commands: dict[bytes, Command[Session]]
     greeting: bytes
     plaintext: NetworkSet
+    delimiters: str
 
     @classmethod
     def make(
@@ -53,6 +55,7 @@ class Entrance:
             commands=command_table(rows),
             greeting=reply(220, "", f"{host} ESMTP WorldMail"),
             plaintext=NetworkSet(world.settings.auth.plaintext_without_tls),
+            delimiters=world.settings.directory.recipient_delimiter,
         )
 
     @property

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from attrs import define, field
 
 from worldmail.interfaces.directory import Account
@@ -10,6 +13,8 @@ from worldmail.mail.envelope import Delivery, Envelope, Recipient
 from worldmail.protocols.smtp.chunks import ChunkInspector
 from worldmail.protocols.smtp.grammar import MailArguments
 from worldmail.protocols.smtp.intake import Intake
+
+NO_MAILBOXES: Mapping[int, str] = MappingProxyType({})
 
 
 @define(eq=False)
@@ -32,13 +37,18 @@ class Transaction:
     intake: Intake | None = None
     inspector: ChunkInspector | None = None
 
-    def add(self, recipient: Recipient, accounts: list[Account]) -> None:
-        """One more recipient, and to whom it leads. An account is delivered to once, for the first that led there."""
+    def add(self, recipient: Recipient, accounts: list[Account], mailboxes: Mapping[int, str] = NO_MAILBOXES) -> None:
+        """One more recipient, and to whom it leads. An account is delivered to once, for the first that led there.
+
+        `mailboxes` has another mailbox than INBOX for some of the accounts, by their ids.
+        """
         self.recipients.append(recipient)
         for account in accounts:
             if account.id not in self.deliveries:
-                delivery = Delivery(account_id=account.id, recipient=recipient, account=account.address)
-                self.deliveries[account.id] = delivery
+                mailbox = mailboxes.get(account.id, "INBOX")
+                self.deliveries[account.id] = Delivery(
+                    account_id=account.id, mailbox=mailbox, recipient=recipient, account=account.address
+                )
             if account.max_message is not None and account.max_message < self.size_limit:
                 self.size_limit = account.max_message
 

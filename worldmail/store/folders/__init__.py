@@ -5,5 +5,6 @@ that is deleted loses its name at once, by getting one that begins with a contro
 """
 
 from worldmail.store.folders.folders import Folders
+from worldmail.store.folders.public import FolderAdmin
 
-__all__ = ["Folders"]
+__all__ = ["FolderAdmin", "Folders"]

@@ -12,7 +12,7 @@ from zope.interface import implementer
 
 from worldmail.errors import NotPermitted, Refusal, StorageFull
 from worldmail.interfaces.database import Cursor, IDatabase, Unit
-from worldmail.interfaces.directory import Account
+from worldmail.interfaces.directory import Account, IDomainParticipant
 from worldmail.interfaces.folders import Folder, IFolders, QuotaRoot
 from worldmail.interfaces.store import IAccountParticipant
 from worldmail.mail.address import Address
@@ -20,6 +20,7 @@ from worldmail.store.folders import access, listing, making, metadata, posting, 
 from worldmail.store.folders.names import is_own, locate, new_name, normal
 from worldmail.store.folders.rows import OWN_BY_NAME, own_folder, see, see_id
 from worldmail.store.provision import FIRST_MAILBOXES
+from worldmail.store.quota import recount_domain
 from worldmail.store.space import Reserve
 
 _log = Logger()
@@ -29,10 +30,10 @@ BETWEEN_SLICES = 0.1
 """Seconds. SQLite looks at a lock ten times a second: who waits for one must find it free."""
 
 
-@implementer(IFolders, IAccountParticipant)
+@implementer(IFolders, IAccountParticipant, IDomainParticipant)
 @define(kw_only=True, eq=False)
 class Folders:
-    """Provides `IFolders`; as `IAccountParticipant` it knows what is said of an account's mailboxes.
+    """Provides `IFolders`; as `IAccountParticipant` it makes and removes what is said of an account's mailboxes.
 
     Args:
         reserve: given up when the disk is too full to delete.
@@ -190,6 +191,9 @@ class Folders:
     def account_removed(self, cursor: Cursor, account_id: int) -> bool:
         removing.clear_account(cursor, account_id)
         return True
+
+    def domain_quota_set(self, cursor: Cursor, domain_id: int) -> None:
+        recount_domain(cursor, domain_id)
 
 
 def _permit(account: Account, key: str) -> None:

@@ -38,8 +38,30 @@ async def run(session: Session, arguments: RcptArguments) -> Effects:
     waiting = world.policy.ask(request)
     if waiting is not None:
         await waiting
-    transaction.add(recipient, local_accounts(resolution))
+    accounts = local_accounts(resolution)
+    base, tag = address.split_subaddress(session.entrance.delimiters)
+    if tag is None:
+        transaction.add(recipient, accounts)
+    else:
+        transaction.add(recipient, accounts, await _tagged(session, accounts, address, base, tag))
     return (RECIPIENT_OK,)
+
+
+async def _tagged(
+    session: Session, accounts: list[Account], address: Address, base: Address, tag: str
+) -> dict[int, str]:
+    """The mailboxes that a detail asks for, by account: of those that the address without it names themselves.
+
+    A sender who signed in may have a right of its own to post there (RFC 5233 §1, RFC 4314 §2.1).
+    """
+    sender = None if session.account is None else session.account.address
+    found = {}
+    for account in accounts:
+        if account.address.local_key == base.local_key != address.local_key:
+            name = await session.entrance.world.folders.delivery_folder(account.id, tag, sender)
+            if name is not None:
+                found[account.id] = name
+    return found
 
 
 def local_accounts(resolution: Resolution) -> list[Account]:
