@@ -5,10 +5,10 @@ from __future__ import annotations
 import codecs
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worldmail.mail.text.charsets import SAMPLE, codec_of, decode, decode_pieces, decode_word
+from worldmail.mail.text.charsets import _NAMES, SAMPLE, codec_of, decode, decode_pieces, decode_word
 
 GERMAN = "Grüße aus München, schöne Straßen, süße Äpfel und öffentliche Gärten überall. "
 RUSSIAN = "Привет, как у тебя дела? Мы с тобой увидимся на следующей неделе в городе. "
@@ -56,8 +56,6 @@ def test_names_are_compared_by_letters_and_digits() -> None:
 
 
 def test_each_codec_of_the_table_is_there() -> None:
-    from worldmail.mail.text.charsets import _NAMES
-
     for codec in _NAMES.values():
         assert codecs.lookup(codec)
 
@@ -82,6 +80,20 @@ def test_a_little_damage_does_not_unsettle_a_label() -> None:
     assert decode(octets, "utf-8").startswith(RUSSIAN * 2)
 
 
+@pytest.mark.parametrize("charset", ["utf-8", "utf-16", "euc-jp", "gb18030"])
+def test_a_text_that_breaks_off_is_read_up_to_there(charset: str) -> None:
+    octets = "日本語のテキスト".encode(charset)
+    assert decode(octets[:-1], charset).startswith("日本語のテキス")
+
+
+@pytest.mark.parametrize("charset", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_the_order_of_octets_is_found(charset: str, mark: str) -> None:
+    octets = (mark + "text é日").encode(charset)
+    assert decode(octets, charset[:6]) == "text é日"
+    assert "".join(decode_pieces([octets * SAMPLE], charset[:6])).startswith("text é日")
+
+
 def test_a_byte_order_mark_is_not_text() -> None:
     assert decode(b"\xef\xbb\xbf\xc3\xbc", "utf-8") == "ü"
 
@@ -101,6 +113,22 @@ def test_anything_is_text_that_can_be_encoded(octets: bytes, charset: str) -> No
     decode(octets, charset).encode()
     "".join(decode_pieces([octets[:7], octets[7:]], charset)).encode()
     (decode_word(octets, charset) or "").encode()
+
+
+@pytest.mark.parametrize("name", sorted(set(_NAMES.values())))
+@settings(max_examples=20)
+@given(octets=st.binary(min_size=1, max_size=40), size=st.integers(1, 100))
+def test_a_long_text_of_anything_is_read(name: str, octets: bytes, size: int) -> None:
+    pieces = [octets * (SAMPLE // len(octets) + 1), *(octets[at:] * size for at in range(min(5, len(octets))))]
+    "".join(decode_pieces(pieces, name)).encode()
+
+
+def test_a_shift_of_UTF7_that_does_not_end_is_read_once() -> None:
+    assert sum(map(len, decode_pieces([b"+" + b"AGEA" * 20_000] * 200, "utf-7"))) > 1_000_000
+    text = "Grüße\r\n" * 20_000
+    octets = text.encode("utf-7")
+    pieces = [octets[at : at + 10_000] for at in range(0, len(octets), 10_000)]
+    assert "".join(decode_pieces(pieces, "utf-7")) == text
 
 
 @given(st.text(max_size=200), st.integers(1, 50))

@@ -1,8 +1,8 @@
 """Octets in a charset become text (RFC 2045 §5.1, RFC 2046 §4.1.2), whatever their label is worth.
 
 A label is a claim. It is believed if the octets can be read so; else they are UTF-8 if they can be read as that; else
-the label again, if only a little is damaged; else what a detector makes of a sample; else Latin-1, as which anything
-can be read. Only codecs between text and octets are ever looked up, from a table that mail cannot make grow.
+the label again, if only the end lacks or a little is damaged; else what a detector makes of a sample; else Latin-1, as
+which anything can be read. Only codecs between text and octets are ever used, from a table that mail cannot make grow.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import codecs
 import encodings.aliases
 import re
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from worldmail.mail.labels import UNKNOWN, guess
 
@@ -113,7 +114,7 @@ def codec_of(charset: str | None) -> str | None:
 
 def decode(octets: bytes, charset: str | None = None) -> str:
     """The text of octets that are said to be in this charset; never raises, and what it gives can be encoded again."""
-    codec = codec_of(charset)
+    codec = _ordered(codec_of(charset), octets)
     if octets.isascii() and codec not in _NOT_ASCII_BASED:
         return octets.decode("ascii")
     chosen, errors = _choice(octets, codec)
@@ -125,7 +126,7 @@ def decode_word(octets: bytes, charset: str) -> str | None:
 
     Words are too short and may be too many for a guess.
     """
-    codec = codec_of(charset)
+    codec = _ordered(codec_of(charset), octets)
     for candidate in (codec, "utf_8"):
         if candidate is not None:
             text = _strictly(octets, candidate)
@@ -148,8 +149,11 @@ def decode_pieces(pieces: Iterable[bytes], charset: str | None = None) -> Iterat
     else:
         yield decode(bytes(held), charset)
         return
-    codec = codec_of(charset)
+    codec = _ordered(codec_of(charset), bytes(held[:4]))
     chosen, _ = _choice(bytes(held), codec, final=False)
+    if chosen == "utf_7":
+        yield from _utf7_lines(chain((bytes(held),), source))
+        return
     decoder = codecs.getincrementaldecoder(chosen)("replace")
     yield _clean(decoder.decode(bytes(held)), chosen)
     held.clear()
@@ -158,12 +162,30 @@ def decode_pieces(pieces: Iterable[bytes], charset: str | None = None) -> Iterat
     yield _clean(decoder.decode(b"", True), chosen, start=False)
 
 
+def _utf7_lines(pieces: Iterable[bytes]) -> Iterator[str]:
+    """UTF-7 by lines, which end each shift: an incremental decoder would read a long one from its start each time."""
+    held = b""
+    for piece in pieces:
+        octets = held + piece
+        cut = octets.rfind(b"\n") + 1 or len(octets)
+        held = octets[cut:]
+        yield _clean(octets[:cut].decode("utf_7", "replace"), "utf_7", start=False)
+    yield _clean(held.decode("utf_7", "replace"), "utf_7", start=False)
+
+
+def _ordered(codec: str | None, octets: bytes) -> str | None:
+    """The codec, with its order of octets if that is for the text to say: by its mark, else by where zeros stand."""
+    if codec not in ("utf_16", "utf_32"):
+        return codec
+    return codec + ("_be" if octets.startswith((b"\xfe\xff", b"\0")) else "_le")
+
+
 def _choice(octets: bytes, codec: str | None, *, final: bool = True) -> tuple[str, str]:
     """The codec to read these octets with, and what to do about errors."""
     for candidate in (codec, "utf_8"):
         if candidate is not None and _strictly(octets, candidate, final=final) is not None:
             return candidate, "replace"
-    if codec is not None and _is_little_damaged(octets.decode(codec, "replace")):
+    if codec is not None and (_is_cut(octets, codec) or _is_little_damaged(octets.decode(codec, "replace"))):
         return codec, "replace"
     guessed = codec_of(_guess(octets))
     return (guessed, "replace") if guessed is not None else ("latin_1", "strict")
@@ -177,6 +199,12 @@ def _strictly(octets: bytes, codec: str, *, final: bool = True) -> str | None:
         return codecs.getincrementaldecoder(codec)().decode(octets)
     except UnicodeDecodeError:
         return None
+
+
+def _is_cut(octets: bytes, codec: str) -> bool:
+    """True if all can be read but a last character that breaks off, and that proves something."""
+    text = _strictly(octets, codec, final=False)
+    return text is not None and (not text.isascii() or codec in _NOT_ASCII_BASED)
 
 
 def _is_little_damaged(text: str) -> bool:
