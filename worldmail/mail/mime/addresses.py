@@ -10,8 +10,6 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from attrs import frozen
-
 from worldmail.mail.mime.loose_addresses import MAXIMUM_ADDRESSES, Address, read_loosely
 from worldmail.mail.mime.quoting import nstring, text
 
@@ -27,36 +25,15 @@ _MAILBOX = re.compile(
 )
 
 
-@frozen
-class AddressList:
-    """The addresses of a field.
-
-    Attributes:
-        rendered: as ENVELOPE has them; NIL if there are none.
-        mailbox: local part of the first (the name, if it is a group); b"" if there is none. What SORT goes by.
-        name: display name of the first, as written; None if it has none.
-        host: domain of the first; None if it has none, or is a group.
-    """
-
-    rendered: bytes
-    mailbox: bytes = b""
-    name: bytes | None = None
-    host: bytes | None = None
-
-
-NO_ADDRESSES = AddressList(b"NIL")
-
-
-def address_list(value: bytes | None) -> AddressList:
-    """The addresses of an unfolded field without NUL; at most `MAXIMUM_ADDRESSES` of them."""
+def render_addresses(value: bytes | None) -> bytes:
+    """The addresses of an unfolded field without NUL, at most `MAXIMUM_ADDRESSES` of them; NIL if there are none."""
     if not value:
-        return NO_ADDRESSES
+        return b"NIL"
     return _read_cached(value) if len(value) <= _CACHED_OCTETS else _read(value)
 
 
-def _read(value: bytes) -> AddressList:
+def _read(value: bytes) -> bytes:
     rendered: list[bytes] = []
-    first = None
     position, size = 0, len(value)
     match = _MAILBOX.match
     while position < size and len(rendered) < MAXIMUM_ADDRESSES:
@@ -65,37 +42,27 @@ def _read(value: bytes) -> AddressList:
             return _read_loosely(value)
         quoted, plain, local, domain, bare = found.groups()
         if bare is not None:
-            local, domain = plain, bare
-            if not local or b" " in local:
+            if not plain or b" " in plain:
                 return _read_loosely(value)
-            name = None
-            rendered.append(b'(NIL NIL "%b" "%b")' % (local, domain))
+            rendered.append(b'(NIL NIL "%b" "%b")' % (plain, bare))
         else:
-            name = b" ".join((plain if quoted is None else quoted).split()) or None
-            if quoted and name is None:
+            name = b" ".join((plain if quoted is None else quoted).split())
+            if name:
+                rendered.append(b'("%b" NIL "%b" "%b")' % (name, local, domain))
+            elif quoted:
                 return _read_loosely(value)
-            rendered.append(
-                b'(NIL NIL "%b" "%b")' % (local, domain)
-                if name is None
-                else b'("%b" NIL "%b" "%b")' % (name, local, domain)
-            )
-        if first is None:
-            first = (local, name, domain)
+            else:
+                rendered.append(b'(NIL NIL "%b" "%b")' % (local, domain))
         position = found.end()
-    if first is None:
-        return NO_ADDRESSES
-    return AddressList(b"(%b)" % b"".join(rendered), *first)
+    return b"(%b)" % b"".join(rendered)
 
 
 _read_cached = lru_cache(maxsize=2048)(_read)
 
 
-def _read_loosely(value: bytes) -> AddressList:
+def _read_loosely(value: bytes) -> bytes:
     found = read_loosely(value)
-    if not found:
-        return NO_ADDRESSES
-    first = found[0]
-    return AddressList(b"(%b)" % b"".join(map(_render, found)), first.mailbox or b"", first.name, first.host)
+    return b"(%b)" % b"".join(map(_render, found)) if found else b"NIL"
 
 
 def _render(address: Address) -> bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from itertools import islice
 
 from attrs import frozen
 
@@ -177,4 +178,4 @@ def transfer_encoding(value: bytes | None) -> bytes:
 
 def languages(value: bytes) -> list[bytes]:
     """The tags of a Content-Language field (RFC 3282 §2)."""
-    return _LANGUAGE.findall(without_comments(value))
+    return [match[0] for match in islice(_LANGUAGE.finditer(without_comments(value)), MAXIMUM_PARAMETERS)]

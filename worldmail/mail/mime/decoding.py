@@ -88,9 +88,12 @@ class _QuotedPrintable:
         text = self._rest + octets
         cut = text.rfind(b"\n") + 1
         if not cut and len(text) > _LONGEST_LINE:
-            # Between two characters then, of which one may be "=XX" or the end of a line with white space before it.
-            equals = text.rfind(b"=", len(text) - 2)
-            cut = len(text) if equals < 0 else equals
+            # Between two characters then: not in "=XX", nor in white space that may be the line's end.
+            cut = len(text.rstrip(b" \t\r"))
+            equals = text.rfind(b"=", max(0, cut - 2), cut)
+            cut = equals if equals > 0 else cut
+            if len(text) - cut > _LONGEST_LINE:
+                cut = len(text)
         self._rest = text[cut:]
         return _unquoted(text[:cut])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from worldmail.mail.mime.addresses import NO_ADDRESSES, address_list
+from worldmail.mail.mime.addresses import render_addresses
 from worldmail.mail.mime.fields import Fields
 from worldmail.mail.mime.quoting import nstring, text
 
@@ -13,7 +13,7 @@ def render_envelope(fields: Fields) -> bytes:
     Sender and Reply-To are those of From where they are absent or empty.
     """
     get = fields.get
-    from_ = address_list(get(b"from")).rendered
+    from_ = render_addresses(get(b"from"))
     sender, reply_to = get(b"sender"), get(b"reply-to")
     subject = get(b"subject")
     return b"(%b %b %b %b %b %b %b %b %b %b)" % (
@@ -22,16 +22,14 @@ def render_envelope(fields: Fields) -> bytes:
         from_,
         _or(sender, from_),
         _or(reply_to, from_),
-        address_list(get(b"to")).rendered,
-        address_list(get(b"cc")).rendered,
-        address_list(get(b"bcc")).rendered,
+        render_addresses(get(b"to")),
+        render_addresses(get(b"cc")),
+        render_addresses(get(b"bcc")),
         nstring(get(b"in-reply-to")),
         nstring(get(b"message-id")),
     )
 
 
 def _or(value: bytes | None, other: bytes) -> bytes:
-    if not value:
-        return other
-    found = address_list(value)
-    return other if found is NO_ADDRESSES else found.rendered
+    found = render_addresses(value)
+    return other if found == b"NIL" else found

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 
-from attrs import field, frozen
+from attrs import define, field, frozen
 
 from worldmail.mail.mime.comments import end_of_comment
 
 MAXIMUM_ADDRESSES = 10_000
+_MAXIMUM_TOKENS = 10 * MAXIMUM_ADDRESSES
 
 MISSING_MAILBOX, MISSING_DOMAIN = b"MISSING_MAILBOX", b"MISSING_DOMAIN"
 SYNTAX_ERROR, INVALID_ROUTE = b"SYNTAX_ERROR", b"INVALID_ROUTE"
@@ -31,7 +33,7 @@ class Address:
     host: bytes | None = None
 
 
-@frozen
+@define
 class _Token:
     """A word or a special character; `spaced` if white space or a comment stands in front of it."""
 
@@ -85,7 +87,7 @@ def _tokens(value: bytes) -> Iterator[_Token]:
             continue
         if word == b"(":
             end = end_of_comment(value, match.start())
-            yield _Token(value[position : max(position, end - 1)], False, spaced, comment=True)
+            yield _Token(value[position:end].removesuffix(b")"), False, spaced, comment=True)
             position, spaced = end, True
             continue
         if word == b'"':  # a quoted string that does not end
@@ -102,7 +104,7 @@ def _elements(value: bytes) -> Iterator[_Element]:
     tokens: list[_Token] = []
     comments: list[bytes] = []
     routed = False
-    for token in _tokens(value):
+    for token in islice(_tokens(value), _MAXIMUM_TOKENS):
         word = token.text if token.special else b""
         if token.comment:
             if tokens:

@@ -20,7 +20,7 @@ MAXIMUM_DEPTH = 100
 MAXIMUM_PARTS = 10_000
 """When there are as many, the last one reaches to the end of the message."""
 
-MAXIMUM_HEADERS = 4 << 20
+MAXIMUM_HEADERS = 2 << 20
 """Octets of all headers that are looked at; further parts are shown without fields."""
 
 _PIECE = 1 << 16

@@ -12,7 +12,7 @@ from worldmail.mail.mime.comments import without_comments
 # [day-of-week ","] day month year hour ":" minute [":" second] zone, with what is obsolete and what is merely usual.
 _DATE = re.compile(
     rb"\s*(?:[A-Za-z]++\.?\s*+,?\s*+)?(\d{1,2})[\s-]++([A-Za-z]{3})[A-Za-z]*+\.?[\s,-]++(\d{2,4})(?!\d)"
-    rb"(?:[\s,]++(\d{1,2}):\s*+(\d{1,2})(?:\s*+:\s*+(\d{1,2}))?(?:\.\d++)?\s*+([+-]\d{4}(?!\d)|[A-Za-z]++)?)?"
+    rb"(?:[\s,]++(\d{1,2})\s*+:\s*+(\d{1,2})(?:\s*+:\s*+(\d{1,2}))?(?:\.\d++)?\s*+([+-]\d{4}(?!\d)|[A-Za-z]++)?)?"
 )
 _MONTHS = {
     name: number

@@ -1,10 +1,9 @@
-"""All that is kept beside a message's content, in one pass: what ENVELOPE, BODYSTRUCTURE, SORT and THREAD show."""
+"""What is kept beside a message's content, made in one pass: ENVELOPE, BODYSTRUCTURE, and what THREAD goes by."""
 
 from __future__ import annotations
 
 from attrs import frozen
 
-from worldmail.mail.mime.addresses import AddressList, address_list
 from worldmail.mail.mime.content import disposition
 from worldmail.mail.mime.envelope import render_envelope
 from worldmail.mail.mime.fields import Octets
@@ -26,8 +25,6 @@ class Summary:
         sent_day: the day that is written there, as `sent.day_number` gives it.
         message_id: without angle brackets and quotes; None if there is none.
         references: ids of the messages that it follows, the oldest first (RFC 5256 §2.2).
-        subject: unfolded, encoded words as they are; b"" if there is none.
-        sender, recipient, copied: the first of From, To and Cc.
         has_attachment: true if a part is meant to be kept as a file.
     """
 
@@ -37,10 +34,6 @@ class Summary:
     sent_day: int | None
     message_id: bytes | None
     references: tuple[bytes, ...]
-    subject: bytes
-    sender: AddressList
-    recipient: AddressList
-    copied: AddressList
     has_attachment: bool
 
 
@@ -60,10 +53,6 @@ def summary_of(root: Part) -> Summary:
         None if moment is None else moment.day,
         message_id(get(b"message-id")),
         references(get(b"references"), get(b"in-reply-to")),
-        get(b"subject", b""),
-        address_list(get(b"from")),
-        address_list(get(b"to")),
-        address_list(get(b"cc")),
         has_attachment(root),
     )
 
