@@ -54,6 +54,7 @@ class Session:
         enabled: names in capitals that ENABLE took, and what they imply (RFC 5161).
         selected: the selected mailbox.
         saved_result: what "$" stands for (RFC 5182).
+        contexts: searches whose results are kept up to date (RFC 5267).
         notify: what NOTIFY set (RFC 5465).
         progress: for a row's `literal`, whatever it has to remember until the command is whole; None before each.
         sinks: what literals of the command under way are streamed into.
@@ -74,6 +75,7 @@ class Session:
     enabled: frozenset[str] = NOTHING_ENABLED
     selected: Selected | None = None
     saved_result: Any = None
+    contexts: Any = None
     notify: Any = None
     progress: Any = None
     sinks: list[Any] | None = None
@@ -162,7 +164,7 @@ class Session:
     def select(self, selected: Selected | None) -> None:
         """Another mailbox is selected now, or none (RFC 9051 §6.3.2, §6.4.1)."""
         before, self.selected = self.selected, selected
-        self.saved_result = None
+        self.saved_result = self.contexts = None
         self.state = State.AUTHENTICATED if selected is None else State.SELECTED
         if before is not None:
             before.release()
@@ -191,7 +193,7 @@ class Session:
         if self.forget is not None:
             self.forget()
             self.forget = None
-        self.account = self._context = self.saved_result = self.notify = None
+        self.account = self._context = self.saved_result = self.contexts = self.notify = None
         self.enabled = NOTHING_ENABLED
         self.state = State.NOT_AUTHENTICATED
         self.parser.lines.limit = self.settings.line_before_login
@@ -305,6 +307,9 @@ class Session:
 
     async def news(self, *, expunges: bool) -> Sequence[bytes]:
         """What is new in the selected mailbox."""
-        if self.selected is None or not self.selected.dirty:
+        if self.selected is None:
             return ()
-        return await self.selected.sync(self, expunges=expunges)
+        if self.contexts is not None:
+            told: Sequence[bytes] = await self.contexts.around(self, expunges=expunges)
+            return told
+        return await self.selected.sync(self, expunges=expunges) if self.selected.dirty else ()

@@ -6,6 +6,7 @@ from worldmail.protocols.imap.rows import Command
 from worldmail.protocols.imap.verbs.acl import DELETEACL, GETACL, LISTRIGHTS, MYRIGHTS, SETACL
 from worldmail.protocols.imap.verbs.append import APPEND
 from worldmail.protocols.imap.verbs.authenticate import AUTHENTICATE
+from worldmail.protocols.imap.verbs.cancelupdate import CANCELUPDATE
 from worldmail.protocols.imap.verbs.capability import CAPABILITY
 from worldmail.protocols.imap.verbs.close import CHECK, CLOSE, UNSELECT
 from worldmail.protocols.imap.verbs.compress import COMPRESS
@@ -93,4 +94,5 @@ ROWS: tuple[Command, ...] = (
     THREAD,
     UID_THREAD,
     ESEARCH,
+    CANCELUPDATE,
 )

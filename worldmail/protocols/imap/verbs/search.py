@@ -6,10 +6,11 @@ from worldmail.errors import Refusal
 from worldmail.protocols.imap.grammar.reader import Reader
 from worldmail.protocols.imap.replies import BAD_REFUSALS, BadCommand
 from worldmail.protocols.imap.rows import SELECTED, Command
+from worldmail.protocols.imap.search.contexts import Context, keep
 from worldmail.protocols.imap.search.keys import Program
 from worldmail.protocols.imap.search.request import Request, read_request, read_returns
 from worldmail.protocols.imap.search.results import Found, Returns, search_response
-from worldmail.protocols.imap.search.running import OPTIONS, Search, search, unread
+from worldmail.protocols.imap.search.running import OPTIONS, UPDATING, Search, search, unread
 from worldmail.protocols.imap.session import Session
 from worldmail.wire.effects import Effects
 
@@ -37,7 +38,7 @@ async def run_uid(session: Session, reader: Reader) -> Effects:
 
 async def _search(session: Session, reader: Reader, *, uids: bool) -> Effects:
     reader.space()
-    returns = read_returns(reader, OPTIONS)
+    returns = read_returns(reader, OPTIONS | UPDATING)
     try:
         request = read(session, reader, returns)
         news = await session.news(expunges=False)
@@ -50,7 +51,19 @@ async def _search(session: Session, reader: Reader, *, uids: bool) -> Effects:
         raise
     if "SAVE" in returns:
         found.save(session, returns)
-    return (*news, *answer(session, request, found, uids=uids))
+    kept = b"" if "UPDATE" not in returns else _keep(session, request, found, uids=uids)
+    return (*news, *answer(session, request, found, uids=uids), kept)
+
+
+def _keep(session: Session, request: Request, found: Search, *, uids: bool) -> bytes:
+    """Keep the results up to date from now on (RFC 5267 §4.3)."""
+
+    async def again() -> list[int]:
+        now = await search(session, request.node)
+        return now.numbers(now.places, uids=True)
+
+    known = found.numbers(found.places, uids=True)
+    return keep(session, Context(tag=session.tag, uids=uids, ordered=False, again=again, known=known))
 
 
 def answer(session: Session, request: Request, found: Search, *, uids: bool) -> Effects:

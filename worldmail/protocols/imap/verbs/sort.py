@@ -6,10 +6,11 @@ from worldmail.mail.text.sorting import KEYS, Criterion, Sortable, needs_summary
 from worldmail.protocols.imap.grammar.reader import Reader
 from worldmail.protocols.imap.replies import BadCommand
 from worldmail.protocols.imap.rows import SELECTED, Command
+from worldmail.protocols.imap.search.contexts import Context, keep
 from worldmail.protocols.imap.search.keys import Program, read_charset
 from worldmail.protocols.imap.search.request import Request, read_request, read_returns
 from worldmail.protocols.imap.search.results import Found, search_response
-from worldmail.protocols.imap.search.running import OPTIONS, Search, search, unread
+from worldmail.protocols.imap.search.running import OPTIONS, UPDATING, Search, search, unread
 from worldmail.protocols.imap.session import Session
 from worldmail.wire.effects import Effects
 
@@ -61,7 +62,7 @@ async def run_uid(session: Session, reader: Reader) -> Effects:
 
 async def _sort(session: Session, reader: Reader, *, uids: bool) -> Effects:
     reader.space()
-    returns = read_returns(reader, OPTIONS)
+    returns = read_returns(reader, OPTIONS | UPDATING)
     criteria = read_criteria(reader)
     request = read_request(read_behind_charset(session, reader), returns)
     if request.modseq:
@@ -71,7 +72,16 @@ async def _sort(session: Session, reader: Reader, *, uids: bool) -> Effects:
     if "SAVE" in returns:
         found.save(session, returns)
     places = await in_order(session, found, criteria)
-    return (*news, *_answer(session, request, found, found.numbers(places, uids=uids), uids=uids))
+    kept = b""
+    if "UPDATE" in returns:
+
+        async def again() -> list[int]:
+            now = await search(session, request.node)
+            return now.numbers(await in_order(session, now, criteria), uids=True)
+
+        known = found.numbers(places, uids=True)
+        kept = keep(session, Context(tag=session.tag, uids=uids, ordered=True, again=again, known=known))
+    return (*news, *_answer(session, request, found, found.numbers(places, uids=uids), uids=uids), kept)
 
 
 async def in_order(session: Session, found: Search, criteria: list[Criterion]) -> list[int]:
@@ -114,7 +124,7 @@ SORT = Command(
     states=SELECTED,
     parse=unread,
     run=run,
-    capability=lambda session: ("SORT", "SORT=DISPLAY", "ESORT") if session.account is not None else (),
+    capability="SORT",
     rfc="RFC 5256 §3",
     numbers=True,
 )

@@ -99,9 +99,7 @@ THREAD = Command(
     states=SELECTED,
     parse=unread,
     run=run,
-    capability=lambda session: (
-        [f"THREAD={name.decode()}" for name in ALGORITHMS] if session.account is not None else []
-    ),
+    capability="THREAD=REFERENCES",
     rfc="RFC 5256 §3",
     numbers=True,
 )

@@ -1,0 +1,78 @@
+"""Searches whose results are kept up to date (RFC 5267)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from worldmail.testing.imap import ImapClient
+
+
+def mail(subject: str) -> bytes:
+    return f"From: a@example.test\r\nSubject: {subject}\r\n\r\nx\r\n".encode()
+
+
+@pytest.fixture
+def box(bob: ImapClient, site: Any) -> ImapClient:
+    """INBOX of three messages with the subjects b, d and f."""
+    site.store.add(site.accounts["bob"], *map(mail, "bdf"))
+    assert bob.say(b"SELECT INBOX").status == b"OK"
+    return bob
+
+
+def test_what_comes_to_the_results_and_what_leaves_them_is_told(box: ImapClient, site: Any) -> None:
+    box.say(b"UID SEARCH RETURN (UPDATE COUNT) UNSEEN")
+    tag = b"a%d" % box.number
+    assert box.say(b"STORE 2 +FLAGS (\\Seen)").of(b"ESEARCH") == [b'* ESEARCH (TAG "%b") UID REMOVEFROM (0 2)' % tag]
+    assert box.say(b"STORE 2 -FLAGS (\\Seen)").of(b"ESEARCH") == [b'* ESEARCH (TAG "%b") UID ADDTO (0 2)' % tag]
+    site.store.add(site.accounts["bob"], mail("x"), mail("y"))
+    assert box.say(b"NOOP").of(b"ESEARCH") == [b'* ESEARCH (TAG "%b") UID ADDTO (0 4:5)' % tag]
+    assert not box.say(b"NOOP").of(b"ESEARCH")
+
+
+def test_changes_of_other_sessions_reach_it_in_IDLE_too(box: ImapClient, site: Any) -> None:
+    box.say(b"UID SEARCH RETURN (UPDATE ALL) FLAGGED")
+    other = site.client("bob")
+    other.say(b"SELECT INBOX")
+    other.say(b"STORE 1 +FLAGS (\\Flagged)")
+    lines = box.say(b"NOOP").untagged
+    assert lines[-1].endswith(b"UID ADDTO (0 1)")
+    assert b"FETCH" in lines[0]
+
+
+def test_a_removal_is_told_before_the_numbers_move(box: ImapClient, site: Any) -> None:
+    box.say(b"SEARCH RETURN (UPDATE ALL) ALL")
+    other = site.client("bob")
+    other.say(b"SELECT INBOX")
+    other.say(b"STORE 1,3 +FLAGS (\\Deleted)")
+    other.say(b"EXPUNGE")
+    lines = box.say(b"NOOP").untagged
+    assert lines[0].endswith(b"REMOVEFROM (0 1,3)"), lines
+    assert lines[1:3] == [b"* 3 EXPUNGE", b"* 1 EXPUNGE"]
+
+
+def test_of_a_sort_the_position_of_each_is_told(box: ImapClient, site: Any) -> None:
+    box.say(b"UID SORT RETURN (UPDATE ALL) (REVERSE SUBJECT) UTF-8 ALL")
+    tag = b"a%d" % box.number
+    site.store.add(site.accounts["bob"], mail("c"), mail("g"))
+    assert box.say(b"NOOP").of(b"ESEARCH") == [b'* ESEARCH (TAG "%b") UID ADDTO (1 5 4 4)' % tag]
+
+
+def test_CANCELUPDATE_ends_it_and_so_does_another_mailbox(box: ImapClient, site: Any) -> None:
+    box.say(b"UID SEARCH RETURN (UPDATE ALL) UNSEEN")
+    tag = b"a%d" % box.number
+    assert box.say(b'CANCELUPDATE "%b" "zzz"' % tag).status == b"OK"
+    assert not box.say(b"STORE 1 +FLAGS (\\Seen)").of(b"ESEARCH")
+    box.say(b"UID SEARCH RETURN (UPDATE ALL) UNSEEN")
+    box.say(b"SELECT INBOX")
+    assert not box.say(b"STORE 2 +FLAGS (\\Seen)").of(b"ESEARCH")
+
+
+def test_too_many_are_answered_and_not_kept(box: ImapClient) -> None:
+    for _ in range(5):
+        assert not box.say(b"UID SEARCH RETURN (UPDATE COUNT) UNSEEN").of(b"NO")
+    answer = box.say(b"UID SEARCH RETURN (UPDATE COUNT) UNSEEN")
+    assert answer.status == b"OK"
+    assert answer.of(b"ESEARCH")
+    assert [line for line in answer.untagged if b'[NOUPDATE "a%d"]' % box.number in line]

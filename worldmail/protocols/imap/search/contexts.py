@@ -1,0 +1,126 @@
+"""Searches whose results are kept up to date (RFC 5267 §4.3).
+
+After whatever is told of the selected mailbox, each search is made again and compared with what the client knows.
+What left the results is told before the news of the mailbox (an EXPUNGE would move the numbers), what came after them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from attrs import define, field
+
+from worldmail.mail.numbers import ranges_of, render
+from worldmail.protocols.imap.replies import untagged
+from worldmail.protocols.imap.search.results import quoted
+from worldmail.protocols.imap.session import Session
+from worldmail.protocols.imap.view.selected import Selected
+from worldmail.protocols.imap.view.view import View
+
+MOST = 5
+"""Searches that a session may have kept up to date."""
+
+
+@define(kw_only=True)
+class Context:
+    """One search.
+
+    Args:
+        tag: of the command that asked for it.
+        uids: its results are UIDs.
+        ordered: it is a sort: positions are told (RFC 5267 §4.3.2).
+        again: makes it once more; UIDs in the order of the results.
+        known: what the client knows of them.
+    """
+
+    tag: bytes
+    uids: bool
+    ordered: bool
+    again: Callable[[], Awaitable[Sequence[int]]]
+    known: list[int]
+
+    def removed(self, gone: Sequence[int], names: Callable[[int], int]) -> bytes:
+        """REMOVEFROM; the position 0 says that it is not told."""
+        numbers = sorted(names(uid) for uid in gone)
+        return self._line(b"REMOVEFROM (0 %b)" % render(ranges_of(numbers)))
+
+    def added(self, results: Sequence[int], names: Callable[[int], int]) -> bytes:
+        """ADDTO: of a sort with the position of each, in the order in which they have to be put in."""
+        known = frozenset(self.known)
+        if not self.ordered:
+            numbers = sorted(names(uid) for uid in results if uid not in known)
+            return self._line(b"ADDTO (0 %b)" % render(ranges_of(numbers)))
+        places = (b"%d %d" % (place, names(uid)) for place, uid in enumerate(results, 1) if uid not in known)
+        return self._line(b"ADDTO (%b)" % b" ".join(places))
+
+    def _line(self, data: bytes) -> bytes:
+        return b"* ESEARCH (TAG %b)%b %b\r\n" % (quoted(self.tag), b" UID" if self.uids else b"", data)
+
+
+@define
+class Contexts:
+    """Those of one session, by their tags."""
+
+    _contexts: dict[bytes, Context] = field(factory=dict, init=False)
+    _state: tuple[int, int, int] = field(default=(0, 0, 0), init=False)
+
+    def add(self, context: Context) -> bool:
+        """Keep it up to date; False if there are too many."""
+        if len(self._contexts) >= MOST and context.tag not in self._contexts:
+            return False
+        self._contexts[context.tag] = context
+        return True
+
+    def cancel(self, tag: bytes) -> None:
+        """CANCELUPDATE; harmless if there is none (any more)."""
+        self._contexts.pop(tag, None)
+
+    async def around(self, session: Session, *, expunges: bool) -> Sequence[bytes]:
+        """What is new in the selected mailbox, with what it means for the searches around it."""
+        selected = session.selected
+        if not isinstance(selected, Selected):
+            return ()
+        view = selected.view
+        numbers = {uid: _number(view, uid) for one in self._contexts.values() if not one.uids for uid in one.known}
+        news = await selected.sync(session, expunges=expunges) if selected.dirty else ()
+        state = (view.modseq, view.total, len(view.pending))
+        if state == self._state:
+            return news
+        self._state = state
+        before: list[bytes] = []
+        after: list[bytes] = []
+        for context in self._contexts.values():
+            results = list(await context.again())
+            there = frozenset(results)
+            gone = [uid for uid in context.known if uid not in there and (context.uids or numbers[uid])]
+            if gone:
+                before.append(context.removed(gone, _same if context.uids else numbers.__getitem__))
+            if not there.issubset(context.known):
+                after.append(context.added(results, _same if context.uids else lambda uid: _number(view, uid)))
+            context.known = results
+        return (*before, *news, *after)
+
+
+def keep(session: Session, context: Context) -> bytes:
+    """Keep a search up to date; NOUPDATE if there are too many of them (RFC 5267 §4.3.1)."""
+    if contexts_of(session).add(context):
+        return b""
+    return untagged(b"NO", "Too many searches are kept up to date", b"NOUPDATE " + quoted(context.tag))
+
+
+def _number(view: View, uid: int) -> int:
+    """The sequence number of a message that is loaded; 0 if the client knows already that it is gone."""
+    place = view.place(uid)
+    return view.before + place + 1 if place >= 0 else 0
+
+
+def _same(uid: int) -> int:
+    return uid
+
+
+def contexts_of(session: Session) -> Contexts:
+    """Those of this session."""
+    if session.contexts is None:
+        session.contexts = Contexts()
+    kept: Contexts = session.contexts
+    return kept
