@@ -119,7 +119,9 @@ def open_store(
     aside = settings.reserve if locks is None else 0
     reserve = Reserve(path=os.path.join(data_dir, "reserve"), size=aside, space=space)
     traces = Traces(database)
-    derived = derived or open_derived(settings, data_dir, database, contents, clock, reactor, space)
+    derived = derived or open_derived(
+        settings, data_dir, database, contents, clock, reactor, space, shared=locks is not None
+    )
     collector = Collector(
         database=database,
         contents=contents,

@@ -16,10 +16,9 @@ from twisted.logger import Logger
 from worldmail.errors import Refusal, TemporaryFailure
 from worldmail.interfaces.database import Cursor, IDatabase, Row
 from worldmail.interfaces.store import IContentStore
+from worldmail.mail.mime.fields import Octets
 
 _log = Logger()
-
-Octets = bytes | mmap.mmap
 
 BATCH = 64
 """Contents that are read in one statement."""

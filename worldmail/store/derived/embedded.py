@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from time import monotonic
 from typing import Any
 
@@ -14,9 +14,9 @@ from attrs import define, field
 from worldmail.errors import SearchTooLong
 from worldmail.interfaces.database import Cursor, IDatabase, Parameters, Row
 from worldmail.interfaces.derived import Needle, Summary
-from worldmail.mail.text.tokens import terms_of_pieces
 from worldmail.store.derived.connections import Connections, Elsewhere, Unavailable
 from worldmail.store.derived.filing import Vocabulary, file_entries, forget
+from worldmail.store.derived.making import Searched
 from worldmail.store.derived.places import placed_terms
 from worldmail.store.derived.postings import Candidates, candidates
 from worldmail.store.derived.rows import COLUMNS, PLACES, from_row, to_row
@@ -64,9 +64,8 @@ class EmbeddedShelf:
         rows = [to_row(content_id, summary) for content_id, summary in summaries.items()]
         return await self._write(lambda connection: connection.executemany(_KEEP, rows).fetchall())
 
-    def entry(self, fields: Sequence[tuple[str, str]], body: Iterable[str]) -> frozenset[str] | None:
-        of_body = terms_of_pieces(body)
-        return None if of_body is None else frozenset(placed_terms(fields, of_body))
+    def entry(self, text: Searched) -> frozenset[str] | None:
+        return placed_terms(text)
 
     async def index(self, entries: Mapping[int, frozenset[str] | None]) -> bool:
         return await self._write(lambda connection: file_entries(connection, self._vocabulary, entries))

@@ -109,25 +109,30 @@ def open_derived(
     clock: IClock,
     reactor: Any,
     space: Space,
+    *,
+    shared: bool = False,
 ) -> Derived:
-    """What is derived of the embedded store's contents. Touches nothing before it is used."""
+    """What is derived of the store's contents. Touches nothing before it is used.
+
+    Args:
+        shared: True on PostgreSQL, where it is kept in the database, for all nodes.
+    """
+    reader = ContentReader(database=database, contents=contents, directory=data_dir, inline_limit=settings.inline_limit)
+    cache, seconds, pause = settings.summary_cache, clock.seconds, clock.sleep
+    if shared:
+        # Named here alone: without PostgreSQL it is not even imported.
+        from worldmail.store.derived.postgres import PostgresShelf
+
+        return derived_on(PostgresShelf(database=database, now=clock.now), reader, cache, seconds, pause, lag=LATE_IDS)
     writing, searching = Threads(reactor, "worldmail-derived", 1), Threads(reactor, "worldmail-search", SEARCHES)
 
     def room() -> bool:
         return space.free() >= 2 * settings.minimum_free
 
     file = DerivedFile(path=os.path.join(data_dir, FILE))
-    connections = Connections(file=file, seconds=clock.seconds, room=room)
+    connections = Connections(file=file, seconds=seconds, room=room)
     shelf = EmbeddedShelf(database=database, connections=connections, writing=writing.run, searching=searching.run)
-    return derived_on(
-        shelf,
-        ContentReader(database=database, contents=contents, directory=data_dir, inline_limit=settings.inline_limit),
-        settings.summary_cache,
-        clock.seconds,
-        clock.sleep,
-        room=room,
-        stops=[searching.stop, writing.stop],
-    )
+    return derived_on(shelf, reader, cache, seconds, pause, room=room, stops=[searching.stop, writing.stop])
 
 
 def derived_here(database: IDatabase, contents: IContentStore, *, cache: int = 1 << 20) -> Derived:

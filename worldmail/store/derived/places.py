@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from worldmail.interfaces.derived import Needle
-from worldmail.mail.text.tokens import terms
+from worldmail.mail.text.tokens import terms, terms_of_pieces
+from worldmail.store.derived.making import Searched
 
 BODY = ""
 HEADER = "\u0080"
@@ -21,24 +22,16 @@ MARKS = frozenset((HEADER, *FIELDS.values()))
 _BY_WHERE = {"body": (BODY,), "header": (HEADER,), "text": (BODY, HEADER)}
 
 
-def placed_terms(fields: Iterable[tuple[str, str]], body: Iterable[str]) -> set[str]:
-    """What to keep of a content.
-
-    Args:
-        fields: names (lower case) and folded texts of the header's fields.
-        body: the terms of its body.
-    """
-    found = set(body)
-    header: set[str] = set()
-    for name, text in fields:
-        of_field = terms(text)
-        header |= of_field
-        header |= terms(name)
-        mark = FIELDS.get(name)
-        if mark is not None:
-            found.update([mark + term for term in of_field])
-    found.update([HEADER + term for term in header])
-    return found
+def placed_terms(text: Searched) -> frozenset[str] | None:
+    """What to keep of a content; None if that is more than an index should hold."""
+    body, header = terms_of_pieces(text.body), terms_of_pieces(text.header)
+    if body is None or header is None:
+        return None
+    body.update([HEADER + term for term in header])
+    for name, mark in FIELDS.items():
+        for value in text.field(name):
+            body.update([mark + term for term in terms(value)])
+    return frozenset(body)
 
 
 def bare(placed: Iterable[str]) -> set[str]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 from attrs import frozen
 
 from worldmail.interfaces.derived import Needle, Summary
+from worldmail.store.derived.making import Searched
 from worldmail.store.derived.postings import Candidates
 
 Entry = Any
@@ -36,13 +37,8 @@ class Shelf(Protocol):
     def keep(self, summaries: Mapping[int, Summary]) -> Awaitable[bool]:
         """Keep these; False if that cannot be done now."""
 
-    def entry(self, fields: Sequence[tuple[str, str]], body: Iterable[str]) -> Entry:
-        """What `index` takes for a content.
-
-        Args:
-            fields: name (lower case) and folded text of each field of its header.
-            body: the folded text of its body in pieces.
-        """
+    def entry(self, text: Searched) -> Entry:
+        """What `index` takes for a content with this text."""
 
     def index(self, entries: Mapping[int, Entry]) -> Awaitable[bool]:
         """Put these contents into the index; False if that cannot be done now."""
