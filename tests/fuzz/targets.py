@@ -23,20 +23,26 @@ from worldmail.mail.labels import CharsetSense
 from worldmail.mail.mailboxes import addresses_of
 from worldmail.mail.submission import qualified_header
 from worldmail.mail.transfer_encoding import BinaryInBase64
+from worldmail.protocols.imap.grammar.reader import Reader
+from worldmail.protocols.imap.parser import Announced, CommandLine, Literal, Octets, Parser
+from worldmail.protocols.imap.settings import ImapSettings
+from worldmail.protocols.imap.verbs import ROWS
 from worldmail.protocols.pop3 import grammar as pop3
 from worldmail.protocols.pop3.settings import Pop3Settings
 from worldmail.protocols.pop3.surrogate import surrogate_header
 from worldmail.protocols.smtp import grammar as smtp
 from worldmail.protocols.smtp.settings import SmtpSettings
 from worldmail.protocols.smtp.xtext import decode_utf8_address, decode_xtext, encode_xtext
+from worldmail.testing.imap import ImapServer
 from worldmail.testing.pop3 import Pop3Server
+from worldmail.testing.real_store import RealStoreWorld
 from worldmail.testing.smtp import SmtpScene
 from worldmail.wire.dots import DotReader, stuff_bytes
 from worldmail.wire.lines import LineBuffer
 
 LONGEST = 16 * 1024
 FILE = Path("/fuzz/worldmail.toml")
-PROTOCOLS = {"smtp": SmtpSettings, "pop3": Pop3Settings}
+PROTOCOLS = {"smtp": SmtpSettings, "pop3": Pop3Settings, "imap": ImapSettings}
 
 
 @frozen(kw_only=True)
@@ -160,6 +166,62 @@ def _pop3_session(octets: bytes) -> None:
     client.drop()
 
 
+def _imap_events(octets: bytes, size: int, limit: int = 400) -> list[object]:
+    """What a parser makes of them in pieces of this size; every other literal is streamed."""
+    parser, found = Parser(limit), []
+    for start in range(0, len(octets), size):
+        parser.lines.append(octets[start : start + size])
+        while (event := parser.next_event()) is not None:
+            if isinstance(event, Announced):
+                if event.waits:
+                    parser.forget()
+                elif event.size > 1000:
+                    parser.skip()
+                elif event.size % 2:
+                    parser.stream("sink")
+                else:
+                    parser.keep()
+                found.append((event.size, event.waits, event.binary, event.kept))
+            elif isinstance(event, CommandLine):
+                found.append([part.octets if isinstance(part, Literal) else part for part in event.parts])
+            elif isinstance(event, Octets):
+                found.append(event.data)
+            else:
+                found.append(event)
+                if not isinstance(event, bytes):
+                    return found
+    return found
+
+
+def _imap_parser(octets: bytes) -> None:
+    whole = _imap_events(octets, len(octets) or 1)
+    pieces = _imap_events(octets, 5)
+    assert [event for event in whole if isinstance(event, list)] == [
+        event for event in pieces if isinstance(event, list)
+    ]
+
+
+def _imap_arguments(octets: bytes) -> None:
+    """Every command's arguments; lines stand for literals by turns."""
+    parts = [Literal(part, len(part)) if number % 2 else part for number, part in enumerate(octets.split(b"\r\n"))]
+    for row in ROWS:
+        with suppress(Refusal):
+            row.parse(Reader(parts))
+
+
+def _imap_session(octets: bytes) -> None:
+    site = RealStoreWorld.make()
+    bob = site.add_account("bob@example.test", "secret")
+    site.add(bob, HEADER + b"\r\n" + BODY, BODY, b"Subject: x\r\n\r\ny\r\n")
+    server = ImapServer.over(site.world)
+    client = server.connect().login()
+    client.say(b"SELECT INBOX")
+    for line in octets[:4000].splitlines(keepends=True):
+        client.send(line)
+    client.drop()
+    assert not site.memory.journal.failures
+
+
 def _configuration(octets: bytes) -> None:
     parse_settings(octets.decode(), PROTOCOLS, FILE)
 
@@ -174,6 +236,37 @@ HEADER = b'From: "J\xc3\xbc" <j@x.test>, k\r\nTo: g: a@b, c@d;\r\nSubject: =?utf
 BODY = (
     b'Content-Type: multipart/mixed; boundary="x"\r\n\r\n'
     b"--x\r\nContent-Transfer-Encoding: binary\r\n\r\n\0\xe4\r\n--x--\r\n"
+)
+
+IMAP_ARGUMENTS = (
+    b' "a b" {3}\r\nabc\r\n (\\Seen kw)',
+    b" bob secret",
+    b' ("name" "x" "os" NIL)',
+    b" 1:*,5,$ (UID FLAGS BODY.PEEK[1.2.HEADER.FIELDS (To Cc)]<0.10> ENVELOPE)",
+    b" 1:3 +FLAGS.SILENT (\\Deleted)",
+    b' CHARSET UTF-8 OR (NOT SEEN SINCE 1-Feb-2030) (FROM "x" LARGER 10) UID 1:5',
+    b" RETURN (MIN MAX COUNT) (REVERSE DATE SUBJECT) UTF-8 ALL",
+    b' (SUBSCRIBED) "" ("%" "*") RETURN (CHILDREN STATUS (MESSAGES UIDNEXT))',
+    b" INBOX (MESSAGES UNSEEN)",
+    b" INBOX (QRESYNC (1 2 1:3 (1 2)))",
+    b" PLAIN AGJvYgBzZWNyZXQ=",
+    b" &AOQ-/x y",
+)
+IMAP_COMMANDS = (
+    b"FETCH 1:* (UID FLAGS ENVELOPE BODYSTRUCTURE BODY.PEEK[])",
+    b"UID SEARCH OR SUBJECT x NOT SEEN",
+    b"STORE 1 +FLAGS (\\Deleted kw)",
+    b"COPY 1:2 Sent",
+    b"UID MOVE 3 Trash",
+    b"EXPUNGE",
+    b'LIST "" (% *) RETURN (STATUS (MESSAGES))',
+    b"CREATE a/b",
+    b"RENAME a c",
+    b"STATUS INBOX (MESSAGES UIDNEXT)",
+    b"SORT (DATE) UTF-8 ALL",
+    b"THREAD REFERENCES UTF-8 ALL",
+    b"ENABLE QRESYNC UTF8=ACCEPT",
+    b"CLOSE",
 )
 
 TARGETS: dict[str, Target] = {
@@ -226,6 +319,19 @@ TARGETS: dict[str, Target] = {
     ),
     "pop3-session": Target(
         run=_pop3_session, seeds=(b"STAT\r\nTOP 1 0\r\nDELE 1\r\nRSET\r\nUIDL\r\nCAPA\r\nLANG *\r\nQUIT\r\n",)
+    ),
+    "imap-parser": Target(
+        run=_imap_parser,
+        seeds=(b"a X {3+}\r\nabc d {4+}\r\nefgh\r\nb Y {9}\r\nc Z ~{2+}\r\n\0\0\r\n", b"a {5000+}\r\nx\r\nb N\r\n"),
+    ),
+    "imap-arguments": Target(run=_imap_arguments, seeds=IMAP_ARGUMENTS),
+    "imap-session": Target(
+        run=_imap_session,
+        seeds=(
+            b"".join(b"t%d %s\r\n" % (number, line) for number, line in enumerate(IMAP_COMMANDS)),
+            b"a IDLE\r\nDONE\r\nb LOGOUT\r\n",
+            b"a APPEND INBOX (\\Seen) {6+}\r\nA: b\r\n\r\nb CLOSE\r\nc DELETE Sent\r\n",
+        ),
     ),
     "configuration": Target(
         run=_configuration,
