@@ -10,11 +10,10 @@ from worldmail.errors import MessageGone
 from worldmail.interfaces.database import Cursor
 from worldmail.interfaces.messages import Appended, Appending
 from worldmail.store.content import keep_content
-from worldmail.store.messages.box import Box, lock, lock_two
+from worldmail.store.messages.box import Box, keep_all, lock, lock_two
 from worldmail.store.messages.keywords import joined, spelled
 from worldmail.store.messages.removing import take
 from worldmail.store.messages.states import SEEN
-from worldmail.store.quota import charge
 
 _ADD = (
     "INSERT INTO message (mailbox_id, uid, content_id, arrived, size, received, saved, acceptance, prefix)"
@@ -46,14 +45,13 @@ class Append:
             source = target = lock(cursor, self.mailbox_id)
         else:
             source, target = lock_two(cursor, self.replaced[0], self.mailbox_id)
+            uid = self.replaced[1]
+            if not take(cursor, source, [(uid, uid)], self.now):  # before the new one comes, which may get this UID
+                raise MessageGone(reason=f"message {uid} of mailbox {source.id}")
         first = target.uidnext
         for content_id, message in zip(contents, self.messages, strict=True):
             self._add(cursor, target, message, content_id)
-        octets = {target.account_id: target.octets}
-        if self.replaced is not None:
-            octets = self._remove(cursor, source, target, self.replaced[1])
-        target.keep(cursor)
-        charge(cursor, octets)
+        keep_all(cursor, source, target)
         return Appended(uidvalidity=target.uidvalidity, uids=[(first, target.uidnext - 1)] if self.messages else [])
 
     def _content(self, cursor: Cursor, message: Appending) -> int:
@@ -76,14 +74,3 @@ class Append:
             cursor.run(_MARK, (box.id, uid, flags, box.modseq, keywords))
         box.came(size, flags)
         box.uidnext += 1
-
-    def _remove(self, cursor: Cursor, source: Box, target: Box, uid: int) -> dict[int, int]:
-        """What the accounts have more or less then."""
-        if not take(cursor, source, [(uid, uid)], self.now):
-            raise MessageGone
-        if source is not target:
-            source.keep(cursor)
-        octets = {target.account_id: target.octets}
-        if source is not target:
-            octets[source.account_id] = octets.get(source.account_id, 0) + source.octets
-        return octets

@@ -12,6 +12,8 @@ from worldmail.interfaces.messages import Uids
 _SIZES = (1, 16, 128, 1024)
 """Ranges in one statement. Few different ones, so that each statement is prepared once; what is left over is empty."""
 
+AT_ONCE = _SIZES[-1]
+
 _EMPTY = (1, 0)
 _TABLES = {size: f"WITH asked (low, high) AS (VALUES {', '.join(['(?, ?)'] * size)}) " for size in _SIZES}
 _first = itemgetter(0)
@@ -19,9 +21,8 @@ _first = itemgetter(0)
 
 def _slices(uids: Uids) -> Iterator[tuple[str, list[int]]]:
     """The table `asked` for each slice of the ranges, with its parameters."""
-    most = _SIZES[-1]
-    for start in range(0, len(uids), most):
-        part = uids[start : start + most]
+    for start in range(0, len(uids), AT_ONCE):
+        part = uids[start : start + AT_ONCE]
         size = next(size for size in _SIZES if size >= len(part))
         values = [bound for low_high in part for bound in low_high]
         yield _TABLES[size], values + [*_EMPTY] * (size - len(part))

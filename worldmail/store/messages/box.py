@@ -7,6 +7,7 @@ from attrs import define, field
 from worldmail.errors import NoSuchMailbox
 from worldmail.interfaces.database import Cursor
 from worldmail.interfaces.messages import Flag
+from worldmail.store.quota import charge
 
 # Changes nothing (and the embedded engine then writes nothing); on a server it locks the row. Mailboxes of closed
 # accounts have names that begin with a control character: nothing may come into them.
@@ -97,3 +98,12 @@ def lock_two(cursor: Cursor, source_id: int, target_id: int) -> tuple[Box, Box]:
     if len(boxes) < 2:
         raise NoSuchMailbox(reason=f"mailbox {source_id} or {target_id} is gone")
     return boxes[source_id], boxes[target_id]
+
+
+def keep_all(cursor: Cursor, *boxes: Box) -> None:
+    """`Box.keep` for each of them, and the quotas of their accounts (RFC 9208 §3). Raises `OverQuota`."""
+    octets: dict[int, int] = {}
+    for box in {box.id: box for box in boxes}.values():
+        box.keep(cursor)
+        octets[box.account_id] = octets.get(box.account_id, 0) + box.octets
+    charge(cursor, octets)

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 
 from worldmail.interfaces.database import Cursor
 from worldmail.interfaces.messages import Copied, FlagChange, Uids
-from worldmail.store.messages.asked import ranges, run_asked
-from worldmail.store.messages.box import Box, lock_two
+from worldmail.store.messages.asked import AT_ONCE, ranges, run_asked
+from worldmail.store.messages.box import Box, keep_all, lock_two
 from worldmail.store.messages.keywords import translation
 from worldmail.store.messages.removing import take
 from worldmail.store.messages.states import Change, Look, State, states, write_looks
-from worldmail.store.quota import charge
 
 ALL = FlagChange(how="replace")
 """Every flag, for the owner of both mailboxes."""
@@ -40,9 +39,7 @@ def copy(
         take(cursor, source, ranges(state.uid for state in found), now, orphan=False)
     if found:
         target.uidnext += len(found)
-        for box in {source.id: source, target.id: target}.values() if move else (target,):
-            box.keep(cursor)
-        _charge(cursor, source, target)
+        keep_all(cursor, *(source, target) if move else (target,))
     last = first + len(found) - 1
     return Copied(
         uidvalidity=target.uidvalidity,
@@ -51,19 +48,11 @@ def copy(
     )
 
 
-def _charge(cursor: Cursor, source: Box, target: Box) -> None:
-    octets = {target.account_id: target.octets}
-    if source is not target:
-        octets[source.account_id] = octets.get(source.account_id, 0) + source.octets
-    charge(cursor, octets)
-
-
 def _insert(cursor: Cursor, source: Box, target: Box, uids: Uids, now: int) -> None:
     """The rows, with consecutive UIDs in the order of those they have."""
     before = target.uidnext - 1
-    most = 1024
-    for start in range(0, len(uids), most):
-        part = uids[start : start + most]
+    for start in range(0, len(uids), AT_ONCE):  # each statement counts its rows
+        part = uids[start : start + AT_ONCE]
         before += run_asked(cursor, part, _COPY, (target.id, before, target.modseq, now, source.id))
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from worldmail.interfaces.database import Cursor
 from worldmail.interfaces.messages import Uids
 from worldmail.store.messages.asked import all_asked, ranges, run_asked
-from worldmail.store.messages.box import Box, lock
-from worldmail.store.quota import charge
+from worldmail.store.messages.box import Box, keep_all, lock
 
 _THERE = (
     "SELECT m.uid, m.size, coalesce(k.flags, 0) FROM asked CROSS JOIN message m"
@@ -43,8 +42,7 @@ def expunge(cursor: Cursor, mailbox_id: int, uids: Uids, now: int, *, deleted_on
     box = lock(cursor, mailbox_id)
     gone = take(cursor, box, uids, now, deleted_only=deleted_only)
     if gone:
-        box.keep(cursor)
-        charge(cursor, {box.account_id: box.octets})
+        keep_all(cursor, box)
     return gone
 
 
