@@ -21,6 +21,11 @@ from worldmail.mail.domain import normal_domain
 from worldmail.mail.header import Header
 from worldmail.mail.labels import CharsetSense
 from worldmail.mail.mailboxes import addresses_of
+from worldmail.mail.mime.decoding import UnknownEncoding, decoded, decoded_size
+from worldmail.mail.mime.rendered import read_envelope, read_value
+from worldmail.mail.mime.scan import scan
+from worldmail.mail.mime.sections import Kind, Section, find_section, numbered
+from worldmail.mail.mime.summary import summarise
 from worldmail.mail.submission import qualified_header
 from worldmail.mail.transfer_encoding import BinaryInBase64
 from worldmail.protocols.imap.grammar.reader import Reader
@@ -124,6 +129,19 @@ def _body(octets: bytes) -> None:
     for start in range(0, len(octets), 1000):
         sense.feed(octets[start : start + 1000])
         base64.feed(octets[start : start + 1000])
+
+
+def _mime(octets: bytes) -> None:
+    summary = summarise(octets)
+    read_envelope(summary.envelope)
+    read_value(summary.structure)
+    root = scan(octets)
+    for path, part in numbered(root):
+        assert 0 <= part.start <= part.body <= part.end <= len(octets)
+        for kind in Kind:
+            find_section(octets, root, Section(path, kind, frozenset({b"subject"})))
+        with suppress(UnknownEncoding):
+            assert decoded_size(octets, part) == sum(map(len, decoded(octets, part)))
 
 
 def _smtp_arguments(octets: bytes) -> None:
@@ -269,6 +287,12 @@ IMAP_COMMANDS = (
     b"CLOSE",
 )
 
+MIME = (
+    HEADER + b'Content-Type: multipart/digest; boundary="b"\r\n\r\n--b\r\n\r\n' + HEADER + b"\r\ntext\r\n--b\r\n"
+    b"Content-Type: text/plain; name*0*=utf-8''%41; name*1=\"b\"\r\nContent-Transfer-Encoding: quoted-printable\r\n"
+    b"Content-Disposition: attachment; filename=x\r\nContent-Language: en, de\r\n\r\n=41 \r\n=\r\n--b--\r\n"
+)
+
 TARGETS: dict[str, Target] = {
     "address": Target(
         run=_address,
@@ -285,6 +309,7 @@ TARGETS: dict[str, Target] = {
     "xtext": Target(run=_xtext, allowed=(ValueError, Refusal), seeds=(b"a+2Bb", rb"a\x{FC}b", b"rfc822;x+40y")),
     "header": Target(run=_header, allowed=(ValueError,), seeds=(HEADER,)),
     "surrogate": Target(run=_surrogate, seeds=(HEADER, b"X: a; b*=utf-8''%C3; c=\"\xff\"\r\n")),
+    "mime": Target(run=_mime, seeds=(MIME, BODY, b"Content-Type: message/rfc822\r\n\r\nDate: 1 Jan 2001\r\n\r\n")),
     "body": Target(run=_body, seeds=(BODY,)),
     "smtp-arguments": Target(
         run=_smtp_arguments,
