@@ -24,6 +24,7 @@ SERVER = 0
 EVERYBODY = 0
 """In the place of an account's id: what is shared."""
 
+_ANY = frozenset("rswip")
 _PRIVATE, _SHARED = "/private/", "/shared/"
 _ENTRY = re.compile(r"/(?:private|shared)(?:/[^/%*\x00-\x1f\x7f-\U0010ffff]+)*")
 _LONGEST = 1000
@@ -50,9 +51,9 @@ def values_of(
 ) -> Mapping[str, bytes]:
     """The values of these entries, and of those up to `depth` levels below them.
 
-    Needs the rights l and r (§3.3); what is said of the server is for everybody.
+    Needs the right l and one of r, s, w, i, p (§3.3); what is said of the server is for everybody.
     """
-    mailbox_id = SERVER if not name else require(see(cursor, account, locate(name, account)), "lr").id
+    mailbox_id = _subject(cursor, account, name)
     found: dict[str, bytes] = {}
     asked = set(entries)
     for (entry,) in cursor.all(_NAMES, (mailbox_id, EVERYBODY, account.id)):
@@ -66,15 +67,13 @@ def values_of(
 def annotate(cursor: Cursor, account: Account, name: str, values: Mapping[str, bytes | None]) -> None:
     """Set values, None to remove.
 
-    Needs the rights l and r, for what is shared w as well (§3.3). Nobody sets what is shared of the server.
+    Needs the rights that reading needs, for what is shared w as well: who may only read does not change what all see
+    (§4.1 lets annotations be read-only). Nobody sets what is shared of the server.
     """
     shared = any(entry.startswith(_SHARED) for entry in values)
-    if not name:
-        if shared:
-            raise NoRight
-        mailbox_id = SERVER
-    else:
-        mailbox_id = require(see(cursor, account, locate(name, account)), "lrw" if shared else "lr").id
+    if shared and not name:
+        raise NoRight
+    mailbox_id = _subject(cursor, account, name, "w" if shared else "")
     for entry, value in values.items():
         owner_id = _whose(entry, account)
         if value is None:
@@ -107,6 +106,16 @@ def check_values(values: Mapping[str, bytes | None]) -> dict[str, bytes | None]:
 def check_entries(entries: Sequence[str]) -> list[str]:
     """The normalised entries. Raises `BadName`."""
     return [entry_name(entry) for entry in entries]
+
+
+def _subject(cursor: Cursor, account: Account, name: str, needed: str = "") -> int:
+    """The id of the mailbox, if the account may annotate it and has these rights as well; `SERVER` for no name."""
+    if not name:
+        return SERVER
+    folder = require(see(cursor, account, locate(name, account)), f"l{needed}")
+    if not _ANY & set(folder.rights):
+        raise NoRight
+    return folder.id
 
 
 def _whose(entry: str, account: Account) -> int:
