@@ -40,7 +40,9 @@ class Append:
 
     def __call__(self, cursor: Cursor) -> Appended:
         self.unused.clear()
-        contents = [self._content(cursor, message) for message in self.messages]
+        # In an order that all keep who add the same octets at the same time.
+        in_order = sorted(range(len(self.messages)), key=lambda number: self.messages[number].content.digest)
+        contents = {number: self._content(cursor, self.messages[number]) for number in in_order}
         if self.replaced is None:
             source = target = lock(cursor, self.mailbox_id)
         else:
@@ -49,8 +51,8 @@ class Append:
             if not take(cursor, source, [(uid, uid)], self.now):  # before the new one comes, which may get this UID
                 raise MessageGone(reason=f"message {uid} of mailbox {source.id}")
         first = target.uidnext
-        for content_id, message in zip(contents, self.messages, strict=True):
-            self._add(cursor, target, message, content_id)
+        for number, message in enumerate(self.messages):
+            self._add(cursor, target, message, contents[number])
         keep_all(cursor, source, target)
         return Appended(uidvalidity=target.uidvalidity, uids=[(first, target.uidnext - 1)] if self.messages else [])
 

@@ -1,0 +1,127 @@
+"""Messages on the embedded engine: who is told, what is read, what is left of content and of history."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from worldmail.errors import OverQuota, StorageFull
+from worldmail.interfaces.database import Cursor
+from worldmail.interfaces.messages import FlagChange
+from worldmail.store import provision
+from worldmail.store.messages import forgetting
+from worldmail.store.messages.asked import among, clipped, ranges, span, without
+from worldmail.store.messages.forgetting import Forgetting
+from worldmail.testing.real_store import RealStoreWorld, settle
+
+ALL = [(1, 1 << 32)]
+
+
+@pytest.fixture
+def site() -> Iterator[RealStoreWorld]:
+    made = RealStoreWorld.make(inline_limit=100)
+    yield made
+    settle(made.database.stop())
+
+
+def test_those_who_watch_a_mailbox_are_told_of_every_change(site: RealStoreWorld) -> None:
+    account = site.add_account("bob@example.test")
+    box, trash = site.status(account).id, site.status(account, "Trash").id
+    told: list[int] = []
+    site.database.changes.subscribe("mailbox", lambda notice: told.append(notice.key))
+    store = site.store.messages
+    for change, expected in (
+        (lambda: store.append(box, [site.appending(b"x"), site.appending(b"y")]), [box]),
+        (lambda: store.change_flags(box, ALL, FlagChange(how="add", flags=1)), [box]),
+        (lambda: store.change_flags(box, ALL, FlagChange(how="add", flags=1)), []),
+        (lambda: store.copy(box, ALL, trash), [trash]),
+        (lambda: store.move(box, [(1, 1)], trash), [box, trash]),
+        (lambda: store.expunge(box, ALL, deleted_only=False), [box]),
+        (lambda: store.expunge(box, ALL, deleted_only=False), []),
+        (lambda: store.take_recent(trash), []),
+    ):
+        told.clear()
+        settle(change())
+        assert sorted(told) == expected
+
+
+def test_only_the_part_that_is_asked_for_is_read_from_the_content_store(site: RealStoreWorld) -> None:
+    account = site.add_account("bob@example.test")
+    site.add(account, b"0123456789" * 100_000)
+    box = site.status(account).id
+
+    async def part() -> bytes:
+        return b"".join([chunk async for chunk in site.store.messages.read(box, 1, 500_003, 4)])
+
+    assert settle(part()) == b"3456"
+    assert [(offset, length) for _, offset, length in site.contents.reads] == [(500_003, 4)]
+
+
+def test_large_content_that_is_refused_or_was_there_before_leaves_no_place_behind(site: RealStoreWorld) -> None:
+    account = site.add_account("bob@example.test", quota=1000)
+    site.add(account, b"a" * 600)
+    assert len(site.contents.kept) == 1
+    with pytest.raises(OverQuota):
+        site.add(account, b"b" * 600)
+    assert len(site.contents.kept) == 1
+    settle(site.store.messages.expunge(site.status(account).id, ALL, deleted_only=False))
+    site.add(account, b"a" * 600)
+    assert len(site.contents.kept) == 1
+
+
+def test_nothing_is_added_while_the_disk_is_full(site: RealStoreWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    account = site.add_account("bob@example.test")
+    message = site.appending(b"a" * 600)
+    site.store.messages._space.minimum_free = 1 << 62
+    with pytest.raises(StorageFull):
+        settle(site.store.messages.append(site.status(account).id, [message]))
+    assert site.contents.kept == {}
+
+
+def test_a_mailbox_remembers_only_so_many_expunged_messages(
+    site: RealStoreWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forgetting, "SLICE", 3)
+    account, other = site.add_account("bob@example.test"), site.add_account("eve@example.test")
+    for each in (account, other):
+        site.add(each, *[b"x"] * 20)
+    box, quiet = site.status(account).id, site.status(other).id
+    for uid in range(1, 19):
+        settle(site.store.messages.expunge(box, [(uid, uid)], deleted_only=False))
+    settle(site.store.messages.expunge(quiet, [(1, 5)], deleted_only=False))
+    assert settle(Forgetting(database=site.database, kept=5).forget()) == 13
+    left = settle(
+        site.database.read(lambda cursor: cursor.all("SELECT uid FROM expunged WHERE mailbox_id = ?", (box,)))
+    )
+    assert left == [(uid,) for uid in range(14, 19)]
+    assert settle(Forgetting(database=site.database, kept=5).forget()) == 0
+    assert settle(site.store.messages.vanished(quiet, modseq=1, uids=ALL)) == [(1, 5)]
+
+
+def test_what_an_account_has_read_elsewhere_goes_with_it_in_slices(
+    site: RealStoreWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provision, "SLICE", 2)
+    owner, reader = site.add_account("owner@example.test"), site.add_account("reader@example.test")
+    site.add(owner, *[b"x"] * 5)
+    box = site.status(owner).id
+    settle(site.store.messages.change_flags(box, ALL, FlagChange(how="add", flags=1, reader=reader.id)))
+
+    def remove(cursor: Cursor) -> tuple[bool, int]:
+        done = site.store.mailboxes.account_removed(cursor, reader.id)
+        (left,) = cursor.one("SELECT count(*) FROM seen") or (0,)
+        return done, left
+
+    assert [settle(site.database.write(remove)) for _ in range(3)] == [(False, 3), (False, 1), (True, 0)]
+
+
+def test_sets_of_UIDs_stay_ranges() -> None:
+    assert ranges([]) == []
+    assert ranges([1, 2, 3, 7, 9, 10]) == [(1, 3), (7, 7), (9, 10)]
+    assert span([(1, 3), (7, 7)]) == 4
+    assert among([1, 4, 7, 8], [(1, 3), (7, 7)]) == [1, 7]
+    assert clipped([(1, 3), (7, 9), (12, 14)], 8) == [(1, 3), (7, 7)]
+    assert without([(1, 10), (20, 30)], [(1, 2), (4, 4), (9, 22), (30, 40)]) == [(3, 3), (5, 8), (23, 29)]
+    assert without([(1, 3)], []) == [(1, 3)]
+    assert without([(5, 6), (8, 9)], [(1, 7)]) == [(8, 9)]
