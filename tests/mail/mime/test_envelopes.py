@@ -87,6 +87,7 @@ def test_obsolete_forms_are_read(value: bytes, rendered: bytes) -> None:
         (b"<a@>", b'(NIL NIL "a" "SYNTAX_ERROR")'),
         (b"<a@b@c.test>", b'(NIL NIL "a" "SYNTAX_ERROR")'),
         (b"<a@b.test", b'(NIL NIL "a" "SYNTAX_ERROR")'),
+        (b"<a@b.t:est>", b'(NIL NIL "a" "SYNTAX_ERROR")'),
         (b"<a b@c.test>", b'(NIL NIL "a" "SYNTAX_ERROR")'),
         (b"<@r.test>", b'(NIL "INVALID_ROUTE" %b)' % MISSING),
         (b'"not closed <a@b.test>', b"(NIL NIL %b)" % MISSING),

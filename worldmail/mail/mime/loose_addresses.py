@@ -20,6 +20,9 @@ SYNTAX_ERROR, INVALID_ROUTE = b"SYNTAX_ERROR", b"INVALID_ROUTE"
 _TOKEN = re.compile(rb'[^\s()<>\[\]:;@\\,".\x00-\x1f\x7f]++|"((?:[^"\\]|\\.)*+)"|\[[^\[\]\\]*+\]|(\s++)|.', re.DOTALL)
 _QUOTED_PAIR = re.compile(rb"\\(.)", re.DOTALL)
 _SEPARATORS = frozenset({b",", b";", b":"})
+_NOTHING: frozenset[bytes] = frozenset()
+_IN_ROUTE = frozenset({b",", b":"})
+_ENCLOSING = {b"<": frozenset({b":"}), b":": frozenset({b":"}), b">": _NOTHING}  # what cuts no more behind these
 _SPECIALS = frozenset({b"<", b">", b":", b";", b"@", b",", b"."})
 
 
@@ -100,23 +103,23 @@ def _tokens(value: bytes) -> Iterator[_Token]:
 
 
 def _elements(value: bytes) -> Iterator[_Element]:
-    """Cut at the commas, semicolons and colons, but for those of a source route (RFC 5322 §4.4)."""
+    """Cut at commas, semicolons and colons, but for colons behind "<" and a source route's commas (RFC 5322 §4.4)."""
     tokens: list[_Token] = []
     comments: list[bytes] = []
-    routed = False
+    kept: frozenset[bytes] = _NOTHING
     for token in islice(_tokens(value), _MAXIMUM_TOKENS):
         word = token.text if token.special else b""
         if token.comment:
             if tokens:
                 comments.append(token.text)
-        elif word in _SEPARATORS and not (routed and word != b";"):
+        elif word in _SEPARATORS and word not in kept:
             yield _Element(tokens, comments, word)
-            tokens, comments, routed = [], [], False
+            tokens, comments, kept = [], [], _NOTHING
         else:
             if word == b"@" and tokens and tokens[-1].special and tokens[-1].text == b"<":
-                routed = True
-            elif word in (b">", b":"):
-                routed = False
+                kept = _IN_ROUTE
+            elif word in _ENCLOSING:
+                kept = _ENCLOSING[word]
             tokens.append(token)
     yield _Element(tokens, comments)
 
