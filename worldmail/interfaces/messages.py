@@ -178,6 +178,9 @@ class IMessages(Interface):
         Ends sooner, after at least one, once there are about as many octets as memory should hold.
         """
 
+    def contents(mailbox_id: int, uids: Uids) -> Awaitable[Sequence[tuple[int, int]]]:
+        """(UID, content id) of these, by UID: what `stored` tells, for those who look at thousands."""
+
     def prefixes(mailbox_id: int, uids: Uids) -> Awaitable[Sequence[tuple[int, bytes]]]:
         """(UID, what stands before the content in this mailbox: header fields, or nothing) of these, by UID."""
 

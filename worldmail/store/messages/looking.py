@@ -33,6 +33,10 @@ _OCTETS = (
     " WHERE m.mailbox_id = ? AND m.uid BETWEEN asked.low AND asked.high ORDER BY m.uid LIMIT ?) x"
     " JOIN content c ON c.id = x.content_id WHERE x.before < ?"
 )
+_CONTENTS = (
+    "SELECT m.uid, m.content_id FROM asked CROSS JOIN message m WHERE m.mailbox_id = ?"
+    " AND m.uid BETWEEN asked.low AND asked.high"
+)
 _PREFIXES = (
     "SELECT m.uid, m.prefix FROM asked CROSS JOIN message m WHERE m.mailbox_id = ?"
     " AND m.uid BETWEEN asked.low AND asked.high"
@@ -136,6 +140,11 @@ def stored(cursor: Cursor, mailbox_id: int, uids: Uids, limit: int) -> list[Stor
     """See `IMessages.stored`."""
     rows = all_asked(cursor, uids, _STORED, (mailbox_id, limit))
     return [*map(Stored._make, rows[:limit])]
+
+
+def contents(cursor: Cursor, mailbox_id: int, uids: Uids) -> list[tuple[int, int]]:
+    """See `IMessages.contents`."""
+    return [(uid, content_id) for uid, content_id in all_asked(cursor, uids, _CONTENTS, (mailbox_id,))]
 
 
 def prefixes(cursor: Cursor, mailbox_id: int, uids: Uids) -> list[tuple[int, bytes]]:

@@ -102,6 +102,9 @@ class Messages:
     def stored(self, mailbox_id: int, uids: Uids, *, limit: int = 1000) -> Awaitable[Sequence[Stored]]:
         return self._look(lambda cursor: looking.stored(cursor, mailbox_id, uids, limit), limit)
 
+    def contents(self, mailbox_id: int, uids: Uids) -> Awaitable[Sequence[tuple[int, int]]]:
+        return self._look(lambda cursor: looking.contents(cursor, mailbox_id, uids), span(uids))
+
     def prefixes(self, mailbox_id: int, uids: Uids) -> Awaitable[Sequence[tuple[int, bytes]]]:
         return self._look(lambda cursor: looking.prefixes(cursor, mailbox_id, uids), span(uids))
 

@@ -36,6 +36,9 @@ from worldmail.protocols.imap.view.view import Slices, View
 ROWS = 1000
 """Stored rows that one look brings."""
 
+MOST_CONTENTS = 200_000
+"""Content ids that are remembered of one selected mailbox."""
+
 SUMMARIES = 300
 """Summaries that one look brings."""
 
@@ -50,6 +53,7 @@ class Evaluation:
         view: loaded as far back as `first_needed` says.
         limit: seconds that looking into texts may take.
         saved: what "$" stands for (RFC 5182).
+        contents: content ids by UID that were looked up before; more are added.
     """
 
     mailbox_id: int
@@ -59,6 +63,7 @@ class Evaluation:
     index: ISearchIndex
     limit: float
     saved: Uids = ()
+    contents: dict[int, int] = field(factory=dict)
     _rows: dict[int, Stored] = field(factory=dict, init=False)
     _summaries: dict[int, Summary] = field(factory=dict, init=False)
 
@@ -158,11 +163,24 @@ class Evaluation:
                 found.append(place)
         return found
 
+    async def content_ids(self, among: Places) -> Mapping[int, int]:
+        """Content ids by UID; without those of messages that are gone."""
+        known, uids = self.contents, self.view.uids
+        missing = [place for place in among if uids[place] not in known]
+        if missing:
+            wanted = ranges_of(uids[place] for place in missing)
+            if len(known) > MOST_CONTENTS:
+                known.clear()
+                wanted = ranges_of(uids[place] for place in among)
+            known.update(await self.store.contents(self.mailbox_id, wanted))
+        return known
+
     async def _in_text(self, node: InText, among: Places) -> Places:
-        rows = await self.stored(among)
-        contents = {rows[place].content_id for place in among if place in rows}
+        known, uids = await self.content_ids(among), self.view.uids
+        content_of = [(place, known.get(uids[place])) for place in among]
+        contents = {content for _, content in content_of if content is not None}
         found = await self.index.holding(node.needle, contents, limit=self.limit)
-        inside = {place for place in among if place in rows and rows[place].content_id in found}
+        inside = {place for place, content in content_of if content in found}
         if may_be_in_prefix(node.needle):
             inside.update(await self._in_prefix(node.needle, [place for place in among if place not in inside]))
         return [place for place in among if place in inside]

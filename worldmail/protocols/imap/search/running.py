@@ -85,6 +85,7 @@ async def search(session: Session, node: Node) -> Search:
         index=world.search,
         limit=session.settings.search_time,
         saved=session.saved_result or (),
+        contents=selected.contents,
     )
     among: Places = range(len(view.uids))
     if view.pending:

@@ -38,6 +38,7 @@ class Selected:
 
     Attributes:
         told_recent: messages that arrived were told as \\Recent.
+        contents: content ids by UID, of those that were looked up.
     """
 
     folder: Folder
@@ -47,6 +48,7 @@ class Selected:
     view: View
     forget: Callable[[], None] = field(default=lambda: None)
     told_recent: bool = field(default=False, init=False)
+    contents: dict[int, int] = field(factory=dict, init=False)
 
     @property
     def id(self) -> int:
