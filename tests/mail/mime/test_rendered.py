@@ -39,8 +39,14 @@ def test_a_value_is_read_back(value: Value) -> None:
     )
 )
 def test_every_envelope_is_read_back(fields: dict[bytes, bytes]) -> None:
-    envelope = read_envelope(render_envelope(fields))
+    rendered = render_envelope(fields)
+    envelope = read_envelope(rendered)
     assert (envelope.subject is None) == (b"subject" not in fields)
+    value = read_value(rendered)
+    assert isinstance(value, tuple)
+    assert tuple(envelope) == tuple(
+        () if field is None and 2 <= place < 8 else field for place, field in enumerate(value)
+    )
 
 
 def test_an_envelope_has_its_fields() -> None:
@@ -69,6 +75,13 @@ def test_a_structure_is_read_back() -> None:
     assert read_value(render_structure(scan(message)))
 
 
+def test_a_literal_is_no_syntax() -> None:
+    message_id = b'x" NIL) (\r\n'
+    envelope = read_envelope(render_envelope({b"message-id": message_id, b"subject": b"(\xff", b"from": b"\xff <a@b>"}))
+    assert (envelope.message_id, envelope.subject) == (message_id, b"(\xff")
+    assert envelope.from_ == (EnvelopeAddress(b"\xff", None, b"a", b"b"),)
+
+
 @pytest.mark.parametrize("octets", [b"", b")", b"(", b'"x', b"x", b"NIL NIL", b"{3}\r\nab", b"(NIL))", b"{1}a", b"()x"])
 def test_what_is_no_value_is_refused(octets: bytes) -> None:
     with pytest.raises(ValueError):
@@ -85,6 +98,8 @@ def test_what_is_no_envelope_is_refused(octets: bytes) -> None:
 def test_nothing_else_is_raised(octets: bytes) -> None:
     with contextlib.suppress(ValueError):
         read_value(octets)
+    with contextlib.suppress(ValueError):
+        read_envelope(octets)
 
 
 def test_depth_is_no_matter() -> None:

@@ -50,6 +50,12 @@ def test_ascii_casemap_leaves_all_else() -> None:
     assert fold_ascii("ABC") == "abc"
 
 
+@given(st.text(), st.integers(0, 2000))
+def test_a_text_is_folded_as_its_characters_are(text: str, ascii_around: int) -> None:
+    text = text + "Aa" * ascii_around
+    assert fold(text) == "".join(map(fold, text))
+
+
 @given(st.text(), st.text())
 def test_a_substring_is_folded_to_a_substring(one: str, other: str) -> None:
     assert fold(one + other) == fold(one) + fold(other)

@@ -7,8 +7,13 @@ from typing import NamedTuple, TypeAlias
 
 Value: TypeAlias = "bytes | int | tuple[Value, ...] | None"
 
-_TOKEN = re.compile(rb' *+(?:"([^"\\]*+(?:\\.[^"\\]*+)*+)"|(\()|(\))|(NIL)|\{(\d{1,10})\}\r\n|(\d{1,18}))', re.DOTALL)
+_QUOTED = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+_TOKEN = re.compile(rb" *+(?:(%b)|(\()|(\))|(NIL)|\{(\d{1,10})\}\r\n|(\d{1,18}))" % _QUOTED, re.DOTALL)
 _QUOTED_PAIR = re.compile(rb"\\(.)", re.DOTALL)
+# An ENVELOPE without literals, as nearly all are.
+_STRING = rb"(NIL|%b)" % _QUOTED
+_LIST = rb'(NIL|\((?:\((?:[^"(){]++|%b)*+\) *+)++\))' % _QUOTED
+_ENVELOPE = re.compile(rb"\(%b\)" % b" ".join([_STRING] * 2 + [_LIST] * 6 + [_STRING] * 2), re.DOTALL)
 
 
 class EnvelopeAddress(NamedTuple):
@@ -35,6 +40,60 @@ class Envelope(NamedTuple):
     message_id: bytes | None
 
 
+def read_envelope(octets: bytes) -> Envelope:
+    """The fields of a rendered ENVELOPE.
+
+    Raises: ValueError if it is none.
+    """
+    fields = envelope_fields(octets)
+    from_ = read_addresses(fields[2])
+    return Envelope(
+        read_text(fields[0]),
+        read_text(fields[1]),
+        from_,
+        from_ if fields[3] == fields[2] else read_addresses(fields[3]),
+        from_ if fields[4] == fields[2] else read_addresses(fields[4]),
+        *(read_addresses(fields[5]), read_addresses(fields[6]), read_addresses(fields[7])),
+        read_text(fields[8]),
+        read_text(fields[9]),
+    )
+
+
+def envelope_fields(octets: bytes) -> tuple[bytes, ...]:
+    """The ten fields of a rendered ENVELOPE, each still rendered: for `read_text` and `read_addresses`.
+
+    Raises: ValueError if it is none.
+    """
+    match = _ENVELOPE.fullmatch(octets)
+    if match is not None:
+        return match.groups()
+    fields = _members(octets)
+    if len(fields) != len(Envelope._fields):
+        raise ValueError("this is no ENVELOPE")
+    return fields
+
+
+def read_text(octets: bytes) -> bytes | None:
+    """A rendered string, or NIL.
+
+    Raises: ValueError if it is neither.
+    """
+    return _string(read_value(octets))
+
+
+def read_addresses(octets: bytes) -> tuple[EnvelopeAddress, ...]:
+    """A rendered list of addresses, or NIL.
+
+    Raises: ValueError if it is neither.
+    """
+    value = read_value(octets)
+    if value is None:
+        return ()
+    if isinstance(value, tuple):
+        return tuple([_address(one) for one in value])
+    raise ValueError("this is no list of addresses")
+
+
 def read_value(octets: bytes) -> Value:
     """The string, number, NIL or list that these octets are, lists as tuples; however deep they nest.
 
@@ -50,7 +109,7 @@ def read_value(octets: bytes) -> Value:
         position = match.end()
         index = match.lastindex
         if index == 1:
-            text = match[1]
+            text = match[1][1:-1]
             inside.append(_QUOTED_PAIR.sub(rb"\1", text) if b"\\" in text else text)
         elif index == 2:
             waiting.append(inside)
@@ -74,33 +133,36 @@ def read_value(octets: bytes) -> Value:
     return inside[0]
 
 
-def read_envelope(octets: bytes) -> Envelope:
-    """The fields of a rendered ENVELOPE.
+def _members(octets: bytes) -> tuple[bytes, ...]:
+    """The values in a list, as they are rendered.
 
-    Raises: ValueError if it is none.
+    Raises: ValueError if this is no list.
     """
-    value = read_value(octets)
-    if not isinstance(value, tuple) or len(value) != len(Envelope._fields):
-        raise ValueError("this is no ENVELOPE")
-    return Envelope(
-        _text(value[0]),
-        _text(value[1]),
-        *(_addresses(value[2]), _addresses(value[3]), _addresses(value[4])),
-        *(_addresses(value[5]), _addresses(value[6]), _addresses(value[7])),
-        _text(value[8]),
-        _text(value[9]),
-    )
+    found: list[bytes] = []
+    depth = position = start = 0
+    while position < len(octets):
+        match = _TOKEN.match(octets, position)
+        if match is None or (depth == 0 and (position or match.lastindex != 2)):
+            raise ValueError("this is no rendered list")
+        position = match.end() + int(match[5] or 0)
+        depth += (match.lastindex == 2) - (match.lastindex == 3)
+        if depth == 1:
+            if start:
+                found.append(octets[start:position].lstrip(b" "))
+            start = position
+    if depth or position != len(octets):
+        raise ValueError("this is no rendered list")
+    return tuple(found)
 
 
-def _text(value: Value) -> bytes | None:
+def _address(value: Value) -> EnvelopeAddress:
+    if not isinstance(value, tuple) or len(value) != 4:
+        raise ValueError("this is no address")
+    name, route, mailbox, host = value
+    return EnvelopeAddress(_string(name), _string(route), _string(mailbox), _string(host))
+
+
+def _string(value: Value) -> bytes | None:
     if value is None or isinstance(value, bytes):
         return value
     raise ValueError("this is no string")
-
-
-def _addresses(value: Value) -> tuple[EnvelopeAddress, ...]:
-    if value is None:
-        return ()
-    if isinstance(value, tuple) and all(isinstance(one, tuple) and len(one) == 4 for one in value):
-        return tuple([EnvelopeAddress(*map(_text, one)) for one in value if isinstance(one, tuple)])
-    raise ValueError("this is no list of addresses")

@@ -31,6 +31,8 @@ class _Folded(dict[int, str]):
 
 _LOWER = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
 _FOLDED = _Folded()
+_ASCII = bytes(range(128))
+_FEW = 24  # different characters that are replaced one by one
 
 
 def _step(character: str) -> str:
@@ -46,7 +48,17 @@ def _step(character: str) -> str:
 
 def fold(text: str) -> str:
     """The text in which equals are equal, whatever their case and form."""
-    return text.lower() if text.isascii() else text.translate(_FOLDED)
+    if text.isascii():
+        return text.lower()
+    octets = text.encode("utf-8", "surrogatepass")
+    others = octets.translate(None, _ASCII).decode("utf-8", "surrogatepass")
+    if len(others) * 8 > len(text) or len(set(others)) > _FEW:
+        return text.translate(_FOLDED)
+    # A few signs and accents in ASCII: to replace each of them is several times faster than to map every character.
+    # What a character is folded to stays when it is folded again, so none undoes another.
+    for character in set(others):
+        text = text.replace(character, _FOLDED[ord(character)])
+    return text.encode("utf-8", "surrogatepass").lower().decode("utf-8", "surrogatepass")
 
 
 def fold_ascii(text: str) -> str:

@@ -31,6 +31,7 @@ _JOINERS = frozenset("\u200c\u200d\u00ad\u200b\u2060\u200e\u200f")
 _RULE = re.compile(r"([-=_*~#+.])\1{3,}")
 _QUOTATION_IN_HTML = re.compile(r"<blockquote(?=[\s/>])", re.IGNORECASE)
 _SIGNATURE = "-- "
+_MOSTLY_ENOUGH = 4 * LONGEST
 _LONGEST_INTRODUCTION = 3  # lines of "On such a day somebody wrote:"
 
 
@@ -111,8 +112,18 @@ def _forget_introduction(own: list[str]) -> None:
 
 def _shown(text: str) -> str:
     """White space as one space, rules and what shows as nothing gone, and no more than the limit."""
-    text = _BLANK.sub(_blank, _RULE.sub(" ", text)).strip()
-    return text[:LONGEST].rstrip()
+    text = " ".join(text.split())
+    shown = _cleaned(text[:_MOSTLY_ENOUGH])
+    if len(shown) < LONGEST and len(text) > _MOSTLY_ENOUGH:
+        shown = _cleaned(text)
+    return shown[:LONGEST].rstrip()
+
+
+def _cleaned(text: str) -> str:
+    text = _RULE.sub(" ", text)
+    if not text.isascii() or not text.isprintable():
+        return _BLANK.sub(_blank, text).strip()
+    return " ".join(text.split())
 
 
 def _blank(match: re.Match[str]) -> str:

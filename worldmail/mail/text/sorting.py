@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from attrs import frozen
 
-from worldmail.mail.mime.rendered import Envelope, EnvelopeAddress, read_envelope
+from worldmail.mail.mime.rendered import envelope_fields, read_addresses, read_text
 from worldmail.mail.text.casemap import sort_key
 from worldmail.mail.text.encoded_words import header_text
 from worldmail.mail.text.subject import base_subject
@@ -50,45 +50,58 @@ def sort_messages(messages: Iterable[Sortable], criteria: Sequence[Criterion]) -
     Raises: KeyError for a key that is none of `KEYS`.
     """
     rows = sorted(messages, key=lambda row: row.number)
-    fields = {criterion.key for criterion in criteria} & _OF_THE_ENVELOPE.keys()
-    envelopes = {row.number: _envelope(row.envelope) for row in rows} if fields else {}
+    split = any(criterion.key in _OF_THE_ENVELOPE for criterion in criteria)
+    envelopes = {row.number: _fields(row.envelope) for row in rows} if split else {}
     for criterion in reversed(criteria):
         of_row = _OF_THE_ROW.get(criterion.key) or _OF_THE_DATE.get(criterion.key)
         if of_row is not None:
             rows.sort(key=of_row, reverse=criterion.reverse)
-        else:
-            of_envelope = _OF_THE_ENVELOPE[criterion.key]
-            keys = {number: of_envelope(envelope) for number, envelope in envelopes.items()}
-            rows.sort(key=lambda row: keys[row.number], reverse=criterion.reverse)
+            continue
+        place, key_of = _OF_THE_ENVELOPE[criterion.key]
+        keys = {number: _key(key_of, fields[place]) for number, fields in envelopes.items()}
+        rows.sort(key=lambda row: keys[row.number], reverse=criterion.reverse)
     return [row.number for row in rows]
 
 
-_EMPTY = Envelope(None, None, (), (), (), (), (), (), None, None)
+_EMPTY = (b"NIL",) * 10
 
 
-def _envelope(rendered: bytes) -> Envelope:
+def _fields(envelope: bytes) -> tuple[bytes, ...]:
     try:
-        return read_envelope(rendered)
+        return envelope_fields(envelope)
     except ValueError:
         return _EMPTY
 
 
-def _mailbox(addresses: Sequence[EnvelopeAddress]) -> bytes:
-    """addr-mailbox of the first address, empty without one (RFC 5256 §3, CC)."""
-    return sort_key(header_text(addresses[0].mailbox or b"")) if addresses else b""
-
-
-def _display(addresses: Sequence[EnvelopeAddress]) -> bytes:
-    """The display name of the first address, else the address itself (RFC 5957 §3)."""
-    if not addresses:
+def _key(key_of: Callable[[bytes], bytes], field: bytes) -> bytes:
+    try:
+        return key_of(field)
+    except ValueError:
         return b""
-    first = addresses[0]
+
+
+def _mailbox(addresses: bytes) -> bytes:
+    """addr-mailbox of the first address, empty without one (RFC 5256 §3, CC)."""
+    read = read_addresses(addresses)
+    return sort_key(header_text(read[0].mailbox or b"")) if read else b""
+
+
+def _display(addresses: bytes) -> bytes:
+    """The display name of the first address, else the address itself (RFC 5957 §3)."""
+    read = read_addresses(addresses)
+    if not read:
+        return b""
+    first = read[0]
     name = header_text(first.name) if first.name else ""
     if not name.strip():
         name = header_text(first.mailbox or b"")
         if first.host is not None:
             name += "@" + header_text(first.host)
     return sort_key(" ".join(name.split()))
+
+
+def _subject(subject: bytes) -> bytes:
+    return sort_key(base_subject(read_text(subject)).text)
 
 
 _OF_THE_ROW: dict[bytes, Callable[[Sortable], int]] = {
@@ -98,13 +111,14 @@ _OF_THE_ROW: dict[bytes, Callable[[Sortable], int]] = {
 _OF_THE_DATE: dict[bytes, Callable[[Sortable], int]] = {
     b"DATE": lambda row: row.arrival if row.sent is None else row.sent,  # RFC 5256 §2.2
 }
-_OF_THE_ENVELOPE: dict[bytes, Callable[[Envelope], bytes]] = {
-    b"CC": lambda envelope: _mailbox(envelope.cc),
-    b"FROM": lambda envelope: _mailbox(envelope.from_),
-    b"SUBJECT": lambda envelope: sort_key(base_subject(envelope.subject).text),
-    b"TO": lambda envelope: _mailbox(envelope.to),
-    b"DISPLAYFROM": lambda envelope: _display(envelope.from_),
-    b"DISPLAYTO": lambda envelope: _display(envelope.to),
+# Which field of the ENVELOPE, and what of it.
+_OF_THE_ENVELOPE: dict[bytes, tuple[int, Callable[[bytes], bytes]]] = {
+    b"CC": (6, _mailbox),
+    b"FROM": (2, _mailbox),
+    b"SUBJECT": (1, _subject),
+    b"TO": (5, _mailbox),
+    b"DISPLAYFROM": (2, _display),
+    b"DISPLAYTO": (5, _display),
 }
 
 KEYS = frozenset((*_OF_THE_ROW, *_OF_THE_DATE, *_OF_THE_ENVELOPE))

@@ -50,6 +50,7 @@ _RUN = re.compile(f"([{_HAN}]+)|[^{_ASCII_SIGNS}{_SIGNS}{_HAN}]+")
 _HAN_RUN = re.compile(f"[{_HAN}]+")
 _OTHER_RUN = re.compile(f"[^{_ASCII_SIGNS}{_SIGNS}{_HAN}]+")
 _SPACED = {code: " " for code in range(128) if not chr(code).isalnum()}
+_BLANKS = frozenset(" \r\n")
 _SEPARATOR = re.compile(f"[{_ASCII_SIGNS}{_SIGNS}]")
 
 
@@ -154,6 +155,10 @@ def _whole_runs(pieces: Iterable[str]) -> Iterator[str]:
     held = ""
     for piece in pieces:
         text = held + piece
+        if text[-1:] in _BLANKS:
+            yield text
+            held = ""
+            continue
         tail = text[: -_LONGEST_HELD - 1 : -1]
         separator = _SEPARATOR.search(tail)
         if separator is not None:
