@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 from twisted.internet.defer import Deferred
 from twisted.trial import unittest
+from zope.interface.interface import fromMethod
 from zope.interface.verify import verifyObject
 
 from worldmail.interfaces.database import IChanges
 from worldmail.interfaces.directory import IDirectory
+from worldmail.interfaces.folders import IFolders
 from worldmail.interfaces.policy import IPolicy
 from worldmail.interfaces.world import IClock, IJournal, ITls
 from worldmail.testing.accounts import CountingDatabase
@@ -69,3 +71,8 @@ def test_a_part_of_the_world_in_memory_provides_its_interface(interface: type, p
 
 def test_changes_that_a_test_tells_of_come_by_the_interface() -> None:
     assert verifyObject(IChanges, MemoryChanges())
+
+
+def test_what_delivery_asks_of_folders_is_asked_as_the_interface_has_it() -> None:
+    double = fromMethod(MemoryWorld.make().world.folders.delivery_folder)
+    assert double.getSignatureInfo() == IFolders["delivery_folder"].getSignatureInfo()
