@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import TypeVar
 
 import apsw
 from attrs import define, field
@@ -28,9 +28,6 @@ _ANY = 1 << 62
 
 UNUSABLE = (apsw.Error, OSError)
 """What opening or using the file may raise."""
-
-Elsewhere = Callable[[Callable[[], Any]], Awaitable[Any]]
-"""Runs what takes its time, in a thread if there is one for it."""
 
 
 class Unavailable(Exception):

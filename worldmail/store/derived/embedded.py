@@ -14,13 +14,14 @@ from attrs import define, field
 from worldmail.errors import SearchTooLong
 from worldmail.interfaces.database import Cursor, IDatabase, Parameters, Row
 from worldmail.interfaces.derived import Needle, Summary
-from worldmail.store.derived.connections import Connections, Elsewhere, Unavailable
+from worldmail.store.derived.connections import Connections, Unavailable
 from worldmail.store.derived.filing import Vocabulary, file_entries, forget
 from worldmail.store.derived.making import Searched
 from worldmail.store.derived.places import placed_terms
 from worldmail.store.derived.postings import Candidates, candidates
 from worldmail.store.derived.rows import COLUMNS, PLACES, from_row, to_row
 from worldmail.store.derived.shelf import Waiting
+from worldmail.store.derived.slices import Elsewhere
 
 _KEPT = f"SELECT {COLUMNS} FROM summary WHERE content_id IN (SELECT value FROM json_each(?))"
 _KEEP = f"INSERT OR REPLACE INTO summary ({COLUMNS}) VALUES ({PLACES})"

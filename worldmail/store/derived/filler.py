@@ -7,6 +7,7 @@ for long, or has become very much, is filled all the same, with long pauses.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from attrs import define, field
@@ -106,8 +107,8 @@ class Filler:
         entries: dict[int, Any] = {}
         turn = slices.begin()
         async for content_id, octets in self.reader.read(content_ids):
-            summaries[content_id], entries[content_id] = make_all(octets, self.shelf.entry)
-            await turn.rest()
+            made = await turn.work(len(octets), partial(make_all, octets, self.shelf.entry))
+            summaries[content_id], entries[content_id] = made
         if not entries:
             return True
         return await self.shelf.keep(summaries) and await self.shelf.index(entries)

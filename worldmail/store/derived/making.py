@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from typing import TypeVar
@@ -18,6 +19,8 @@ from worldmail.mail.text.preview import preview
 from worldmail.mail.text.searchable import body_texts, field_texts, folded, header_texts, matches
 
 T = TypeVar("T")
+
+_FEW = 4  # pieces of text
 
 
 @frozen
@@ -46,7 +49,7 @@ def make_summary(octets: Octets) -> Summary:
 def make_all(octets: Octets, entry: Callable[[Searched], T]) -> tuple[Summary, T]:
     """The summary of a content, and what `entry` makes of its text for the index."""
     root = scan(octets)
-    header, body = folded(header_texts(octets, root)), folded(body_texts(octets, root))
+    header, body = folded(header_texts(octets, root)), _yielding(folded(body_texts(octets, root)))
     return _summary(octets, root), entry(Searched(header, body, octets, root))
 
 
@@ -60,9 +63,17 @@ def needle_finder(needle: Needle) -> Callable[[Octets], bool]:
             return any(text in fold(value) for value in _values(octets, root, needle.field or ""))
         header = header_texts(octets, root) if needle.where != "body" else ()
         body = body_texts(octets, root) if needle.where != "header" else ()
-        return matches(chain(header, body), text)
+        return matches(chain(header, map(_yielding, body)), text)
 
     return holds
+
+
+def _yielding(pieces: Iterable[str]) -> Iterator[str]:
+    """The pieces. Of many, each gives the interpreter's lock to whoever waits for it: this may be a thread."""
+    for number, piece in enumerate(pieces):
+        if number > _FEW:
+            time.sleep(0)
+        yield piece
 
 
 def _values(octets: Octets, root: Part, name: str) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from attrs import define, field
 from twisted.internet.defer import Deferred
@@ -22,12 +22,11 @@ from worldmail.store.derived.filler import Filler
 from worldmail.store.derived.recent import RecentSummaries
 from worldmail.store.derived.search import SearchIndex
 from worldmail.store.derived.shelf import Shelf
-from worldmail.store.derived.slices import Pause, Slices
+from worldmail.store.derived.slices import Elsewhere, Pause, Slices, at_once
 from worldmail.store.derived.summaries import Summaries
 from worldmail.store.space import Space
 from worldmail.wire.ready import Ready
 
-T = TypeVar("T")
 _log = Logger()
 
 FILE = "derived.sqlite"
@@ -119,11 +118,15 @@ def open_derived(
     """
     reader = ContentReader(database=database, contents=contents, directory=data_dir, inline_limit=settings.inline_limit)
     cache, seconds, pause = settings.summary_cache, clock.seconds, clock.sleep
+    large = Threads(reactor, "worldmail-derive", 1)
     if shared:
         # Named here alone: without PostgreSQL it is not even imported.
         from worldmail.store.derived.postgres import PostgresShelf
 
-        return derived_on(PostgresShelf(database=database, now=clock.now), reader, cache, seconds, pause, lag=LATE_IDS)
+        postgres = PostgresShelf(database=database, now=clock.now)
+        return derived_on(
+            postgres, reader, cache, seconds, pause, elsewhere=large.run, lag=LATE_IDS, stops=[large.stop]
+        )
     writing, searching = Threads(reactor, "worldmail-derived", 1), Threads(reactor, "worldmail-search", SEARCHES)
 
     def room() -> bool:
@@ -132,13 +135,14 @@ def open_derived(
     file = DerivedFile(path=os.path.join(data_dir, FILE))
     connections = Connections(file=file, seconds=seconds, room=room)
     shelf = EmbeddedShelf(database=database, connections=connections, writing=writing.run, searching=searching.run)
-    return derived_on(shelf, reader, cache, seconds, pause, room=room, stops=[searching.stop, writing.stop])
+    stops = [large.stop, searching.stop, writing.stop]
+    return derived_on(shelf, reader, cache, seconds, pause, elsewhere=large.run, room=room, stops=stops)
 
 
 def derived_here(database: IDatabase, contents: IContentStore, *, cache: int = 1 << 20) -> Derived:
     """The same in memory, without threads and pauses: for tools and tests; over an `ImmediateDatabase`."""
     connections = Connections(file=DerivedFile(path=":memory:"), seconds=lambda: 0.0)
-    shelf = EmbeddedShelf(database=database, connections=connections, writing=_at_once, searching=_at_once)
+    shelf = EmbeddedShelf(database=database, connections=connections, writing=at_once, searching=at_once)
     reader = ContentReader(database=database, contents=contents, directory=None, inline_limit=1 << 16)
     return derived_on(shelf, reader, cache, lambda: 0.0, lambda _: Ready(None))
 
@@ -150,18 +154,23 @@ def derived_on(
     seconds: Callable[[], float],
     pause: Pause,
     *,
+    elsewhere: Elsewhere = at_once,
     room: Callable[[], bool] = lambda: True,
     lag: float = 0.0,
     stops: Sequence[Callable[[], None]] = (),
 ) -> Derived:
     """What is derived, kept on this shelf."""
-    asked = Slices(seconds=seconds, pause=pause, longest=ASKED)
+
+    def slices(longest: float, apart: float) -> Slices:
+        return Slices(seconds=seconds, pause=pause, longest=longest, apart=apart, elsewhere=elsewhere)
+
+    asked = slices(ASKED, 0.0)
     filler = Filler(
         database=reader.database,
         reader=reader,
         shelf=shelf,
-        quiet=Slices(seconds=seconds, pause=pause, longest=QUIET, apart=QUIET_APART),
-        busy=Slices(seconds=seconds, pause=pause, longest=BUSY, apart=BUSY_APART),
+        quiet=slices(QUIET, QUIET_APART),
+        busy=slices(BUSY, BUSY_APART),
         seconds=seconds,
         room=room,
         lag=lag,
@@ -175,10 +184,6 @@ def derived_on(
         database=reader.database,
         stops=list(stops),
     )
-
-
-def _at_once(work: Callable[[], T]) -> Awaitable[T]:
-    return Ready(work())
 
 
 def _behind(work: Awaitable[object]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Collection
+from functools import partial
 from time import monotonic
 
 from attrs import define
@@ -35,11 +36,10 @@ class SearchIndex:
         holds = needle_finder(needle)
         turn = self.slices.begin()
         async for content_id, octets in self.reader.read(sorted(found.possible)):
-            if holds(octets):
+            if await turn.work(len(octets), partial(holds, octets)):
                 holding.add(content_id)
             if monotonic() > deadline:
                 raise SearchTooLong(reason=f"{len(found.possible)} contents were not read within {limit} s")
-            await turn.rest()
         return frozenset(holding)
 
     def behind(self) -> Awaitable[int]:

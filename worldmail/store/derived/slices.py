@@ -1,14 +1,31 @@
 """Work of our own that would hold the reactor for long is done in slices, and others get their turn between them.
 
 A thread would not do: while it runs Python, the reactor has to wait for the interpreter's lock again after each of its
-system calls, for up to 5 ms each.
+system calls, for up to 5 ms each. But what cannot be cut into slices, such as a message of megabytes, goes to a thread.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 from attrs import define
+
+from worldmail.wire.ready import Ready
+
+T = TypeVar("T")
+
+LARGE = 1 << 17
+"""Octets of a content that is not worked on on the reactor's thread."""
+
+Elsewhere = Callable[[Callable[[], Any]], Awaitable[Any]]
+"""Runs what takes its time, in a thread if there is one for it."""
+
+
+def at_once(work: Callable[[], T]) -> Awaitable[T]:
+    """Where there is no thread."""
+    return Ready(work())
+
 
 Pause = Callable[[float], Awaitable[None]]
 """Done after so many seconds, when all others had their turn."""
@@ -20,12 +37,14 @@ class Slices:
     seconds: a clock that only grows.
     longest: seconds that a slice takes, about.
     apart: seconds between two.
+    elsewhere: for what is large.
     """
 
     seconds: Callable[[], float]
     pause: Pause
     longest: float
     apart: float = 0.0
+    elsewhere: Elsewhere = at_once
 
     def begin(self) -> Turn:
         """A slice begins."""
@@ -39,8 +58,13 @@ class Turn:
     _slices: Slices
     _until: float
 
-    async def rest(self) -> None:
-        """Let others have their turn if the slice is over."""
+    async def work(self, size: int, work: Callable[[], T]) -> T:
+        """The result of work on so many octets; then others have their turn if the slice is over."""
+        value: T = work() if size <= LARGE else await self._slices.elsewhere(work)
+        await self._rest()
+        return value
+
+    async def _rest(self) -> None:
         slices = self._slices
         if slices.seconds() >= self._until:
             await slices.pause(slices.apart)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from functools import partial
 
 from attrs import define
 from zope.interface import implementer
@@ -55,8 +56,7 @@ class Summaries:
         made: dict[int, Summary] = {}
         turn = self.slices.begin()
         async for content_id, octets in self.reader.read(content_ids):
-            made[content_id] = make_summary(octets)
-            await turn.rest()
+            made[content_id] = await turn.work(len(octets), partial(make_summary, octets))
         self.recent.add(made)
         if made:
             self.behind(self.shelf.keep(made))
