@@ -49,7 +49,7 @@ class IDialogue(Interface):
     minimum_rate = Attribute("int: octets a second the peer must send now, over half a minute; 0 for no such rule")
 
     def opened(peer: Peer) -> Effects:
-        """The connection is there (in implicit TLS: before the handshake)."""
+        """The connection is there (in implicit TLS: before the handshake, if the listener does not want it after)."""
 
     def refused(reason: str) -> Effects:
         """Too many connections or commands: last words before the driver closes (421 4.7.0, -ERR [SYS/TEMP]).

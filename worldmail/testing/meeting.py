@@ -30,6 +30,7 @@ class Meeting:
     journal: MemoryJournal = field(factory=MemoryJournal)
     tls: Tls | None = None
     implicit_tls: bool = False
+    greets_secured: bool = False
     limits: Any = None
     handshake_timeout: float = 30.0
     make: Callable[[], Any] = PlainDialogue
@@ -48,6 +49,7 @@ class Meeting:
             implicit_tls=self.implicit_tls,
             limits=self.limits,
             handshake_timeout=self.handshake_timeout,
+            greets_secured=self.greets_secured,
         )
         self.listener = Listener(self.factory, [(self.host, 0)], reactor=self.reactor, grace=2.0)
 

@@ -76,7 +76,7 @@ class DialogueProtocol(Incoming):
             self._refuse(refusal)
         elif factory.stopping:
             self.stop()
-        else:
+        elif not (self._securing and factory.greets_secured):
             self._begin(self._open())
 
     def dataReceived(self, data: bytes) -> None:
@@ -99,7 +99,10 @@ class DialogueProtocol(Incoming):
         if self._waiting is not None:
             self.go_on()
         elif not self._busy:
-            self._await_input()
+            if self.factory.implicit_tls and self.factory.greets_secured:
+                self._begin(self._open())
+            else:
+                self._await_input()
 
     def input_ended(self) -> bool:
         """The peer sends no more: is there still something to do or to send? (`EagerServer` asks.)"""

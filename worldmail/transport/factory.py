@@ -27,6 +27,8 @@ class ConnectionFactory(Factory[Any]):
         implicit_tls: connections begin with the TLS handshake (RFC 8314 §3).
         limits: of connections and rates, shared with all other listeners; None for none.
         handshake_timeout: seconds that a TLS handshake may take.
+        greets_secured: with `implicit_tls`, dialogues are opened once TLS is there and they can see what was negotiated
+            (a round trip later than else).
     """
 
     noisy = False
@@ -42,6 +44,7 @@ class ConnectionFactory(Factory[Any]):
         implicit_tls: bool = False,
         limits: Limits | None = None,
         handshake_timeout: float = 30.0,
+        greets_secured: bool = False,
     ) -> None:
         self.make_dialogue = make_dialogue
         self.name = name
@@ -51,6 +54,7 @@ class ConnectionFactory(Factory[Any]):
         self.implicit_tls = implicit_tls
         self.limits = limits
         self.handshake_timeout = handshake_timeout
+        self.greets_secured = greets_secured
         self.connections = Sweep(reactor)
         self.wakes = Wakes(reactor)
         self.stopping = False

@@ -38,6 +38,7 @@ def _listener(world: World, settings: ImapSettings, listener: ImapListener) -> A
         tls=world.tls,
         implicit_tls=listener.tls == "implicit",
         limits=world.limits,
+        greets_secured=True,  # the greeting tells the mechanisms, and which there are depends on TLS
     )
     places = [(place.host, place.port) for place in listener.listen]
     made: Any = Listener(factory, places, reactor=world.reactor, grace=world.settings.server.shutdown_timeout)

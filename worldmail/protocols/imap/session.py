@@ -38,6 +38,7 @@ from worldmail.wire.effects import Close, Effects
 from worldmail.wire.wakes import WAKE, Wake
 
 if TYPE_CHECKING:
+    from worldmail.protocols.imap.notify.watch import Watch
     from worldmail.protocols.imap.view.selected import Selected
 
 NOTHING_ENABLED: frozenset[str] = frozenset()
@@ -55,7 +56,7 @@ class Session:
         selected: the selected mailbox.
         saved_result: what "$" stands for (RFC 5182).
         contexts: searches whose results are kept up to date (RFC 5267).
-        notify: what NOTIFY set (RFC 5465).
+        notify: what the client was told of by NOTIFY (RFC 5465); None as long as it gave none.
         progress: for a row's `literal`, whatever it has to remember until the command is whole; None before each.
         sinks: what literals of the command under way are streamed into.
         idling: the client gave IDLE.
@@ -76,7 +77,7 @@ class Session:
     selected: Selected | None = None
     saved_result: Any = None
     contexts: Any = None
-    notify: Any = None
+    notify: Watch | None = None
     progress: Any = None
     sinks: list[Any] | None = None
     sink: Any = None
@@ -169,6 +170,12 @@ class Session:
         if before is not None:
             before.release()
 
+    def watch(self, watch: Watch | None) -> None:
+        """From now on the client is told of this (RFC 5465 §3.1)."""
+        before, self.notify = self.notify, watch
+        if before is not None:
+            before.release()
+
     def wake(self) -> None:
         """Something happened that the client may have to be told of; for listeners to the change feed."""
         if not self._woken:
@@ -190,10 +197,12 @@ class Session:
             return
         if self.selected is not None:
             self.select(None)
+        if self.notify is not None:
+            self.watch(None)
         if self.forget is not None:
             self.forget()
             self.forget = None
-        self.account = self._context = self.saved_result = self.contexts = self.notify = None
+        self.account = self._context = self.saved_result = self.contexts = None
         self.enabled = NOTHING_ENABLED
         self.state = State.NOT_AUTHENTICATED
         self.parser.lines.limit = self.settings.line_before_login
@@ -263,7 +272,9 @@ class Session:
             if isinstance(event, Fault):
                 return completion.misframed(self, event)
             self._woken = False
-            return tuple(await self.news(expunges=True))
+            if self.notify is not None:
+                return tuple(await self.notify.pushed(self))
+            return tuple(await self.changes(expunges=True))
         except Refusal as refusal:
             return completion.refuse(self, refusal)
 
@@ -271,7 +282,7 @@ class Session:
         """TLS is on: what came in the clear is forgotten (RFC 9051 §6.2.1). There is no second greeting."""
         self.peer = peer
         self.parser.clear()
-        self.expecting = None
+        self.expecting = self._context = None
         self.leave()
         return ()
 
@@ -305,7 +316,18 @@ class Session:
         """Reads the arguments of the command under way."""
         return Reader(parts, at, utf8=not self.enabled.isdisjoint(UTF8_NAMES))
 
-    async def news(self, *, expunges: bool) -> Sequence[bytes]:
+    @property
+    def has_news(self) -> bool:
+        """There may be something to tell."""
+        return (self.selected is not None and self.selected.dirty) or (self.notify is not None and self.notify.busy)
+
+    async def news(self, *, expunges: bool) -> Effects:
+        """What is new, and to be told within the command; of what was expunged only if that may be."""
+        if self.notify is not None:
+            return await self.notify.within_command(self, expunges=expunges)
+        return await self.changes(expunges=expunges)
+
+    async def changes(self, *, expunges: bool) -> Sequence[bytes]:
         """What is new in the selected mailbox."""
         if self.selected is None:
             return ()
