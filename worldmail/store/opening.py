@@ -108,27 +108,13 @@ def open_store(
         elsewhere: where large content is digested; None for threads of its own.
         derived: None for what lies beside the database.
     """
-    space = Space(
-        directory=data_dir,
-        minimum_free=settings.minimum_free,
-        inline_limit=settings.inline_limit,
-        spare=database.spare,
-        seconds=clock.seconds,
-    )
-    # Deleting takes room where the database is: a reserve on this machine helps an embedded one alone.
-    aside = settings.reserve if locks is None else 0
-    reserve = Reserve(path=os.path.join(data_dir, "reserve"), size=aside, space=space)
+    space, reserve = _room(settings, data_dir, database, clock, shared=locks is not None)
     traces = Traces(database)
     derived = derived or open_derived(
         settings, data_dir, database, contents, clock, reactor, space, shared=locks is not None
     )
-    collector = Collector(
-        database=database,
-        contents=contents,
-        reserve=reserve,
-        grace=int(settings.orphan_grace),
-        removed=derived.removed,
-    )
+    grace = int(settings.orphan_grace)
+    collector = Collector(database=database, contents=contents, reserve=reserve, grace=grace, removed=derived.removed)
     locks = locks or FileLocks(os.path.join(data_dir, "maildrops.lock"))
     messages = Messages(database=database, contents=contents, space=space, reserve=reserve, now=clock.now)
     folders = Folders(database=database, reserve=reserve, now=clock.now, sleep=clock.sleep, random=token_bytes)
@@ -151,6 +137,22 @@ def open_store(
         derived=derived,
         service=_upkeep(settings, database, collector, reserve, folders, derived, clock, reactor),
     )
+
+
+def _room(
+    settings: StoreOptions, data_dir: str, database: IDatabase, clock: IClock, *, shared: bool
+) -> tuple[Space, Reserve]:
+    """The file system, and what is set aside on it."""
+    space = Space(
+        directory=data_dir,
+        minimum_free=settings.minimum_free,
+        inline_limit=settings.inline_limit,
+        spare=database.spare,
+        seconds=clock.seconds,
+    )
+    # Deleting takes room where the database is: a reserve on this machine helps an embedded one alone.
+    aside = 0 if shared else settings.reserve
+    return space, Reserve(path=os.path.join(data_dir, "reserve"), size=aside, space=space)
 
 
 def _upkeep(

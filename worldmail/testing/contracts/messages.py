@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Literal
+
 import pytest
 from zope.interface.verify import verifyObject
 
@@ -15,6 +17,8 @@ from worldmail.interfaces.messages import (
 )
 from worldmail.interfaces.store import MailboxStatus
 from worldmail.testing.contracts.acceptance import StoreCase
+
+How = Literal["add", "remove", "replace"]
 
 SEEN, ANSWERED, FLAGGED, DELETED, DRAFT = 1, 2, 4, 8, 16
 ALL = [(1, 1 << 32)]
@@ -80,10 +84,9 @@ class MessagesCase(StoreCase):
         """The flags of all messages."""
         return {mark.uid: mark.flags for mark in await self.look(box, reader)}
 
-    async def change(self, box: int, uids: Uids, how: str, flags: int = 0, *keywords: str, **more: object) -> object:
+    async def change(self, box: int, uids: Uids, how: How, flags: int = 0, *keywords: str, **more: Any) -> None:
         """`change_flags`."""
-        change = FlagChange(how=how, flags=flags, keywords=keywords, **more)  # type: ignore[arg-type]
-        return await self.messages.change_flags(box, uids, change)
+        await self.messages.change_flags(box, uids, FlagChange(how=how, flags=flags, keywords=keywords, **more))
 
     async def octets(self, box: int, uid: int, offset: int = 0, length: int | None = None) -> bytes:
         """What `read` gives."""
