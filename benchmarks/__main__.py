@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import delivered, idle, imap, large, pop3check
+from benchmarks import delivered, idle, imap, imap_idle, large, pop3check
 from benchmarks.figures import Figure, table
 from benchmarks.peers import Peers, missing
 from benchmarks.worldmail_side import WorldMail
@@ -63,11 +63,19 @@ def run_idle(place: Path, rounds: int, tell: Tell) -> Iterator[Figure]:
     yield from idle.measure(ours.server, tell)
 
 
+def run_imapidle(place: Path, rounds: int, tell: Tell) -> Iterator[Figure]:
+    """10,000 connections in IDLE."""
+    ours = WorldMail(directory=place / "w", mailboxes=imap_idle.ACCOUNTS)
+    ours.prepare()
+    yield from imap_idle.measure(ours.server, tell)
+
+
 MEASUREMENTS: dict[str, Measurement] = {
     "delivered": run_delivered,
     "large": run_large,
     "pop3check": run_pop3check,
     "imap": run_imap,
+    "imapidle": run_imapidle,
     "idle": run_idle,
 }
 

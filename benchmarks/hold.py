@@ -36,7 +36,7 @@ def main(port: int, count: int, command: str, tls: bool) -> None:
 
 
 def until_line(connection: socket.socket, what: str) -> None:
-    """Read one whole answer: of EHLO up to its last line, of CAPA up to the dot."""
+    """Read one whole answer: of EHLO up to its last line, of CAPA up to the dot, in IMAP up to a tagged one."""
     got = b""
     while not _is_whole(got, what):
         data = connection.recv(65536)
@@ -51,6 +51,8 @@ def _is_whole(got: bytes, what: str) -> bool:
     if what == "CAPA":
         return got.endswith(b"\r\n.\r\n")
     last = got[:-2].rpartition(b"\r\n")[2]
+    if what == "IMAP":  # the greeting, a tagged reply, or the continuation of IDLE
+        return last.startswith((b"* OK [CAP", b"a ", b"+ "))
     return last.startswith(b"+OK") or last[3:4] == b" "
 
 

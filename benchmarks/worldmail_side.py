@@ -68,7 +68,10 @@ class WorldMail:
         self.directory.mkdir(parents=True)
         self.server.initialise()
         self.server.configure(
-            {"limits": {"exempt": ["127.0.0.0/8"]}, "auth": {"plaintext_without_tls": ["127.0.0.0/8"]}}
+            {
+                "limits": {"exempt": ["127.0.0.0/8"], "connections": 20000, "connections_per_account": 1000},
+                "auth": {"plaintext_without_tls": ["127.0.0.0/8"]},
+            }
         )
         self.server.add_user(mailbox_address(1), PASSWORD)
         copy_account(self._database(), self.mailboxes)
