@@ -31,7 +31,10 @@ _USUAL = re.compile(
 _COMMENT_PARTS = re.compile(rb"[()]")
 _SORTABLE = re.compile(rb"(?<!\d)(\d{4})-(\d\d)-(\d\d)(?:T|\s|\Z)")
 _MONTH = re.compile(rb"(?<![a-z])(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}(?![a-z])", re.IGNORECASE)
-_TIME = re.compile(rb"(?<!\d)(\d{1,2}):(\d\d)(?::(\d\d)(?:[.,]\d{1,9})?)?(?!\d)\s*([ap]m(?![a-z]))?", re.IGNORECASE)
+_TIME = re.compile(
+    rb"(?<!\d)(\d{1,2})\s*+:\s*+(\d{1,2})(?:\s*+:\s*+(\d{1,2})(?:[.,]\d{1,9})?)?(?!\d)\s*([ap]m(?![a-z]))?",
+    re.IGNORECASE,
+)
 _ZONE = re.compile(rb"\s*(?:([A-Za-z]{1,5})(?![A-Za-z]))?\s*(?:([+-])(\d\d):?(\d\d)(?!\d))?")
 _NUMBER = re.compile(rb"(?<!\d)(\d{1,4})(?!\d)")
 
@@ -39,8 +42,8 @@ _NUMBER = re.compile(rb"(?<!\d)(\d{1,4})(?!\d)")
 class SentDate(NamedTuple):
     """When a message was sent, by its Date field.
 
-    `at` is in epoch seconds; `day` is the day where it was sent, as `date.toordinal` counts: IMAP's SENTON and its like
-    disregard time and zone (RFC 9051 §6.4.4).
+    `at` is in epoch seconds; `day` is the day where it was sent, in days since 1 January 1970: IMAP's SENTON and its
+    like disregard time and zone (RFC 9051 §6.4.4).
     """
 
     at: int
@@ -57,11 +60,13 @@ def date_time(at: int) -> str:
     )
 
 
-def sent_date(value: bytes) -> SentDate | None:
+def sent_date(value: bytes | None) -> SentDate | None:
     """What a Date field says, in whatever form is found in mail; None if no day can be read.
 
     A time that is missing or impossible is 00:00:00, a zone that is missing or unknown is UTC (RFC 5256 §2.2).
     """
+    if not value:
+        return None
     value = value[:_LONGEST]
     match = _USUAL.match(value)
     if match is None:
@@ -79,12 +84,12 @@ def sent_date(value: bytes) -> SentDate | None:
 
 def _sent(year: int, month: int, day: int, clock: int, offset: int) -> SentDate | None:
     try:
-        ordinal = date(year, month, day).toordinal()
+        number = date(year, month, day).toordinal() - _EPOCH
     except ValueError:
         return None
     if not -_FURTHEST < offset < _FURTHEST:
         offset = 0
-    return SentDate((ordinal - _EPOCH) * 86400 + clock - offset * 60, ordinal)
+    return SentDate(number * 86400 + clock - offset * 60, number)
 
 
 def _clock(hour: int, minute: int, second: int) -> int:

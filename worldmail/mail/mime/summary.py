@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from attrs import frozen
 
+from worldmail.mail.dates import sent_date
 from worldmail.mail.mime.content import disposition
 from worldmail.mail.mime.envelope import render_envelope
 from worldmail.mail.mime.fields import Octets
 from worldmail.mail.mime.part import Part
 from worldmail.mail.mime.references import message_id, references
 from worldmail.mail.mime.scan import scan
-from worldmail.mail.mime.sent import sent
 from worldmail.mail.mime.structure import render_structure
 
 
@@ -22,7 +22,7 @@ class Summary:
         envelope: ENVELOPE, in parentheses.
         structure: BODYSTRUCTURE, in parentheses.
         sent: epoch seconds of the Date field; None if it has none that can be read.
-        sent_day: the day that is written there, as `sent.day_number` gives it.
+        sent_day: the day that is written there, in days since 1 January 1970.
         message_id: without angle brackets and quotes; None if there is none.
         references: ids of the messages that it follows, the oldest first (RFC 5256 §2.2).
         has_attachment: true if a part is meant to be kept as a file.
@@ -45,7 +45,7 @@ def summarise(data: Octets) -> Summary:
 def summary_of(root: Part) -> Summary:
     """The same for a message that was scanned already."""
     get = root.fields.get
-    moment = sent(get(b"date"))
+    moment = sent_date(get(b"date"))
     return Summary(
         render_envelope(root.fields),
         render_structure(root),
