@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worldmail.mail.mime.scan import scan
-from worldmail.mail.text.preview import LONGEST, preview
+from worldmail.mail.text.preview import LONGEST, _of_any, preview
 
 
 def shown(message: bytes) -> str:
@@ -99,3 +99,11 @@ def test_nothing_raises_and_nothing_is_too_long(octets: bytes) -> None:
 def test_a_hostile_text_takes_no_longer(unit: str) -> None:
     plain(unit * 100_000)
     html(unit * 100_000)
+
+
+@given(
+    st.text("ab >-=:\n\r\t\x00é", max_size=40).flatmap(lambda text: st.integers(1, 60).map(lambda times: text * times))
+)
+def test_simple_text_has_the_preview_that_any_text_has(text: str) -> None:
+    message = b"Subject: x\r\n\r\n" + text.encode()
+    assert preview(message, scan(message)) == _of_any(message, scan(message))

@@ -32,11 +32,39 @@ _RULE = re.compile(r"([-=_*~#+.])\1{3,}")
 _QUOTATION_IN_HTML = re.compile(r"<blockquote(?=[\s/>])", re.IGNORECASE)
 _SIGNATURE = "-- "
 _MOSTLY_ENOUGH = 4 * LONGEST
+_PLAIN_ENCODINGS = frozenset((b"7bit", b"8bit"))
+_PLAIN_CHARSETS = frozenset((b"us-ascii", b"utf-8", b"iso-8859-1", b"iso-8859-15", b"windows-1252"))
+_SIMPLY_ENOUGH = LONGEST + 50
 _LONGEST_INTRODUCTION = 3  # lines of "On such a day somebody wrote:"
 
 
 def preview(data: Octets, root: Part) -> str:
     """The preview of a message; empty if no part has text for people."""
+    return _of_simple(data, root) or _of_any(data, root)
+
+
+def _of_simple(data: Octets, root: Part) -> str:
+    """The same for a message that is nothing but ASCII text without quotations, as very many are; empty for others."""
+    content, get = root.content, root.fields.get
+    if (
+        content.subtype.lower() != b"plain"
+        or not content.is_text
+        or get(b"content-transfer-encoding", b"7bit").lower() not in _PLAIN_ENCODINGS
+        or b"content-disposition" in root.fields
+        or content.parameters[0][1].lower() not in _PLAIN_CHARSETS
+        or len(content.parameters) > 1
+    ):
+        return ""
+    octets = data[root.body : min(root.body + EXAMINED, root.end)]
+    if not octets.isascii() or octets[:1] == b">" or octets[:1] == b"-" or b"\n>" in octets or b"\n-- " in octets:
+        return ""
+    text = " ".join(octets[: 2 * _SIMPLY_ENOUGH].decode("ascii").split())[:_SIMPLY_ENOUGH]
+    if (len(text) < _SIMPLY_ENOUGH and len(octets) > 2 * _SIMPLY_ENOUGH) or not text.isprintable():
+        return ""
+    return "" if _RULE.search(text) else text[:LONGEST].rstrip()
+
+
+def _of_any(data: Octets, root: Part) -> str:
     for subtype, text_of in ((b"plain", _of_plain), (b"html", _of_html)):
         for part in _readable(root):
             if part.content.subtype.lower() == subtype:
