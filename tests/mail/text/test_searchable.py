@@ -205,6 +205,12 @@ def test_a_large_part_comes_in_pieces() -> None:
         assert matches([text], fold("größte end"))
 
 
+def test_so_much_HTML_in_a_message_is_looked_through_as_it_is_read() -> None:
+    part = b"--x\r\nContent-Type: text/html\r\n\r\n" + b"<b>x</b>" * (LONGEST_HTML // 20) + b"\r\n"
+    message = b"Content-Type: multipart/mixed; boundary=x\r\n\r\n" + part * 4
+    assert sum(1 for text in body_texts(message, scan(message)) for _ in zip(text, "x", strict=False)) == 4 + 2
+
+
 def test_the_terms_of_a_message_lead_to_it() -> None:
     terms = terms_of_pieces(folded(itertools.chain(header_texts(MESSAGE, ROOT), body_texts(MESSAGE, ROOT))))
     assert terms is not None

@@ -25,7 +25,7 @@ from worldmail.mail.text.encoded_words import decode_words, parameters
 from worldmail.mail.text.markup import text_of_html
 
 LONGEST_HTML = 1 << 20
-"""Characters of an HTML part up to which it is also looked through as it is read."""
+"""Characters of HTML in a message up to which it is also looked through as it is read."""
 
 Text = Iterable[str]
 """One text, in pieces."""
@@ -53,14 +53,19 @@ def header_texts(data: Octets, root: Part) -> Iterator[Text]:
 
 def body_texts(data: Octets, root: Part) -> Iterator[Text]:
     """The texts in a message's body."""
+    left = LONGEST_HTML
     for part in parts_of(root):
         pieces = part_text(data, part)
         if pieces is None:
             continue
-        if part.content.subtype.lower() == b"html":
-            yield from _html_texts(pieces)
-        else:
+        if left < 0 or part.content.subtype.lower() != b"html":
             yield pieces
+            continue
+        held = _held(pieces, left)
+        yield chain(held, pieces)
+        left -= sum(map(len, held))
+        if left >= 0:
+            yield (text_of_html("".join(held)),)
 
 
 def part_text(data: Octets, part: Part) -> Iterator[str] | None:
@@ -133,18 +138,15 @@ def folded(texts: Iterable[Text]) -> Iterator[str]:
         yield "\n"
 
 
-def _html_texts(pieces: Iterator[str]) -> Iterator[Text]:
-    """HTML as it was written, and as it is read unless that is very long."""
+def _held(pieces: Iterator[str], most: int) -> list[str]:
+    """Pieces that are that long together, or all that there are."""
     held: list[str] = []
-    size = 0
     for piece in pieces:
         held.append(piece)
-        size += len(piece)
-        if size > LONGEST_HTML:
-            yield chain(held, pieces)
-            return
-    yield held
-    yield (text_of_html("".join(held)),)
+        most -= len(piece)
+        if most < 0:
+            break
+    return held
 
 
 def _decoded_lines(block: bytes) -> Iterator[str]:
