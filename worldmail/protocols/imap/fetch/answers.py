@@ -12,6 +12,7 @@ from worldmail.errors import Refusal, TemporaryFailure
 from worldmail.interfaces.derived import ISummaries
 from worldmail.interfaces.messages import Flag, FlagChange
 from worldmail.mail.numbers import ranges_of
+from worldmail.protocols.imap.afterwards import refused
 from worldmail.protocols.imap.fetch.batch import Batch, Need
 from worldmail.protocols.imap.fetch.large import large_answer
 from worldmail.protocols.imap.fetch.plan import Plan
@@ -64,7 +65,7 @@ class Answers:
             return (Stream(self.chunks()),)
         answer = b"".join([chunk async for chunk in self._all()])
         refusal = self._refusal()
-        return (answer,) if refusal is None else (Stream(_then_refused(answer, refusal)),)
+        return (answer,) if refusal is None else refused(answer, refusal)
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """All of it, as it is taken.
@@ -191,11 +192,6 @@ class Answers:
         batch.states, batch.modseqs = _picked(view.states, batch.places), _picked(view.modseqs, batch.places)
         batch.changed = frozenset(unseen).intersection(row.uid for row in done.now)
         return batch
-
-
-async def _then_refused(answer: bytes, refusal: Refusal) -> AsyncIterator[bytes]:
-    yield answer
-    raise refusal
 
 
 def _picked(column: Sequence[int], places: Iterable[int]) -> list[int]:

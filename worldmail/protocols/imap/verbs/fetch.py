@@ -9,6 +9,7 @@ from attrs import define
 from worldmail.mail import numbers as sets
 from worldmail.mail.numbers import Numbers
 from worldmail.protocols.imap import partials
+from worldmail.protocols.imap.afterwards import after_news
 from worldmail.protocols.imap.condstore import enable_condstore
 from worldmail.protocols.imap.fetch.answers import Answers
 from worldmail.protocols.imap.fetch.batch import Item
@@ -17,7 +18,7 @@ from worldmail.protocols.imap.fetch.parse import read_items
 from worldmail.protocols.imap.fetch.plan import Plan, make_plan
 from worldmail.protocols.imap.grammar.reader import Reader
 from worldmail.protocols.imap.replies import BadCommand
-from worldmail.protocols.imap.rows import SELECTED, Command
+from worldmail.protocols.imap.rows import SELECTED, Answer, Command
 from worldmail.protocols.imap.session import Session
 from worldmail.protocols.imap.targets import selected_of, targets
 from worldmail.protocols.imap.view.selected import Selected
@@ -77,12 +78,17 @@ def _read_modifiers(reader: Reader, asked: Asked) -> None:
         raise BadCommand("Each modifier may stand once")
 
 
-async def run(session: Session, asked: Asked) -> Effects:
+async def run(session: Session, asked: Asked) -> Answer:
     """Answers at once, or as a stream if there are many."""
+    return await after_news(session, fetch(session, asked))
+
+
+async def fetch(session: Session, asked: Asked) -> Effects:
+    """The answers for messages as the client knows them now."""
     if asked.vanished and "QRESYNC" not in session.enabled:
         raise BadCommand("QRESYNC has to be enabled first")  # RFC 7162 §3.2.6
     selected = selected_of(session)
-    before = tuple(await session.news(expunges=False))
+    before: tuple[bytes, ...] = ()
     if asked.changed_since is not None or MODSEQ in asked.items:
         before += enable_condstore(session, selected)
     slices = await targets(session, asked.numbers, uid=asked.uid)

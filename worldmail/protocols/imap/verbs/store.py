@@ -10,20 +10,20 @@ from attrs import define
 from worldmail.errors import NoRight
 from worldmail.interfaces.messages import FlagChange, FlagsChanged
 from worldmail.mail.numbers import Numbers, ranges_of, render
+from worldmail.protocols.imap.afterwards import refused
 from worldmail.protocols.imap.condstore import enable_condstore
 from worldmail.protocols.imap.fetch.answers import Gone
 from worldmail.protocols.imap.flag_rights import ALL_FLAGS, changeable
 from worldmail.protocols.imap.grammar.flags import Flags
 from worldmail.protocols.imap.grammar.reader import Reader
 from worldmail.protocols.imap.replies import BadCommand
-from worldmail.protocols.imap.rows import SELECTED, Command, Done
+from worldmail.protocols.imap.rows import SELECTED, Answer, Command, Done
 from worldmail.protocols.imap.session import Session
 from worldmail.protocols.imap.targets import selected_of, targets
 from worldmail.protocols.imap.view import untagged
 from worldmail.protocols.imap.view.selected import Selected
 from worldmail.protocols.imap.view.untagged import style_of
 from worldmail.protocols.imap.view.view import Slices, View
-from worldmail.wire.effects import Effects
 
 _HOW: dict[bytes, Literal["add", "remove", "replace"]] = {b"+": "add", b"-": "remove", b"": "replace"}
 
@@ -72,10 +72,10 @@ def _read_modifiers(reader: Reader) -> int:
     return values[0]
 
 
-async def run(session: Session, asked: Asked) -> Effects | Done:
+async def run(session: Session, asked: Asked) -> Answer:
     """Change them in one unit; tell what is otherwise now."""
     selected = selected_of(session)
-    before = tuple(await session.news(expunges=False))
+    before: tuple[bytes, ...] = ()
     if asked.unchanged_since is not None:
         before += enable_condstore(session, selected)
     slices = await targets(session, asked.numbers, uid=asked.uid)
@@ -95,7 +95,7 @@ async def run(session: Session, asked: Asked) -> Effects | Done:
     if done.modified:
         return Done(effects=effects, code=b"MODIFIED " + _modified(selected, done, asked), text="Some were changed")
     if not asked.uid and len(places) < sum(end - start for start, end in slices):
-        raise Gone
+        return refused(b"".join(effects), Gone())
     return effects
 
 

@@ -151,23 +151,38 @@ class Selected:
     async def pull(self, style: Style, *, expunges: bool) -> list[bytes]:
         """As `sync`, told in this style."""
         view = self.view
-        changed = None
-        if view.dirty:
-            changed = await self._changed()
-            view.dirty = False
+        changed = await self._pulled(style, expunges=expunges)
+        # From here on nothing waits and nothing fails: what the view has learnt is told.
+        if changed is not None:
             view.pending.update(uid for uid in changed.expunged if uid < view.uidnext)
             view.modseq = changed.highestmodseq
-        lines = await self._tell_expunged(style) if expunges and view.pending else []
+        lines = self._tell_expunged(style) if expunges and view.pending else []
         if changed is not None:
             lines += self._tell_arrived(changed, style)
-            lines += await self._tell_flags(changed, style)
+            lines += untagged.flags(view, view.take(changed.changed, newer=style.modseq), style)
         return lines
 
-    async def _tell_expunged(self, style: Style) -> list[bytes]:
+    async def _pulled(self, style: Style, *, expunges: bool) -> Changed | None:
+        """What happened, if anything may have; all messages are loaded then of which it has to be told by number."""
+        view = self.view
+        dirty, view.dirty = view.dirty, False  # a notice that comes while we ask is not lost
+        try:
+            changed = await self._changed() if dirty else None
+            numbered = set(view.pending) if expunges and not style.vanished else set()
+            if changed is not None:
+                if expunges and not style.vanished:
+                    numbered.update(uid for uid in changed.expunged if uid < view.uidnext)
+                numbered.update(row.uid for row in changed.changed[:1])
+            if numbered:
+                await self.load_from(min(numbered))
+        except BaseException:
+            view.dirty = True
+            raise
+        return changed
+
+    def _tell_expunged(self, style: Style) -> list[bytes]:
         view = self.view
         gone = sorted(view.pending)
-        if not style.vanished:
-            await self.load_from(gone[0])
         lines = untagged.expunged(view, gone, style)
         view.remove(gone)
         view.pending.clear()
@@ -186,14 +201,6 @@ class Selected:
         if view.total - len(view.pending) != changed.messages:
             raise MailboxLost
         return lines
-
-    async def _tell_flags(self, changed: Changed, style: Style) -> list[bytes]:
-        rows = changed.changed
-        if not rows:
-            return []
-        view = self.view
-        await self.load_from(rows[0].uid)
-        return untagged.flags(view, view.take(rows, newer=style.modseq), style)
 
     def learn(self, done: FlagsChanged) -> list[int]:
         """Take over what this session changed itself; the places of messages that are otherwise now."""
