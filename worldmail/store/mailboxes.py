@@ -63,7 +63,7 @@ class Mailboxes:
         self._now = now
 
     def status(self, account_id: int, name: str) -> Awaitable[MailboxStatus | None]:
-        name = "INBOX" if name.upper() == "INBOX" else name  # RFC 9051 §5.1
+        name = "INBOX" if name.lower() == "inbox" else name  # RFC 9051 §5.1
 
         def status(cursor: Cursor) -> MailboxStatus | None:
             row = cursor.one(_ONE_STATUS, (account_id, name))

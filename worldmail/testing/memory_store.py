@@ -161,7 +161,7 @@ class MemoryMailboxes:
     def status(self, account_id: int, name: str) -> Awaitable[MailboxStatus | None]:
         """See `IMailboxStore.status`."""
         self._check()
-        box = self.boxes.get((account_id, "INBOX" if name.upper() == "INBOX" else name))
+        box = self.boxes.get((account_id, "INBOX" if name.lower() == "inbox" else name))
         return Ready(None if box is None else self._status(box))
 
     def mailboxes(self, account_id: int) -> Awaitable[list[MailboxStatus]]:

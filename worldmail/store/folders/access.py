@@ -8,7 +8,7 @@ from worldmail.errors import LimitReached
 from worldmail.interfaces.database import Cursor
 from worldmail.interfaces.directory import Account
 from worldmail.interfaces.folders import OWNER_RIGHTS
-from worldmail.store.folders.names import PUBLIC_OWNER, locate
+from worldmail.store.folders.names import PUBLIC_OWNER, canonical, locate
 from worldmail.store.folders.rights import expand, identifier_key, ordered, require
 from worldmail.store.folders.rows import see
 from worldmail.store.folders.told import tell_identifiers
@@ -69,7 +69,8 @@ def subscribe(cursor: Cursor, account: Account, name: str) -> None:
 
 def unsubscribe(cursor: Cursor, account: Account, name: str) -> None:
     """Take a name off the list, if it is on it."""
-    if cursor.run("DELETE FROM subscription WHERE account_id = ? AND name = ?", (account.id, name)):
+    names = (account.id, name, canonical(name, account))
+    if cursor.run("DELETE FROM subscription WHERE account_id = ? AND name IN (?, ?)", names):
         cursor.notice("folders", account.id)
 
 

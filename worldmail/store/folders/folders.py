@@ -167,6 +167,8 @@ class Folders:
             await self.empty()
         except Refusal as error:
             _log.warn("what was in a deleted mailbox is left for later: {reason}", reason=error.reason)
+        except Exception:  # noqa: BLE001 - nobody waits for it, and it is tried again
+            _log.failure("what was in a deleted mailbox is left for later")
         finally:
             self._emptying = False
 

@@ -56,7 +56,8 @@ def normal(name: str) -> str:
 def fold_inbox(name: str) -> str:
     """INBOX in capitals, whatever its case, also where it is the level above others (RFC 9051 §5.1)."""
     first = name[:5]
-    if first != INBOX and first.upper() == INBOX and name[5:6] in ("", "/"):
+    # Not `upper`: there is a letter beyond ASCII whose capital is I.
+    if first != INBOX and first.lower() == "inbox" and name[5:6] in ("", "/"):
         return INBOX + name[5:]
     return name
 
@@ -125,6 +126,14 @@ def shown(owner: str, path: str) -> str:
     if owner.startswith(PUBLIC_OWNER):
         return PUBLIC + path
     return f"{OTHERS}{_TO_ESCAPE.sub(lambda found: _ESCAPED[found[0]], owner)}/{path}"
+
+
+def canonical(name: str, account: Account) -> str:
+    """The one name under which this account sees what a normalised name leads to, whether it is there or not."""
+    place = locate(name, account)
+    if place.owner is None:
+        return place.path
+    return shown(place.owner, place.path) if place.owner and place.path else name
 
 
 def _key_of(level: str) -> str:

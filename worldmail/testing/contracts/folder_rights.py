@@ -170,6 +170,8 @@ class FolderRightsContract(FolderCase):
         assert (await self.at(amy, name)).subscribed
         (folder,) = [each for each in await self.folders.folders(amy) if each.name == name]
         assert folder.subscribed
+        await self.folders.subscribe(amy, name.replace("rcpt", "Rcpt"), False)
+        assert name not in await self.folders.subscribed(amy)
 
     async def test_what_was_shared_ends_with_the_rename_of_nothing_but_the_name(self) -> None:
         bob, amy, own, _ = await self.setting()

@@ -33,6 +33,7 @@ class MailboxStoreContract(StoreCase):
     async def test_INBOX_is_found_in_any_case(self) -> None:
         account = await self.new_account()
         assert await self.mailboxes.status(account, "inBox") == await self.inbox(account)
+        assert await self.mailboxes.status(account, "\u0131nbox") is None  # its capital is I as well
 
     async def test_an_empty_mailbox_counts_nothing(self) -> None:
         status = await self.inbox(await self.new_account())
