@@ -10,7 +10,7 @@ from worldmail.errors import OverQuota, StorageFull
 from worldmail.interfaces.database import Cursor
 from worldmail.interfaces.messages import FlagChange
 from worldmail.store import provision
-from worldmail.store.messages import forgetting
+from worldmail.store.messages import forgetting, looking, removing
 from worldmail.store.messages.asked import among, clipped, ranges, span, without
 from worldmail.store.messages.forgetting import Forgetting
 from worldmail.testing.real_store import RealStoreWorld, settle
@@ -125,3 +125,30 @@ def test_sets_of_UIDs_stay_ranges() -> None:
     assert without([(1, 10), (20, 30)], [(1, 2), (4, 4), (9, 22), (30, 40)]) == [(3, 3), (5, 8), (23, 29)]
     assert without([(1, 3)], []) == [(1, 3)]
     assert without([(5, 6), (8, 9)], [(1, 7)]) == [(8, 9)]
+
+
+def test_wide_and_narrow_ranges_give_the_first_so_many(site: RealStoreWorld) -> None:
+    account = site.add_account("bob@example.test")
+    site.add(account, *[b"x"] * 60)
+    box = site.status(account).id
+    asked = [(1, 1), (3, 4), (6, 6), (8, 8), (10, 30), (33, 33), (35, 1 << 32)]
+    there = [uid for low, high in asked for uid in range(low, min(high, 60) + 1)]
+    for limit in (1, 2, 3, 5, 10, 24, 25, 26, 27, 40, 99):
+        assert [row.uid for row in settle(site.store.messages.stored(box, asked, limit=limit))] == there[:limit]
+
+
+def test_looking_for_deleted_messages_and_for_changes_takes_an_index(site: RealStoreWorld) -> None:
+    def plan(cursor: Cursor) -> list[str]:
+        questions = ((removing._DELETED, 3), (looking._CHANGES[True], 2), (looking._CHANGES[False], 3))
+        table = "WITH asked (low, high) AS (VALUES (?, ?)) "
+        rows = []
+        for sql, parameters in questions:
+            whole = f"EXPLAIN QUERY PLAN {table if 'asked' in sql else ''}{sql}"
+            rows += [row[3] for row in cursor.all(whole, (1,) * parameters)]
+        return [detail for detail in rows if detail.startswith("SEARCH k ")]
+
+    assert settle(site.database.read(plan)) == [
+        "SEARCH k USING COVERING INDEX mark_deleted (mailbox_id=? AND uid>? AND uid<?)",
+        "SEARCH k USING INDEX mark_modseq (mailbox_id=? AND modseq>?)",
+        "SEARCH k USING INDEX mark_modseq (mailbox_id=? AND modseq>?)",
+    ]

@@ -29,8 +29,9 @@ _FIRST_EXPUNGED = (
 _FIRST_SEEN = "SELECT mailbox_id, uid FROM seen WHERE account_id = ? ORDER BY mailbox_id, uid LIMIT 1 OFFSET ?"
 _FORGET_SEEN = "DELETE FROM seen WHERE account_id = ? AND (mailbox_id, uid) < (?, ?)"
 _ORPHANS = (
-    "INSERT INTO orphan (content_id, since) SELECT DISTINCT content_id, ? FROM message"
-    " WHERE mailbox_id = ? AND uid <= ? ORDER BY 1 ON CONFLICT (content_id) DO UPDATE SET since = excluded.since"
+    "INSERT INTO orphan (content_id, since) SELECT content_id, ? FROM message"
+    " WHERE mailbox_id = ? AND uid <= ? GROUP BY content_id ORDER BY content_id"
+    " ON CONFLICT (content_id) DO UPDATE SET since = excluded.since"
 )
 _FORGET_EXPUNGED = "DELETE FROM expunged WHERE mailbox_id = ? AND (modseq, uid) < (?, ?)"
 _COUNTED = (

@@ -19,11 +19,11 @@ _WIPE = (
 def inject() -> None:
     take = removing.take
 
-    def wipe_and_take(cursor: Cursor, box: Box, uids: Uids, now: int, *, deleted_only: bool = False) -> list[int]:
+    def wipe_and_take(cursor: Cursor, box: Box, uids: Uids, now: int, *, orphan: bool = True) -> list[int]:
         run_asked(cursor, uids, _WIPE, (box.id,))
-        return take(cursor, box, uids, now, deleted_only=deleted_only)
+        return take(cursor, box, uids, now, orphan=orphan)
 
-    removing.take = wipe_and_take  # type: ignore[assignment]
+    removing.take = wipe_and_take
 
 
 if __name__ == "__main__":

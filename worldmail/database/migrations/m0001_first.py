@@ -67,7 +67,8 @@ STATEMENTS = (
     "CREATE TABLE mark (mailbox_id {int} NOT NULL, uid {int} NOT NULL, flags {int} NOT NULL, modseq {int} NOT NULL,"
     " keywords {text}, PRIMARY KEY (mailbox_id, uid)) {no_rowid}",
     "CREATE INDEX mark_modseq ON mark (mailbox_id, modseq)",
-    "CREATE INDEX mark_deleted ON mark (mailbox_id, uid) WHERE (flags & 8) <> 0",
+    # With flags it covers what it is for, else SQLite would take the primary key.
+    "CREATE INDEX mark_deleted ON mark (mailbox_id, uid, flags) WHERE (flags & 8) <> 0",
     # What others than the owner of a shared mailbox have read: \\Seen is each reader's own.
     "CREATE TABLE seen (account_id {int} NOT NULL, mailbox_id {int} NOT NULL, uid {int} NOT NULL,"
     " PRIMARY KEY (account_id, mailbox_id, uid)) {no_rowid}",

@@ -37,6 +37,31 @@ def all_asked(cursor: Cursor, uids: Uids, sql: str, parameters: Parameters = ())
     return found
 
 
+def first_asked(cursor: Cursor, uids: Uids, select: str, where: str, parameters: Parameters, limit: int) -> list[Row]:
+    """Up to `limit` rows, ascending by the UID; costs what it gives, however large the ranges are.
+
+    Args:
+        select: what of `message m`, the UID first.
+        where: the rest after `FROM message m WHERE`, without the UIDs.
+    """
+    many = f"SELECT {select} FROM asked CROSS JOIN message m WHERE {where} AND m.uid BETWEEN asked.low AND asked.high"
+    one = f"SELECT {select} FROM message m WHERE {where} AND m.uid BETWEEN ? AND ? ORDER BY m.uid LIMIT ?"
+    found: list[Row] = []
+    narrow: list[tuple[int, int]] = []
+    for low, high in uids:
+        is_wide = high - low >= limit
+        if not is_wide:
+            narrow.append((low, high))
+        if is_wide or span(narrow) >= limit:
+            found += all_asked(cursor, narrow, many, parameters)
+            narrow = []
+        if is_wide and len(found) < limit:
+            found += cursor.all(one, (*parameters, low, high, limit - len(found)))
+        if len(found) >= limit:
+            return found[:limit]
+    return (found + all_asked(cursor, narrow, many, parameters))[:limit]
+
+
 def run_asked(cursor: Cursor, uids: Uids, sql: str, parameters: Parameters = ()) -> int:
     """Execute a statement that changes what is `asked`; the number of rows changed."""
     return sum(cursor.run(table + sql, (*values, *parameters)) for table, values in _slices(uids))

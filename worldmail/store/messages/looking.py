@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 
 from worldmail.interfaces.database import Cursor
 from worldmail.interfaces.messages import Changed, Flag, Marked, Stored, Uids
-from worldmail.store.messages.asked import all_asked, among, clipped, ranges, without
+from worldmail.store.messages.asked import all_asked, among, clipped, first_asked, ranges, without
 
 _LOOK = " m.uid, coalesce(k.flags, 0), k.keywords, coalesce(k.modseq, m.arrived) "
 _LOOK_OF_READER = (
@@ -23,16 +24,13 @@ _ARRIVED = (
 )
 _NOW = "SELECT highestmodseq, uidnext, messages, forgotten FROM mailbox WHERE id = ? AND name >= ' '"
 _EXPUNGED = "SELECT uid FROM expunged WHERE mailbox_id = ? AND modseq > ? ORDER BY uid"
-_STORED = (
-    "SELECT m.uid, m.content_id, m.size, m.received, m.saved FROM asked CROSS JOIN message m"
-    " WHERE m.mailbox_id = ? AND m.uid BETWEEN asked.low AND asked.high ORDER BY m.uid LIMIT ?"
+_STORED = "m.uid, m.content_id, m.size, m.received, m.saved"
+_PARTS = "m.uid, m.size, m.prefix, m.content_id"
+_INLINE = (
+    "SELECT c.id, c.inline FROM asked CROSS JOIN content c WHERE c.id BETWEEN asked.low AND asked.high"
+    " AND c.inline IS NOT NULL"
 )
-_OCTETS = (
-    "SELECT x.uid, x.size, x.prefix, c.inline FROM (SELECT m.uid, m.size, m.prefix, m.content_id,"
-    " sum(m.size) OVER (ORDER BY m.uid) - m.size AS before FROM asked CROSS JOIN message m"
-    " WHERE m.mailbox_id = ? AND m.uid BETWEEN asked.low AND asked.high ORDER BY m.uid LIMIT ?) x"
-    " JOIN content c ON c.id = x.content_id WHERE x.before < ?"
-)
+_IN_MAILBOX = "m.mailbox_id = ?"
 _CONTENTS = (
     "SELECT m.uid, m.content_id FROM asked CROSS JOIN message m WHERE m.mailbox_id = ?"
     " AND m.uid BETWEEN asked.low AND asked.high"
@@ -138,8 +136,7 @@ def vanished(cursor: Cursor, mailbox_id: int, modseq: int, uids: Uids) -> list[t
 
 def stored(cursor: Cursor, mailbox_id: int, uids: Uids, limit: int) -> list[Stored]:
     """See `IMessages.stored`."""
-    rows = all_asked(cursor, uids, _STORED, (mailbox_id, limit))
-    return [*map(Stored._make, rows[:limit])]
+    return [*map(Stored._make, first_asked(cursor, uids, _STORED, _IN_MAILBOX, (mailbox_id,), limit))]
 
 
 def contents(cursor: Cursor, mailbox_id: int, uids: Uids) -> list[tuple[int, int]]:
@@ -165,15 +162,15 @@ def existing(cursor: Cursor, mailbox_id: int, uids: Uids) -> list[tuple[int, int
 
 def octets(cursor: Cursor, mailbox_id: int, uids: Uids, limit: int, most: int) -> list[tuple[int, int, bytes | None]]:
     """See `IMessages.octets`; no further message once there are `most` octets."""
-    rows = all_asked(cursor, uids, _OCTETS, (mailbox_id, limit, most))
-    found: list[tuple[int, int, bytes | None]] = []
-    total = 0
-    for uid, size, prefix, inline in rows[:limit]:
-        if total >= most:
-            break
-        total += size
-        found.append((uid, size, None if inline is None else prefix + inline))
-    return found
+    rows = first_asked(cursor, uids, _PARTS, _IN_MAILBOX, (mailbox_id,), limit)
+    before = accumulate((size for _, size, _, _ in rows), initial=0)
+    rows = [row for row, total in zip(rows, before, strict=False) if total < most]
+    ids = sorted({row[3] for row in rows})
+    inline: dict[int, bytes] = dict(all_asked(cursor, ranges(ids), _INLINE))
+    return [
+        (uid, size, prefix + inline[content_id] if content_id in inline else None)
+        for uid, size, prefix, content_id in rows
+    ]
 
 
 def first_unseen(cursor: Cursor, mailbox_id: int, reader: int | None) -> tuple[int, int] | None:

@@ -13,13 +13,12 @@ _THERE = (
     " WHERE m.mailbox_id = ? AND m.uid BETWEEN asked.low AND asked.high"
 )
 _DELETED = (
-    "SELECT k.uid, m.size, k.flags FROM asked CROSS JOIN mark k"
-    " JOIN message m ON m.mailbox_id = k.mailbox_id AND m.uid = k.uid"
+    "SELECT k.uid FROM asked CROSS JOIN mark k"
     " WHERE k.mailbox_id = ? AND k.uid BETWEEN asked.low AND asked.high AND (k.flags & 8) <> 0"
 )
 _ORPHANS = (
-    "INSERT INTO orphan (content_id, since) SELECT DISTINCT m.content_id, ? FROM asked CROSS JOIN message m"
-    " WHERE m.mailbox_id = ? AND m.uid BETWEEN asked.low AND asked.high ORDER BY 1"
+    "INSERT INTO orphan (content_id, since) SELECT m.content_id, ? FROM asked CROSS JOIN message m"
+    " WHERE m.mailbox_id = ? AND m.uid BETWEEN asked.low AND asked.high GROUP BY m.content_id ORDER BY m.content_id"
     " ON CONFLICT (content_id) DO UPDATE SET since = excluded.since"
 )
 _REMEMBER = (
@@ -40,21 +39,21 @@ def expunge(cursor: Cursor, mailbox_id: int, uids: Uids, now: int, *, deleted_on
     them. Raises `NoSuchMailbox`.
     """
     box = lock(cursor, mailbox_id)
-    gone = take(cursor, box, uids, now, deleted_only=deleted_only)
+    if deleted_only:
+        uids = ranges(uid for (uid,) in all_asked(cursor, uids, _DELETED, (mailbox_id,)))
+    gone = take(cursor, box, uids, now)
     if gone:
         keep_all(cursor, box)
     return gone
 
 
-def take(
-    cursor: Cursor, box: Box, uids: Uids, now: int, *, deleted_only: bool = False, orphan: bool = True
-) -> list[int]:
+def take(cursor: Cursor, box: Box, uids: Uids, now: int, *, orphan: bool = True) -> list[int]:
     """Remove them from a locked mailbox, whose counts are changed and have to be kept.
 
     Args:
         orphan: False if each has come to another mailbox in this unit.
     """
-    rows = all_asked(cursor, uids, _DELETED if deleted_only else _THERE, (box.id,))
+    rows = all_asked(cursor, uids, _THERE, (box.id,))
     for _, size, flags in rows:
         box.went(size, flags)
     gone = [uid for uid, _, _ in rows]
