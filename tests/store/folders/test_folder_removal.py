@@ -79,7 +79,7 @@ class TwoProcesses(TestCase):
         return [folder.name for folder in await folders.folders(account, pattern=pattern)]
 
 
-class TestRemovals(TwoProcesses):
+class Removals(TwoProcesses):
     async def test_a_deletion_that_was_cut_off_is_seen_by_nobody_and_finished_later(self) -> None:
         self.patch(removing, "SLICE", 2)
         await self.folders.create(self.bob, "big")
@@ -229,16 +229,31 @@ class Races(TwoProcesses):
         assert len(await self.rows("SELECT 1 FROM account WHERE kind = 'public'")) == 1
 
 
-class TestRacesOnSqlite(Races):
-    pass
+class OnPostgres(TwoProcesses):
+    """The same on two nodes with one server."""
 
-
-@pytest.mark.usefixtures("postgres")
-class TestRacesOnPostgres(Races):
     postgres: PostgresProcess
 
     def change(self, settings: Settings) -> Settings:
         return evolve(settings, database=evolve(settings.database, engine="postgres", url=self.postgres.url()))
 
 
-del Races, TwoProcesses
+class TestRemovalsOnSqlite(Removals):
+    pass
+
+
+class TestRacesOnSqlite(Races):
+    pass
+
+
+@pytest.mark.usefixtures("postgres")
+class TestRemovalsOnPostgres(OnPostgres, Removals):
+    pass
+
+
+@pytest.mark.usefixtures("postgres")
+class TestRacesOnPostgres(OnPostgres, Races):
+    pass
+
+
+del OnPostgres, Races, Removals, TwoProcesses
