@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from functools import cache
 from secrets import token_bytes
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import frozen
 from twisted.application.service import MultiService
@@ -15,7 +17,6 @@ from worldmail.interfaces.store import IAccountParticipant, IContentStore, IMail
 from worldmail.interfaces.world import IClock
 from worldmail.store.acceptance import Acceptances
 from worldmail.store.collector import Collector
-from worldmail.store.derived import Derived, DerivedService, open_derived
 from worldmail.store.folders import Folders
 from worldmail.store.mailboxes import Mailboxes
 from worldmail.store.maildrop import FileLocks
@@ -25,8 +26,11 @@ from worldmail.store.patience import PatientTime
 from worldmail.store.quota import recount_domains
 from worldmail.store.space import Reserve, Space
 from worldmail.store.trace import Traces
-from worldmail.store.upkeep import Periodic, TraceFiling
+from worldmail.store.upkeep import Ending, Periodic, TraceFiling
 from worldmail.store.writer import Elsewhere
+
+if TYPE_CHECKING:
+    from worldmail.store.derived import Derived
 
 DIGESTING = 2
 """Threads that digest large content."""
@@ -68,7 +72,8 @@ class Store:
     Args:
         collector: to collect at once, for tools and tests.
         reserve: the service sets it aside as soon as it starts.
-        derived: summaries and the search index; the service fills them.
+        make_derived: gives what is derived of contents, the same each time. A command is over in a moment, and loads
+            all that it takes only if it needs it.
     """
 
     mailboxes: Mailboxes
@@ -78,8 +83,13 @@ class Store:
     trace: Traces
     collector: Collector
     reserve: Reserve
-    derived: Derived
+    make_derived: Callable[[], Derived]
     service: MultiService
+
+    @property
+    def derived(self) -> Derived:
+        """Summaries and the search index; the service fills them."""
+        return self.make_derived()
 
     @property
     def participants(self) -> tuple[IAccountParticipant, ...]:
@@ -110,11 +120,14 @@ def open_store(
     """
     space, reserve = _room(settings, data_dir, database, clock, shared=locks is not None)
     traces = Traces(database)
-    derived = derived or open_derived(
-        settings, data_dir, database, contents, clock, reactor, space, shared=locks is not None
+    make_derived = _maker(settings, data_dir, database, contents, clock, reactor, space, locks is not None, derived)
+    collector = Collector(
+        database=database,
+        contents=contents,
+        reserve=reserve,
+        grace=int(settings.orphan_grace),
+        removed=lambda content_ids: make_derived().removed(content_ids),
     )
-    grace = int(settings.orphan_grace)
-    collector = Collector(database=database, contents=contents, reserve=reserve, grace=grace, removed=derived.removed)
     locks = locks or FileLocks(os.path.join(data_dir, "maildrops.lock"))
     messages = Messages(database=database, contents=contents, space=space, reserve=reserve, now=clock.now)
     folders = Folders(database=database, reserve=reserve, now=clock.now, sleep=clock.sleep, random=token_bytes)
@@ -134,9 +147,33 @@ def open_store(
         trace=traces,
         collector=collector,
         reserve=reserve,
-        derived=derived,
-        service=_upkeep(settings, database, collector, reserve, folders, derived, clock, reactor),
+        make_derived=make_derived,
+        service=_upkeep(settings, database, collector, reserve, folders, make_derived, clock, reactor),
     )
+
+
+def _maker(
+    settings: StoreOptions,
+    data_dir: str,
+    database: IDatabase,
+    contents: IContentStore,
+    clock: IClock,
+    reactor: Any,
+    space: Space,
+    shared: bool,
+    derived: Derived | None,
+) -> Callable[[], Derived]:
+    """See `Store.make_derived`."""
+
+    @cache
+    def make() -> Derived:
+        if derived is not None:
+            return derived
+        from worldmail.store.derived import open_derived
+
+        return open_derived(settings, data_dir, database, contents, clock, reactor, space, shared=shared)
+
+    return make
 
 
 def _room(
@@ -161,7 +198,7 @@ def _upkeep(
     collector: Collector,
     reserve: Reserve,
     folders: Folders,
-    derived: Derived,
+    make_derived: Callable[[], Derived],
     clock: IClock,
     reactor: Any,
 ) -> MultiService:
@@ -172,16 +209,19 @@ def _upkeep(
     async def restore() -> None:
         reserve.restore()
 
-    service = DerivedService(derived)
+    def goes_on() -> bool:
+        return bool(service.running)
+
+    service = Ending(lambda: make_derived().stop())
     reserving = Periodic(reactor, RESTORING, "restoring the reserve", restore, first=0)
     reserving.setServiceParent(service)  # type: ignore[no-untyped-call]  # Twisted's is untyped
     for interval, what, work in (
         (settings.collect_interval, "collecting content", lambda: collector.collect(time.now())),
         (SWEEPING, "sweeping content", lambda: collector.sweep(time.now())),
         (FILING, "filing the trace", filing.file),
-        (FILLING, "filling the search index", lambda: derived.filler.fill(lambda: bool(service.running))),
-        (SWEEPING, "sweeping the search index", lambda: derived.sweep(lambda: bool(service.running))),
-        (EMPTYING, "emptying deleted mailboxes", lambda: folders.empty(lambda: bool(service.running))),
+        (FILLING, "filling the search index", lambda: make_derived().filler.fill(goes_on)),
+        (SWEEPING, "sweeping the search index", lambda: make_derived().sweep(goes_on)),
+        (EMPTYING, "emptying deleted mailboxes", lambda: folders.empty(goes_on)),
         (FORGETTING, "forgetting old traces", lambda: filing.forget(time.now())),
         (SWEEPING, "forgetting what was expunged long ago", Forgetting(database=database).forget),
         (SWEEPING, "counting what domains hold", lambda: database.write_long(Shared(recount_domains))),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from attrs import define, field
-from twisted.application.service import Service
-from twisted.internet.defer import Deferred
+from twisted.application.service import MultiService, Service
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
@@ -76,6 +76,20 @@ class Periodic(Service):
             self._call = self._reactor.callLater(self._interval, self._begin)
         elif self._stopped is not None:
             self._stopped.callback(None)
+
+
+class Ending(MultiService):
+    """Stops its children, then does what comes last."""
+
+    def __init__(self, end: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        MultiService.__init__(self)  # type: ignore[no-untyped-call]  # Twisted's is untyped
+        self._end = end
+
+    def stopService(self) -> Deferred[Any]:
+        def stopped(_: object) -> Deferred[None]:
+            return Deferred.fromCoroutine(self._end())
+
+        return maybeDeferred(MultiService.stopService, self).addBoth(stopped)
 
 
 @define(kw_only=True)

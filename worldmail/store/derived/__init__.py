@@ -26,6 +26,5 @@ the reactor wait for the interpreter's lock after each of its system calls.
 """
 
 from worldmail.store.derived.opening import Derived, derived_here, open_derived
-from worldmail.store.derived.service import DerivedService
 
-__all__ = ["Derived", "DerivedService", "derived_here", "open_derived"]
+__all__ = ["Derived", "derived_here", "open_derived"]

@@ -109,6 +109,10 @@ class EmbeddedShelf:
     async def remove(self, content_ids: Sequence[int]) -> bool:
         return await self._write(lambda connection: forget(connection, content_ids))
 
+    async def clear(self) -> bool:
+        self.connections.file.remove()
+        return True
+
     async def known(self, after: int, limit: int) -> list[int]:
         return [row[0] for row in await self._rows(_KNOWN, (after, limit))]
 

@@ -157,6 +157,13 @@ class PostgresShelf:
 
         return await self._write(remove)
 
+    async def clear(self) -> bool:
+        def clear(cursor: Cursor) -> None:
+            cursor.run("DELETE FROM fact WHERE name = 'derived-settled'")
+            cursor.run("TRUNCATE derived_summary, derived_text")
+
+        return await self._write(clear)
+
     async def known(self, after: int, limit: int) -> list[int]:
         return [row[0] for row in await self._rows(lambda cursor: cursor.all(_KNOWN, (after, after, limit)))]
 

@@ -55,6 +55,9 @@ class Shelf(Protocol):
     def remove(self, content_ids: Sequence[int]) -> Awaitable[bool]:
         """Forget these contents."""
 
+    def clear(self) -> Awaitable[bool]:
+        """Forget all."""
+
     def known(self, after: int, limit: int) -> Awaitable[list[int]]:
         """The ids of the next contents of which anything is kept, ascending."""
 
