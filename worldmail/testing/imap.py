@@ -120,7 +120,7 @@ class ImapClient:
     seen: int = 0
     number: int = 0
     wakes: int = 0
-    _waking: bool = field(default=False)
+    _busy: bool = field(default=False)
 
     @property
     def greeting(self) -> bytes:
@@ -159,9 +159,10 @@ class ImapClient:
 
     def send(self, data: bytes) -> bytes:
         """Octets as they are; what was answered to them."""
+        before = len(self.conductor.held.output)
+        self._feed(data)
         self.seen = len(self.conductor.held.output)
-        settle(self.conductor.feed(data))
-        return self.conductor.held.output[self.seen :]
+        return self.conductor.held.output[before:]
 
     def login(self, name: bytes | None = None, password: bytes | None = None) -> ImapClient:
         """Sign in, as bob if nobody else is named."""
@@ -170,10 +171,11 @@ class ImapClient:
         return self
 
     def idle(self) -> ImapClient:
-        """Begin IDLE."""
+        """Begin IDLE. What is told as it begins is left to `told`."""
         self.number += 1
         answer = self.send(b"a%d IDLE\r\n" % self.number)
         assert answer.startswith(b"+ "), answer
+        self.seen -= len(answer) - answer.index(b"\r\n") - 2
         return self
 
     def done(self) -> Answered:
@@ -189,14 +191,15 @@ class ImapClient:
     def woken(self) -> None:
         """What the driver does when the session asks for a turn: here, at once."""
         self.wakes += 1
-        if self._waking:
-            return
-        self._waking = True
+        if not self._busy:
+            self._feed(b"")
+
+    def _feed(self, data: bytes) -> None:
+        self._busy = True  # what wakes the session meanwhile is looked at when it is done, as the driver does
         try:
-            self.seen = len(self.conductor.held.output)
-            settle(self.conductor.feed(b""))
+            settle(self.conductor.feed(data))
         finally:
-            self._waking = False
+            self._busy = False
 
     def drop(self) -> None:
         """The connection is lost."""

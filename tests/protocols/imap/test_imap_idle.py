@@ -1,0 +1,79 @@
+"""IDLE over the real store: what others do is told at once, in whatever way they do it (RFC 2177)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from worldmail.interfaces.messages import Flag
+from worldmail.testing.feeding import settle
+from worldmail.testing.imap import ImapClient
+
+MESSAGE = b"Subject: x\r\n\r\ny\r\n"
+
+
+def idling(site: Any, mailbox: bytes = b"INBOX") -> ImapClient:
+    """Bob, waiting in a mailbox."""
+    client: ImapClient = site.client("bob")
+    assert client.say(b"SELECT " + mailbox).status == b"OK"
+    return client.idle()
+
+
+def test_new_mail_is_told_at_once(site: Any) -> None:
+    client = idling(site)
+    site.store.add(site.accounts["bob"], MESSAGE, MESSAGE)
+    assert b"* 2 EXISTS\r\n" in client.told()
+    assert client.done().status == b"OK"
+
+
+def test_flags_and_expunges_of_another_session_are_told_at_once(site: Any) -> None:
+    site.store.add(site.accounts["bob"], MESSAGE, MESSAGE)
+    client, other = idling(site), site.client("bob")
+    other.say(b"SELECT INBOX")
+    other.say(b"STORE 1 +FLAGS (\\Deleted)")
+    told = client.told()
+    assert b"* 1 FETCH (" in told and b"\\Deleted" in told
+    other.say(b"EXPUNGE")
+    assert b"* 1 EXPUNGE\r\n" in client.told()
+    assert client.done().status == b"OK"
+
+
+def test_what_happens_in_other_mailboxes_wakes_nobody(site: Any) -> None:
+    client = idling(site)
+    before = client.wakes
+    site.store.add(site.accounts["bob"], MESSAGE, mailbox="Sent")
+    site.store.add(site.accounts["ann"], MESSAGE)
+    assert client.wakes == before
+    assert client.told() == b""
+
+
+def test_a_session_that_does_not_idle_is_not_woken_but_told_with_its_next_command(site: Any) -> None:
+    client = site.client("bob")
+    client.say(b"SELECT INBOX")
+    before = client.wakes
+    site.store.add(site.accounts["bob"], MESSAGE, flags=Flag.SEEN)
+    assert client.wakes == before
+    assert client.say(b"NOOP").of(b"EXISTS") == [b"* 1 EXISTS"]
+
+
+def test_what_came_before_IDLE_is_told_as_it_begins(site: Any) -> None:
+    client = site.client("bob")
+    client.say(b"SELECT INBOX")
+    site.store.add(site.accounts["bob"], MESSAGE)
+    assert b"* 1 EXISTS\r\n" in client.send(b"i IDLE\r\n")
+    assert client.told() == b""
+    assert client.send(b"DONE\r\n") == b"i OK IDLE completed\r\n"
+
+
+def test_a_mailbox_that_is_removed_ends_the_session_that_waits_in_it(site: Any) -> None:
+    bob = site.accounts["bob"]
+    client = idling(site, b"Sent")
+    settle(site.store.world.folders.delete(bob, "Sent"))
+    assert client.told().startswith(b"* BYE ")
+    assert client.closed is not None
+
+
+def test_IDLE_without_a_mailbox_waits_for_nothing(site: Any) -> None:
+    client = site.client("bob").idle()
+    site.store.add(site.accounts["bob"], MESSAGE)
+    assert client.told() == b""
+    assert client.done().status == b"OK"
