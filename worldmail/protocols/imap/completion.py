@@ -32,7 +32,7 @@ async def finish(session: Session, answer: Answer | Silence) -> Effects:
     for effect in effects:
         if type(effect) is Stream:
             return (Stream(_streamed(session, effects, done)), *after)
-    if session.selected is not None and session.selected.dirty:
+    if session.has_news:
         effects = (*effects, *await session.news(expunges=not session.command.numbers))
     return (*effects, _ok(session, done), *after)
 

@@ -166,6 +166,8 @@ class Session:
         """Another mailbox is selected now, or none (RFC 9051 §6.3.2, §6.4.1)."""
         before, self.selected = self.selected, selected
         self.saved_result = self.contexts = None
+        if self.notify is not None:
+            self.notify.unfetched = 0
         self.state = State.AUTHENTICATED if selected is None else State.SELECTED
         if before is not None:
             before.release()
@@ -321,7 +323,7 @@ class Session:
         """There may be something to tell."""
         return (self.selected is not None and self.selected.dirty) or (self.notify is not None and self.notify.busy)
 
-    async def news(self, *, expunges: bool) -> Effects:
+    async def news(self, *, expunges: bool) -> Sequence[bytes]:
         """What is new, and to be told within the command; of what was expunged only if that may be."""
         if self.notify is not None:
             return await self.notify.within_command(self, expunges=expunges)

@@ -26,6 +26,7 @@ from worldmail.protocols.imap.verbs.lsub import LSUB
 from worldmail.protocols.imap.verbs.metadata import GETMETADATA, SETMETADATA
 from worldmail.protocols.imap.verbs.namespace import NAMESPACE
 from worldmail.protocols.imap.verbs.noop import NOOP
+from worldmail.protocols.imap.verbs.notify import NOTIFY
 from worldmail.protocols.imap.verbs.quota import GETQUOTA, GETQUOTAROOT
 from worldmail.protocols.imap.verbs.rename import RENAME
 from worldmail.protocols.imap.verbs.replace import REPLACE, UID_REPLACE
@@ -69,6 +70,7 @@ ROWS: tuple[Command, ...] = (
     GETQUOTAROOT,
     GETMETADATA,
     SETMETADATA,
+    NOTIFY,
     SELECT,
     EXAMINE,
     CLOSE,

@@ -8,6 +8,7 @@ from worldmail.errors import UseNotOffered
 from worldmail.interfaces.folders import SPECIAL_USES
 from worldmail.protocols.imap.grammar.reader import Reader
 from worldmail.protocols.imap.listing.normalised import Named, read_named, tell
+from worldmail.protocols.imap.notify.watch import caused
 from worldmail.protocols.imap.replies import BadCommand
 from worldmail.protocols.imap.rows import SIGNED_IN, Command, Done
 from worldmail.protocols.imap.session import Session
@@ -48,6 +49,7 @@ async def run(session: Session, creation: Creation) -> Done:
     uses = [_USES.get(use) for use in creation.uses]
     if None in uses:
         raise UseNotOffered
+    caused(session, creation.mailbox.name.removesuffix("/"))
     folder = await session.world.folders.create(
         session.user, creation.mailbox.name, special_use=uses[0] if uses else None
     )

@@ -7,6 +7,7 @@ from attrs import evolve
 from worldmail.protocols.imap.access import existing
 from worldmail.protocols.imap.grammar.reader import Reader
 from worldmail.protocols.imap.listing.normalised import Named, read_named, tell
+from worldmail.protocols.imap.notify.watch import caused
 from worldmail.protocols.imap.replies import untagged
 from worldmail.protocols.imap.rows import SIGNED_IN, Command
 from worldmail.protocols.imap.session import Session
@@ -26,6 +27,7 @@ def parse(reader: Reader) -> Named:
 async def run(session: Session, mailbox: Named) -> Effects:
     """The mailbox goes, what is below it stays. If the session has it selected, it has none selected then."""
     folder = await existing(session, mailbox.name, any_of="x")
+    caused(session, mailbox.name)
     await session.world.folders.delete(session.user, mailbox.name)
     effects = tell(session, mailbox, evolve(folder, exists=False))
     if session.selected is not None and session.selected.id == folder.id:

@@ -9,6 +9,7 @@ from attrs import frozen
 from worldmail.protocols.imap import metadata
 from worldmail.protocols.imap.grammar.reader import Reader
 from worldmail.protocols.imap.metadata import Wanted
+from worldmail.protocols.imap.notify.watch import caused
 from worldmail.protocols.imap.replies import BadCommand
 from worldmail.protocols.imap.rows import SIGNED_IN, Command, Done
 from worldmail.protocols.imap.session import Session
@@ -82,6 +83,7 @@ async def get(session: Session, question: Question) -> Effects | Done:
 
 async def set_values(session: Session, assignment: Assignment) -> Effects:
     """All of them or none."""
+    caused(session, assignment.mailbox)
     await session.world.folders.annotate(session.user, assignment.mailbox, assignment.values)
     return ()
 

@@ -6,6 +6,7 @@ from attrs import frozen
 
 from worldmail.protocols.imap.grammar.reader import Reader
 from worldmail.protocols.imap.listing.normalised import Named, read_named, tell
+from worldmail.protocols.imap.notify.watch import caused
 from worldmail.protocols.imap.rows import SIGNED_IN, Command
 from worldmail.protocols.imap.session import Session
 from worldmail.wire.effects import Effects
@@ -32,6 +33,7 @@ def parse(reader: Reader) -> Renaming:
 async def run(session: Session, renaming: Renaming) -> Effects:
     """A mailbox that is selected stays so, under its new name."""
     store, user = session.world.folders, session.user
+    caused(session, renaming.name, renaming.to.name.removesuffix("/"))
     await store.rename(user, renaming.name, renaming.to.name)
     folder = await store.folder(user, renaming.to.name.removesuffix("/"))
     return () if folder is None else tell(session, renaming.to, folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from worldmail.protocols.imap.grammar.reader import Reader
+from worldmail.protocols.imap.notify.watch import caused
 from worldmail.protocols.imap.rows import SIGNED_IN, Command
 from worldmail.protocols.imap.session import Session
 from worldmail.wire.effects import Effects
@@ -18,12 +19,14 @@ def parse(reader: Reader) -> str:
 
 async def subscribe(session: Session, name: str) -> Effects:
     """The mailbox must be there, and be one that the account may list (RFC 4314 §4)."""
+    caused(session, name)
     await session.world.folders.subscribe(session.user, name, True)
     return ()
 
 
 async def unsubscribe(session: Session, name: str) -> Effects:
     """It need not be there any more."""
+    caused(session, name)
     await session.world.folders.subscribe(session.user, name, False)
     return ()
 

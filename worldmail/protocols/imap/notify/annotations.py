@@ -1,0 +1,45 @@
+"""Which annotations changed since a client was told (RFC 5465 §5.6, §5.7)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from attrs import define, field
+
+from worldmail.errors import NoRight, NoSuchMailbox
+
+if TYPE_CHECKING:
+    from worldmail.protocols.imap.session import Session
+
+_ALL = ("/private", "/shared")
+SERVER = 0
+"""In the place of a mailbox's id."""
+
+
+@define(kw_only=True)
+class KnownAnnotations:
+    """The annotations of mailboxes by their id, as digests; of those alone that have any."""
+
+    _digests: dict[int, Mapping[str, bytes]] = field(factory=dict)
+
+    async def learn(self, session: Session, mailbox_id: int, name: str) -> list[str]:
+        """The entries that were set, changed or removed since the last time."""
+        found = await _digests_of(session, name)
+        before = self._digests.pop(mailbox_id, {})
+        if found:
+            self._digests[mailbox_id] = found
+        return sorted(entry for entry in before.keys() | found.keys() if before.get(entry) != found.get(entry))
+
+    def forget(self, mailbox_id: int) -> None:
+        """The mailbox is gone."""
+        self._digests.pop(mailbox_id, None)
+
+
+async def _digests_of(session: Session, name: str) -> Mapping[str, bytes]:
+    try:
+        found = await session.world.folders.annotations(session.user, name, _ALL, depth=None)
+    except (NoSuchMailbox, NoRight):
+        return {}
+    return {entry: hashlib.blake2b(value, digest_size=12).digest() for entry, value in found.items()}
