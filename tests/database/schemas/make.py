@@ -16,7 +16,10 @@ from worldmail.config.sections import StoreSettings
 from worldmail.database.file import DatabaseFile
 from worldmail.database.migrate import known_migrations
 from worldmail.database.sqlite import SqliteDatabase
+from worldmail.directory.directory import Directory
+from worldmail.directory.source import DatabaseSource
 from worldmail.interfaces.database import Cursor
+from worldmail.interfaces.directory import Account
 from worldmail.interfaces.store import Acceptance
 from worldmail.mail.address import Address
 from worldmail.mail.envelope import Delivery, Envelope, Origin, Recipient
@@ -43,6 +46,15 @@ async def deliver(store: Store, text: bytes) -> None:
     )
 
 
+async def say_something(store: Store, user: Account | None) -> None:
+    """A row in each of the tables about mailboxes."""
+    assert user is not None
+    await store.folders.create(user, "Archive/2026", special_use="\\Archive")
+    await store.folders.set_rights(user, "Archive", "anyone", "lrp", "=")
+    await store.folders.annotate(user, "Archive", {"/private/comment": b"mine", "/shared/comment": b"ours"})
+    await store.folders.url_key(user, "INBOX", make=True)
+
+
 async def make(reactor: Any, target: Path) -> None:
     with tempfile.TemporaryDirectory() as directory:
         database = SqliteDatabase(DatabaseFile(path=f"{directory}/store.sqlite"), reactor)
@@ -58,9 +70,11 @@ async def make(reactor: Any, target: Path) -> None:
                 " VALUES (1, 1, ?, 'A User', 1, 1, 1790000000, '', '{}')",
                 (str(USER),),
             )
-            store.mailboxes.account_added(cursor, 1)
+            for participant in store.participants:
+                participant.account_added(cursor, 1)
 
         await database.write(account)
+        await say_something(store, await Directory([DatabaseSource(database=database)], database.changes).account(USER))
         for number in (1, 2, 3):
             await deliver(store, b"Subject: %d\r\n\r\nText %d.\r\n" % (number, number))
         status = await store.mailboxes.status(1, "INBOX")
