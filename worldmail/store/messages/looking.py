@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import accumulate
 
 from worldmail.interfaces.database import Cursor
-from worldmail.interfaces.messages import Changed, Flag, Marked, Stored, Uids
+from worldmail.interfaces.messages import Changed, Marked, Stored, Uids
 from worldmail.store.messages.asked import all_asked, among, clipped, first_asked, ranges, without
 
 _LOOK = " m.uid, coalesce(k.flags, 0), k.keywords, coalesce(k.modseq, m.arrived) "
@@ -45,6 +44,13 @@ _EXISTING = (
     " FROM asked CROSS JOIN message m WHERE m.mailbox_id = ? AND m.uid BETWEEN asked.low AND asked.high) x"
     " GROUP BY island"
 )
+_UNSEEN = {
+    is_owner: f"SELECT m.uid FROM message m{_MARKS}{own} WHERE m.mailbox_id = ? AND m.uid <= ? AND {is_unseen}"
+    " ORDER BY m.uid LIMIT 1"
+    for is_owner, is_unseen, own in ((True, "(coalesce(k.flags, 0) & 1) = 0", ""), (False, "s.uid IS NULL", _OWN))
+}
+_NTH = "SELECT uid FROM message WHERE mailbox_id = ? ORDER BY uid LIMIT 1 OFFSET ?"
+_NUMBER = "SELECT count(*) FROM message WHERE mailbox_id = ? AND uid <= ?"
 _COUNTS = "SELECT messages, seen FROM mailbox WHERE id = ?"
 
 LOOKED_AT = 10_000
@@ -178,13 +184,10 @@ def first_unseen(cursor: Cursor, mailbox_id: int, reader: int | None) -> tuple[i
     messages, seen = cursor.one(_COUNTS, (mailbox_id,)) or (0, 0)
     if reader is None and messages == seen:
         return None
-    first = cursor.all(f"{_TAILS[reader is None]} LIMIT ?", _tail_parameters(reader, mailbox_id))
-    for number, row in enumerate(first, 1):
-        if not row[1] & Flag.SEEN:
-            return number, int(row[0])
-    return None
-
-
-def _tail_parameters(reader: int | None, mailbox_id: int) -> Sequence[int]:
-    parameters = (mailbox_id, 1, 1 << 62, LOOKED_AT)
-    return parameters if reader is None else (reader, *parameters)
+    (last,) = (cursor.one(_NTH, (mailbox_id, LOOKED_AT)) if messages > LOOKED_AT else None) or (1 << 62,)
+    parameters = (mailbox_id, last)
+    row = cursor.one(_UNSEEN[reader is None], parameters if reader is None else (reader, *parameters))
+    if row is None:
+        return None
+    (number,) = cursor.one(_NUMBER, (mailbox_id, row[0])) or (0,)
+    return number, row[0]
