@@ -16,13 +16,11 @@ from twisted.internet import reactor as installed
 from twisted.internet.threads import deferToThread
 
 from worldmail.errors import ConfigurationError
-from worldmail.interfaces.protocol import Peer
-from worldmail.testing.fakes import PlainDialogue, make_tls, tls_settings
+from worldmail.testing.fakes import make_tls, tls_settings
 from worldmail.testing.meeting import Meeting, Meets
 from worldmail.transport.certificates import names_of
 from worldmail.transport.limits import Limits
 from worldmail.transport.tls import Tls
-from worldmail.wire.effects import Effects
 
 reactor: Any = installed
 
@@ -174,42 +172,6 @@ class TlsTests(Meets):
             assert ours == theirs
 
         return self.run_async(test())
-
-    def test_a_listener_may_open_its_dialogues_once_TLS_is_there(self) -> Any:
-        async def test() -> None:
-            opened: list[Any] = []
-
-            class Looking(PlainDialogue):
-                def opened(self, peer: Peer) -> Effects:
-                    opened.append((peer.tls and peer.tls.version, peer.channel_binding("tls-exporter") is not None))
-                    return super().opened(peer)
-
-            meeting = self.meet(implicit_tls=True, greets_secured=True, make=Looking)
-
-            def talk() -> bytes:
-                connection = self.secured()
-                assert connection.recv(100) == b"hello\r\n"
-                connection.sendall(b"one\r\n")
-                return connection.recv(100)
-
-            assert await deferToThread(talk) == b"ok one\r\n"
-            assert opened == [("TLSv1.3", True)]
-            assert await deferToThread(self.in_the_clear)
-            assert len(opened) == 1
-            await self.until(lambda: len(meeting.journal.named("connection")) == 2)
-
-        return self.run_async(test())
-
-    def in_the_clear(self) -> bool:
-        """Somebody who speaks no TLS; was it refused?"""
-        connection = self.connect()
-        connection.sendall(b"one\r\n")
-        try:
-            data = connection.recv(100)
-        except ConnectionResetError:
-            data = b""
-        connection.close()
-        return b"hello" not in data
 
     def test_implicit_TLS_greets_inside_and_has_no_secured(self) -> Any:
         async def test() -> None:
