@@ -20,6 +20,7 @@ from worldmail.mail.address import Address
 
 if TYPE_CHECKING:
     from worldmail.config.settings import Settings
+    from worldmail.store.derived import Derived
     from worldmail.store.folders import FolderAdmin
 
 T = TypeVar("T")
@@ -34,6 +35,12 @@ class Parts:
     mailboxes: IMailboxStore
     folders: FolderAdmin
     trace: ITrace
+    make_derived: Callable[[], Derived]
+
+    @property
+    def derived(self) -> Derived:
+        """What is derived of contents; who uses it stops it."""
+        return self.make_derived()
 
     async def account(self, address: Address) -> Account:
         """The account with this address. Raises `NoSuchThing`."""
@@ -76,6 +83,7 @@ def run_with(settings: Settings, job: Callable[[Parts], Awaitable[T]]) -> T:
         mailboxes=store.mailboxes,
         folders=store.folder_admin,
         trace=store.store.trace,
+        make_derived=store.store.make_derived,
     )
 
     async def work() -> T:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import cache
 from secrets import token_bytes
 from typing import TYPE_CHECKING, Any, Protocol
@@ -121,13 +121,8 @@ def open_store(
     space, reserve = _room(settings, data_dir, database, clock, shared=locks is not None)
     traces = Traces(database)
     make_derived = _maker(settings, data_dir, database, contents, clock, reactor, space, locks is not None, derived)
-    collector = Collector(
-        database=database,
-        contents=contents,
-        reserve=reserve,
-        grace=int(settings.orphan_grace),
-        removed=lambda content_ids: make_derived().removed(content_ids),
-    )
+    grace, tell = int(settings.orphan_grace), _teller(make_derived)
+    collector = Collector(database=database, contents=contents, reserve=reserve, grace=grace, removed=tell)
     locks = locks or FileLocks(os.path.join(data_dir, "maildrops.lock"))
     messages = Messages(database=database, contents=contents, space=space, reserve=reserve, now=clock.now)
     folders = Folders(database=database, reserve=reserve, now=clock.now, sleep=clock.sleep, random=token_bytes)
@@ -174,6 +169,11 @@ def _maker(
         return open_derived(settings, data_dir, database, contents, clock, reactor, space, shared=shared)
 
     return make
+
+
+def _teller(make_derived: Callable[[], Derived]) -> Callable[[Sequence[int]], Awaitable[None]]:
+    """Tells what is derived of contents that were removed."""
+    return lambda content_ids: make_derived().removed(content_ids)
 
 
 def _room(
