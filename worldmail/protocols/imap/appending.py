@@ -147,7 +147,7 @@ def sink_for(session: Session, messages: Sequence[Message], ahead: Announced) ->
     message = messages[-1]
     if not ahead.size:
         raise No("There is no message without octets")  # RFC 3502 §6.3.11
-    if message.utf8 and not (ahead.binary and session.utf8):
+    if message.utf8 and not (ahead.binary and "UTF8=ACCEPT" in session.enabled):
         raise BadCommand("UTF8 takes a literal8, and has to be enabled first")  # RFC 6855 §4
     limit = session.append_limit
     if ahead.size > limit:

@@ -102,14 +102,17 @@ class Answers:
             if len(batch):
                 yield self.plan.render(batch)
             return
-        start = 0
+        start = held = 0
         for at, text in enumerate(batch.texts):
-            if text is None:
-                if at > start:
-                    yield self.plan.render(batch.part(start, at))
-                async for chunk in large_answer(self.plan, batch.part(at, at + 1), batch.sizes[at], self.selected):
-                    yield chunk
-                start = at + 1
+            if at > start and (text is None or held > BATCH_OCTETS):
+                yield self.plan.render(batch.part(start, at))
+                start, held = at, 0
+            if text is not None:
+                held += len(text.octets)
+                continue
+            async for chunk in large_answer(self.plan, batch.part(at, at + 1), batch.sizes[at], self.selected):
+                yield chunk
+            start = at + 1
         if start < len(batch):
             yield self.plan.render(batch.part(start, len(batch)))
 
