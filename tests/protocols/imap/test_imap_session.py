@@ -207,6 +207,8 @@ def test_ID_tells_our_name_alone_and_notes_theirs_in_bounds(server: ImapServer) 
     assert server.memory.journal.named("imap.client") == [
         {"session": "s1", "client_name": "Testmail", "client_version": "1.0"}
     ]
+    client.say(b'ID ("name" "Another")')
+    assert len(server.memory.journal.named("imap.client")) == 1  # a stranger does not fill the log
     assert client.say(b"ID NIL").status == b"OK"
     assert client.say(b"ID ()").status == b"OK"
     for bad in (b"ID", b"ID x", b'ID ("a")', b'ID "a"', b"ID (" + b" ".join([b'"a" NIL'] * 31) + b")"):

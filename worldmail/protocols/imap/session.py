@@ -61,6 +61,7 @@ class Session:
         sinks: what literals of the command under way are streamed into.
         idling: the client gave IDLE.
         compressed: COMPRESS was given (RFC 4978).
+        identified: the client's ID is in the log.
         row: of the command under way; None if it could not be found.
         expecting: what takes the next line in place of a command.
         ending: why the connection has to be closed now, its last words being said.
@@ -83,6 +84,7 @@ class Session:
     sink: Any = None
     idling: bool = False
     compressed: bool = False
+    identified: bool = False
     expecting: Callable[[bytes], Awaitable[Answer | Silence]] | None = None
     ending: str | None = None
     gone: bool = False
@@ -336,4 +338,11 @@ class Session:
         if self.contexts is not None:
             told: Sequence[bytes] = await self.contexts.around(self, expunges=expunges)
             return told
-        return await self.selected.sync(self, expunges=expunges) if self.selected.dirty else ()
+        return await self.told_by_view(expunges=expunges)
+
+    async def told_by_view(self, *, expunges: bool) -> Sequence[bytes]:
+        """What the view of the selected mailbox has to tell, as far as the client wants to know it."""
+        if self.selected is None or not self.selected.dirty:
+            return ()
+        told = await self.selected.sync(self, expunges=expunges)
+        return told if self.notify is None else self.notify.chosen(told)

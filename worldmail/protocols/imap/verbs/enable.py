@@ -21,9 +21,9 @@ def parse(reader: Reader) -> list[str]:
 
 async def run(session: Session, names: list[str]) -> Effects:
     """Enable what there is; what is unknown is passed over, and what was on already is not named (RFC 5161 §3.1)."""
-    enabled = []
+    before, enabled = session.enabled, list[str]()
     for name in names:
-        if name in session.site.enabling and name not in session.enabled:
+        if name in session.site.enabling and name not in before and name not in enabled:
             session.enable(name)
             session.site.enabling[name](session)
             enabled.append(name)

@@ -42,7 +42,8 @@ def _text(octets: bytes) -> str:
 async def run(session: Session, fields: dict[str, str]) -> Effects:
     """Note what the client says of itself, as far as anybody would look for it."""
     told = {"client_" + name.replace("-", "_"): fields[name] for name in _LOGGED if name in fields}
-    if told:
+    if told and not session.identified:
+        session.identified = True  # once: a stranger could fill the log
         session.world.journal.record("imap.client", session=session.peer.session, **told)
     return (_ANSWER,)
 
