@@ -16,6 +16,7 @@ from worldmail.database.file import DatabaseFile
 from worldmail.database.sqlite import SqliteDatabase
 from worldmail.errors import StorageFull
 from worldmail.interfaces.database import Cursor
+from worldmail.interfaces.messages import Flag, FlagChange
 from worldmail.interfaces.store import Acceptance
 from worldmail.mail.address import Address
 from worldmail.mail.envelope import Delivery, Envelope, Origin, Recipient
@@ -96,6 +97,21 @@ class TestFullDisk(TestCase):
             )
         )
 
+    async def fill_database(self) -> int:
+        """Accept until nothing goes in; how many. Of the file system's statistics nothing is known: SQLite decides."""
+        self.patch(self.store.acceptance._space, "_until", float("inf"))
+        self.patch(self.store.acceptance._space, "_free", 1 << 60)
+        accepted = 0
+        full = False
+        while not full:
+            try:
+                await self.accept(b"%d" % accepted + b"x" * 60_000)
+                accepted += 1
+            except StorageFull:
+                full = True
+        self.fill()
+        return accepted
+
     async def inbox(self) -> tuple[Any, list[Any]]:
         status = await self.store.mailboxes.status(self.account, "INBOX")
         assert status is not None
@@ -126,19 +142,17 @@ class TestFullDisk(TestCase):
         assert await self.store.mailboxes.expunge(status.id, uids) == uids
         assert (await self.inbox())[0].messages == 0
 
+    async def test_mail_can_be_marked_and_expunged_over_IMAP_when_the_database_itself_says_full(self) -> None:
+        accepted = await self.fill_database()
+        status, _ = await self.inbox()
+        everything, store = [(1, status.uidnext)], self.store.messages
+        for uid in range(1, status.uidnext):
+            await store.change_flags(status.id, [(uid, uid)], FlagChange(how="add", flags=Flag.DELETED))
+        assert await store.expunge(status.id, everything, deleted_only=True) == [(1, accepted)]
+        assert not os.stat(f"{self.disk}/reserve").st_blocks, "the reserve was needed"
+
     async def test_the_database_itself_says_full_and_deleting_then_takes_the_reserve(self) -> None:
-        """The statistics of the file system are left out: only SQLite's own answer counts."""
-        self.patch(self.store.acceptance._space, "_until", float("inf"))
-        self.patch(self.store.acceptance._space, "_free", 1 << 60)
-        accepted = 0
-        full = False
-        while not full:
-            try:
-                await self.accept(b"%d" % accepted + b"x" * 60_000)
-                accepted += 1
-            except StorageFull:
-                full = True
-        self.fill()
+        accepted = await self.fill_database()
         status, messages = await self.inbox()
         assert status.messages == len(messages) == accepted
         deleted = set()

@@ -9,12 +9,13 @@ from typing import TypeVar
 from zope.interface import implementer
 
 from worldmail.errors import LimitReached, MessageGone, NoSuchMailbox, OverQuota, StorageFull
-from worldmail.interfaces.database import Cursor, IDatabase, Shared, Unit
+from worldmail.interfaces.database import IDatabase, Shared, Unit
 from worldmail.interfaces.messages import (
     Appended,
     Appending,
     Changed,
     Copied,
+    Flag,
     FlagChange,
     FlagsChanged,
     IMessages,
@@ -130,7 +131,9 @@ class Messages:
     # --- changes ---
 
     def change_flags(self, mailbox_id: int, uids: Uids, change: FlagChange) -> Awaitable[FlagsChanged]:
-        return self._write(lambda cursor: change_flags(cursor, mailbox_id, uids, change), span(uids))
+        # \Deleted comes before EXPUNGE, so it is a part of removing.
+        write = self._free if change.flags & Flag.DELETED else self._write
+        return write(lambda cursor: change_flags(cursor, mailbox_id, uids, change), span(uids))
 
     async def append(self, mailbox_id: int, messages: Sequence[Appending]) -> Appended:
         return await self._append(Append(mailbox_id=mailbox_id, messages=messages, now=int(self._now())))
@@ -156,15 +159,7 @@ class Messages:
             most = min(most, deleted)
         now = int(self._now())
 
-        def unit(cursor: Cursor) -> list[int]:
-            return expunge(cursor, mailbox_id, uids, now, deleted_only=deleted_only)
-
-        try:
-            gone = await self._write(unit, most)
-        except StorageFull:
-            if not self._reserve.release():
-                raise
-            gone = await self._write(unit, most)
+        gone = await self._free(lambda cursor: expunge(cursor, mailbox_id, uids, now, deleted_only=deleted_only), most)
         return ranges(gone)
 
     async def take_recent(self, mailbox_id: int) -> int:
@@ -198,6 +193,15 @@ class Messages:
     def _look(self, unit: Unit[T], most: int) -> Awaitable[T]:
         """At once if it is about few messages."""
         return self._database.read(unit) if most <= 10 * FEW else self._database.scan(unit)
+
+    async def _free(self, unit: Unit[T], most: int) -> T:
+        """`_write` for what helps to remove: a full disk gives its reserve."""
+        try:
+            return await self._write(unit, most)
+        except StorageFull:
+            if not self._reserve.release():
+                raise
+            return await self._write(unit, most)
 
     def _write(self, unit: Unit[T], most: int) -> Awaitable[T]:
         """All units lock what they come to before they read it, so they bear others beside them."""
