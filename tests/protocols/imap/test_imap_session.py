@@ -218,9 +218,9 @@ def test_ID_tells_our_name_alone_and_notes_theirs_in_bounds(server: ImapServer) 
 
 def test_ENABLE_names_what_it_enabled_and_passes_over_the_rest(server: ImapServer) -> None:
     site: Site = server.sessions.site
-    site.enabling = {**site.enabling, "X-ONE": lambda session: session.enable("X-IMPLIED")}
+    site.enabling = {**site.enabling, "X-ONE": ("X-One", lambda session: session.enable("X-IMPLIED"))}
     client = server.connect().login()
-    assert client.say(b"ENABLE x-one X-NONE").untagged == [b"* ENABLED X-ONE"]
+    assert client.say(b"ENABLE x-one X-NONE").untagged == [b"* ENABLED X-One"]
     assert {"X-ONE", "X-IMPLIED"} <= client.session.enabled
     assert client.say(b"ENABLE X-ONE").untagged == [b"* ENABLED"]
     assert client.say(b"ENABLE").status == b"BAD"

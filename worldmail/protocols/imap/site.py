@@ -30,7 +30,7 @@ class Site:
 
     Attributes:
         commands: the rows by their word.
-        enabling: what ENABLE takes, and what is done then.
+        enabling: what ENABLE takes, by its name in capitals: the name as it is announced, and what is done then.
     """
 
     world: World
@@ -40,14 +40,14 @@ class Site:
     plaintext: NetworkSet = NetworkSet()
     offers_tls: bool = True
     commands: Mapping[bytes, Command] = field(init=False)
-    enabling: Mapping[str, Callable[[Session], None]] = field(init=False)
+    enabling: Mapping[str, tuple[str, Callable[[Session], None]]] = field(init=False)
     _fixed: dict[bool, str] = field(init=False)
     _asked: dict[bool, tuple[Announcer, ...]] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.commands = command_table(self.rows)
         self.enabling = {
-            row.capability: row.enable
+            row.capability.upper(): (row.capability, row.enable)
             for row in self.extensions
             if row.enable is not None and isinstance(row.capability, str)
         }

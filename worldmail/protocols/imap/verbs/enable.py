@@ -22,11 +22,12 @@ def parse(reader: Reader) -> list[str]:
 async def run(session: Session, names: list[str]) -> Effects:
     """Enable what there is; what is unknown is passed over, and what was on already is not named (RFC 5161 §3.1)."""
     before, enabled = session.enabled, list[str]()
-    for name in names:
-        if name in session.site.enabling and name not in before and name not in enabled:
+    for name in dict.fromkeys(names):
+        if name in session.site.enabling and name not in before:
+            announced, begin = session.site.enabling[name]
             session.enable(name)
-            session.site.enabling[name](session)
-            enabled.append(name)
+            begin(session)
+            enabled.append(announced)
     return (" ".join(("* ENABLED", *enabled)).encode("ascii") + b"\r\n",)
 
 
