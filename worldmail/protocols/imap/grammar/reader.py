@@ -79,6 +79,10 @@ class Reader:
             return True
         return False
 
+    def comes(self, expected: bytes) -> bool:
+        """Are these octets next (a literal is none)?"""
+        return self._text.startswith(expected, self._at)
+
     def expect(self, expected: bytes) -> None:
         """Step over these octets."""
         if not self.take(expected):

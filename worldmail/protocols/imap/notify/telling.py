@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from worldmail.errors import Refusal
-from worldmail.protocols.imap.fetch.answers import Answers
-from worldmail.protocols.imap.fetch.plan import make_plan
-from worldmail.protocols.imap.notify.request import Event
+from worldmail.protocols.imap.fetch import unasked
 from worldmail.protocols.imap.targets import selected_of
-from worldmail.protocols.imap.view.untagged import style_of
 from worldmail.wire.effects import Effects, Stream
 
 if TYPE_CHECKING:
-    from worldmail.protocols.imap.fetch.batch import Item
     from worldmail.protocols.imap.notify.watch import Watch
     from worldmail.protocols.imap.session import Session
 
@@ -32,7 +26,8 @@ async def pushed(session: Session, watch: Watch) -> Effects:
     first, watch.unfetched = watch.unfetched, 0
     if not first or session.selected is None:
         return lines
-    return (*lines, _fetched(session, watch.request.items, first))
+    uids = ((first, selected_of(session).view.uidnext - 1),)
+    return (*lines, Stream(unasked.chunks(session, watch.request.items, uids)))
 
 
 async def within_command(session: Session, watch: Watch, *, expunges: bool) -> Sequence[bytes]:
@@ -57,27 +52,4 @@ async def _of_selected(session: Session, watch: Watch, word: bytes, *, expunges:
     told = await session.changes(expunges=expunges)
     if request.items and view.uidnext > before and word not in _ADDING:
         watch.unfetched = watch.unfetched or before
-    if Event.FLAGS in request.selected:
-        return told
-    return [line for line in told if not _tells_flags(line)]
-
-
-def _tells_flags(line: bytes) -> bool:
-    """It is a FETCH response: what is told unasked of messages are their flags."""
-    return line[:80].split(b" ", 3)[2:3] in ([b"FETCH"], [b"UIDFETCH"])
-
-
-def _fetched(session: Session, items: Sequence[Item], first: int) -> Stream:
-    """What was asked for of new messages (§5.2)."""
-    selected = selected_of(session)
-    plan = make_plan(items, style_of(session.enabled), uid=True, modseq=False, sees=selected.may("s"))
-    slices = selected.view.by_uid(((first, selected.view.uidnext - 1),))
-    answers = Answers(selected, session.world.summaries, plan, slices, True)
-    return Stream(_as_far_as_it_goes(answers.chunks()))
-
-
-async def _as_far_as_it_goes(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """A message that cannot be read now is left out: there is no command that could be refused."""
-    with suppress(Refusal):
-        async for chunk in chunks:
-            yield chunk
+    return told

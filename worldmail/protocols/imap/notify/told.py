@@ -22,6 +22,11 @@ _TELLER = Teller(subscribed=True)
 _KEEPS_MODSEQ = frozenset(("CONDSTORE", "QRESYNC"))
 
 
+def tells_flags(line: bytes) -> bool:
+    """It is a FETCH response: what a view tells unasked of messages are their flags (§5.1)."""
+    return line[:80].split(b" ", 3)[2:3] in ([b"FETCH"], [b"UIDFETCH"])
+
+
 def messages(session: Session, before: Folder, now: Folder, events: AbstractSet[Event]) -> bytes:
     """STATUS with what changed among the messages (§5.1 to §5.3); b"" if that is nothing to be told."""
     items: list[StatusItem] = []

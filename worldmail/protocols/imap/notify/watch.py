@@ -87,6 +87,12 @@ class Watch:
         """What there is to tell before the tagged reply."""
         return await telling.within_command(session, self, expunges=expunges)
 
+    def chosen(self, lines: Sequence[bytes]) -> Sequence[bytes]:
+        """Of what the view of the selected mailbox tells, what the client wants to know."""
+        if Event.FLAGS in self.request.selected:
+            return lines
+        return [line for line in lines if not told.tells_flags(line)]
+
     # --- the beginning ---
 
     async def begin(self, session: Session) -> list[bytes]:

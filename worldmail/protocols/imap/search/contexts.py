@@ -11,6 +11,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from attrs import define, field
 
 from worldmail.mail.numbers import ranges_of, render
+from worldmail.protocols.imap.fetch import unasked
+from worldmail.protocols.imap.fetch.batch import Item
 from worldmail.protocols.imap.replies import untagged
 from worldmail.protocols.imap.search.results import quoted
 from worldmail.protocols.imap.session import Session
@@ -31,6 +33,7 @@ class Context:
         ordered: it is a sort: positions are told (RFC 5267 §4.3.2).
         again: makes it once more; UIDs in the order of the results.
         known: what the client knows of them.
+        items: what is fetched of messages that arrive and are among them (RFC 5465 §7).
     """
 
     tag: bytes
@@ -38,6 +41,7 @@ class Context:
     ordered: bool
     again: Callable[[], Awaitable[Sequence[int]]]
     known: list[int]
+    items: Sequence[Item] = ()
 
     def removed(self, gone: Sequence[int], names: Callable[[int], int]) -> bytes:
         """REMOVEFROM; the position 0 says that it is not told."""
@@ -82,13 +86,15 @@ class Contexts:
             return ()
         view = selected.view
         numbers = {uid: _number(view, uid) for one in self._contexts.values() if not one.uids for uid in one.known}
-        news = await selected.sync(session, expunges=expunges) if selected.dirty else ()
+        uidnext = view.uidnext
+        news = await session.told_by_view(expunges=expunges)
         state = (view.modseq, view.total, len(view.pending))
         if state == self._state:
             return news
         self._state = state
         before: list[bytes] = []
         after: list[bytes] = []
+        fetched: list[bytes] = []
         for context in self._contexts.values():
             results = list(await context.again())
             there = frozenset(results)
@@ -97,8 +103,10 @@ class Contexts:
                 before.append(context.removed(gone, _same if context.uids else numbers.__getitem__))
             if not there.issubset(context.known):
                 after.append(context.added(results, _same if context.uids else lambda uid: _number(view, uid)))
+                arrived = ranges_of(sorted(uid for uid in there.difference(context.known) if uid >= uidnext))
+                fetched += await unasked.lines(session, context.items, arrived) if context.items else ()
             context.known = results
-        return (*before, *news, *after)
+        return (*before, *news, *fetched, *after)
 
 
 def keep(session: Session, context: Context) -> bytes:

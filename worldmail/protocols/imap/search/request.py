@@ -11,6 +11,8 @@ import re
 
 from attrs import frozen
 
+from worldmail.protocols.imap.fetch.batch import Item
+from worldmail.protocols.imap.fetch.parse import read_items
 from worldmail.protocols.imap.grammar.reader import Reader
 from worldmail.protocols.imap.replies import BadCommand
 from worldmail.protocols.imap.search.keys import Program, read_charset, read_program
@@ -35,6 +37,7 @@ def read_returns(reader: Reader, options: frozenset[str]) -> Returns:
         return Returns()
     reader.space()
     partial: Partial | None = None
+    items: list[Item] = []
 
     def option() -> str:
         nonlocal partial
@@ -44,6 +47,9 @@ def read_returns(reader: Reader, options: frozenset[str]) -> Returns:
         if name == "PARTIAL":
             reader.space()
             partial = read_partial(reader)
+        if name == "UPDATE" and reader.comes(b" ("):  # RFC 5465 §8: modifier-update
+            reader.space()
+            items.extend(read_items(reader))
         return name
 
     names = frozenset(reader.parenthesised(option))
@@ -51,7 +57,8 @@ def read_returns(reader: Reader, options: frozenset[str]) -> Returns:
     if partial is not None and "ALL" in names:
         raise BadCommand("PARTIAL and ALL exclude each other")  # RFC 9394 §3.1
     told = names - {"PARTIAL", "UPDATE", "CONTEXT"}
-    return Returns(asked=True, names=names if told or partial else names | {"ALL"}, partial=partial)
+    names = names if told or partial else names | {"ALL"}
+    return Returns(asked=True, names=names, partial=partial, items=tuple(items))
 
 
 def read_partial(reader: Reader) -> Partial:

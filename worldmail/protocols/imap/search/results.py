@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from attrs import field, frozen
+
+if TYPE_CHECKING:
+    from worldmail.protocols.imap.fetch.batch import Item
 
 
 @frozen(kw_only=True)
@@ -35,11 +39,13 @@ class Returns:
     Args:
         asked: False for a search without RETURN.
         names: of MIN, MAX, ALL, COUNT, SAVE, RELEVANCY, UPDATE, CONTEXT, in upper case.
+        items: what is to be fetched of messages that UPDATE adds when they arrive (RFC 5465 §7).
     """
 
     asked: bool = False
     names: frozenset[str] = field(factory=frozenset)
     partial: Partial | None = None
+    items: Sequence[Item] = ()
 
     def __contains__(self, name: str) -> bool:
         return name in self.names

@@ -22,4 +22,4 @@ async def run(session: Session, request: Request) -> Effects:
     return (*news, *lines)
 
 
-NOTIFY = Command(word=b"NOTIFY", states=SIGNED_IN, parse=parse, run=run, rfc="RFC 5465 §3.1")
+NOTIFY = Command(word=b"NOTIFY", states=SIGNED_IN, parse=parse, run=run, capability="NOTIFY", rfc="RFC 5465 §3.1")

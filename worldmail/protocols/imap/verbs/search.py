@@ -63,7 +63,10 @@ def _keep(session: Session, request: Request, found: Search, *, uids: bool) -> b
         return now.numbers(now.places, uids=True)
 
     known = found.numbers(found.places, uids=True)
-    return keep(session, Context(tag=session.tag, uids=uids, ordered=False, again=again, known=known))
+    return keep(
+        session,
+        Context(tag=session.tag, uids=uids, ordered=False, again=again, known=known, items=request.returns.items),
+    )
 
 
 def answer(session: Session, request: Request, found: Search, *, uids: bool) -> Effects:

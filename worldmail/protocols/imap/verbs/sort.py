@@ -80,7 +80,9 @@ async def _sort(session: Session, reader: Reader, *, uids: bool) -> Effects:
             return now.numbers(await in_order(session, now, criteria), uids=True)
 
         known = found.numbers(places, uids=True)
-        kept = keep(session, Context(tag=session.tag, uids=uids, ordered=True, again=again, known=known))
+        kept = keep(
+            session, Context(tag=session.tag, uids=uids, ordered=True, again=again, known=known, items=returns.items)
+        )
     return (*news, *_answer(session, request, found, found.numbers(places, uids=uids), uids=uids), kept)
 
 
