@@ -42,6 +42,7 @@ from worldmail.testing.imap import ImapServer
 from worldmail.testing.pop3 import Pop3Server
 from worldmail.testing.real_store import RealStoreWorld
 from worldmail.testing.smtp import SmtpScene
+from worldmail.transport.deflate import PIECE, CorruptDeflate, Deflate
 from worldmail.wire.dots import DotReader, stuff_bytes
 from worldmail.wire.lines import LineBuffer
 
@@ -240,6 +241,17 @@ def _imap_session(octets: bytes) -> None:
     assert not site.memory.journal.failures
 
 
+def _deflate(octets: bytes) -> None:
+    deflate, back = Deflate(), Deflate()
+    back.receive(deflate.compress(octets))
+    expanded = b"".join(iter(back.expand, b""))
+    assert expanded == octets
+    for start in range(0, len(octets), 100):
+        deflate.receive(octets[start : start + 100])
+        while piece := deflate.expand():
+            assert len(piece) <= PIECE
+
+
 def _configuration(octets: bytes) -> None:
     parse_settings(octets.decode(), PROTOCOLS, FILE)
 
@@ -357,6 +369,11 @@ TARGETS: dict[str, Target] = {
             b"a IDLE\r\nDONE\r\nb LOGOUT\r\n",
             b"a APPEND INBOX (\\Seen) {6+}\r\nA: b\r\n\r\nb CLOSE\r\nc DELETE Sent\r\n",
         ),
+    ),
+    "deflate": Target(
+        run=_deflate,
+        allowed=(CorruptDeflate,),
+        seeds=(Deflate().compress(b"a NOOP\r\n" * 20), Deflate().compress(b"\0" * 1_000_000), b"\x00\x01\x00\xfe\xffa"),
     ),
     "configuration": Target(
         run=_configuration,
