@@ -74,8 +74,11 @@ class Filler:
         filled, at = 0, await self.shelf.settled()
         while goes_on() and self.room():
             newest, is_quiet = await self._look()
+            if newest <= at:
+                self._caught_up = self.seconds()
+                break
             late = newest - at > TAIL or self.seconds() - self._caught_up > LATE
-            if newest <= at or not (is_quiet or late or whatever):
+            if not (is_quiet or late or whatever):
                 break
             waiting = await self.shelf.waiting(at, BATCH)
             if waiting.content_ids and not await self._fill(waiting.content_ids, self.quiet if is_quiet else self.busy):
@@ -84,8 +87,6 @@ class Filler:
             if waiting.reached <= at:
                 break
             at = waiting.reached
-            if at >= newest:
-                self._caught_up = self.seconds()
             await self._settle(at)
         return filled
 
