@@ -143,3 +143,41 @@ def test_a_mailbox_that_is_not_there_has_none(bob: ImapClient) -> None:
 )
 def test_what_is_no_such_command_is_BAD(bob: ImapClient, command: bytes) -> None:
     assert bob.say(command).status == b"BAD"
+
+
+# --- /private/specialuse (RFC 6154 §4) ---
+
+
+def test_the_special_use_is_an_annotation_too(bob: ImapClient) -> None:
+    assert bob.say(b"GETMETADATA Sent /private/specialuse").untagged == [
+        b'* METADATA Sent (/private/specialuse "\\\\Sent")'
+    ]
+    assert bob.say(b"GETMETADATA (DEPTH infinity) Sent /private").untagged == [
+        b'* METADATA Sent (/private/specialuse "\\\\Sent")'
+    ]
+    assert bob.say(b"GETMETADATA INBOX /private/specialuse").untagged == [b"* METADATA INBOX (/private/specialuse NIL)"]
+    assert bob.say(b'LIST "" Sent RETURN (METADATA (/private/specialuse))').untagged[1:] == [
+        b'* METADATA Sent (/private/specialuse "\\\\Sent")'
+    ]
+
+
+def test_setting_it_says_what_the_mailbox_is_for(bob: ImapClient) -> None:
+    bob.say(b"CREATE Kept")
+    assert bob.say(b'SETMETADATA Kept (/private/specialuse "\\\\archive" /private/comment "x")').status == b"OK"
+    assert bob.say(b'LIST "" Kept').untagged == [b'* LIST (\\HasNoChildren \\Archive) "/" Kept']
+    assert bob.say(b"SETMETADATA Kept (/private/specialuse NIL)").status == b"OK"
+    assert bob.say(b'LIST "" Kept').untagged == [b'* LIST (\\HasNoChildren) "/" Kept']
+
+
+def test_a_use_that_is_not_offered_changes_nothing(bob: ImapClient) -> None:
+    answer = bob.say(b'SETMETADATA Sent (/private/comment "x" /private/specialuse "\\\\All")')
+    assert (answer.status, answer.code) == (b"NO", b"USEATTR")
+    assert bob.say(b"GETMETADATA Sent /private/comment").untagged == [b"* METADATA Sent (/private/comment NIL)"]
+
+
+def test_only_the_owner_says_what_a_mailbox_is_for(bob: ImapClient, ann: ImapClient) -> None:
+    bob.say(b"CREATE Ours (USE (\\Archive))")
+    bob.say(b"SETACL Ours ann@example.test lrswipkxtea")
+    ours = b'"Other Users/bob@example.test/Ours"'
+    assert ann.say(b"SETMETADATA " + ours + b' (/private/specialuse "\\\\Sent")').code == b"NOPERM"
+    assert ann.say(b"GETMETADATA " + ours + b" /private/specialuse").untagged[0].endswith(b" NIL)")

@@ -290,6 +290,12 @@ def test_annotations_that_change_are_named(bob: ImapClient, other: ImapClient) -
     assert told(bob) == []
 
 
+def test_a_special_use_that_changes_is_an_annotation_that_does(bob: ImapClient, other: ImapClient) -> None:
+    notify(bob, b"(MAILBOXES Sent (MailboxMetadataChange))")
+    other.say(b"SETMETADATA Sent (/private/specialuse NIL)")
+    assert told(bob) == [b"* METADATA Sent /private/specialuse"]
+
+
 def test_annotations_of_the_server_that_change_are_named(bob: ImapClient, other: ImapClient, ann: ImapClient) -> None:
     notify(bob, b"(MAILBOXES INBOX (ServerMetadataChange))")
     other.say(b'SETMETADATA "" (/private/comment "x")')

@@ -24,6 +24,9 @@ _LONGEST_ENTRY = 1000
 MOST_ENTRIES = 1000
 """How many entries a command may name."""
 
+SPECIAL_USE = "/private/specialuse"
+"""The annotation that is a mailbox's special use (RFC 6154 §4)."""
+
 _DEPTHS = {b"0": 0, b"1": 1, b"INFINITY": None}
 
 
@@ -122,6 +125,14 @@ def read_values(reader: Reader) -> dict[str, bytes | None]:
     if len(values) > MOST_ENTRIES:
         raise BadCommand("Too many entries")
     return values
+
+
+def with_special_use(found: Mapping[str, bytes], asked: Wanted, special_use: str | None) -> Mapping[str, bytes]:
+    """What was found, and the special use if that was asked for: as if it were kept as an annotation (RFC 6154 §4)."""
+    entries = asked.entries
+    if special_use is None or not (SPECIAL_USE in entries or (asked.depth != 0 and "/private" in entries)):
+        return found
+    return {**found, SPECIAL_USE: special_use.encode("ascii")}
 
 
 def accessible(folder: Folder) -> bool:

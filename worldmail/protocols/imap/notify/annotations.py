@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from attrs import define, field
 
 from worldmail.errors import NoRight, NoSuchMailbox
+from worldmail.protocols.imap.metadata import SPECIAL_USE
 
 if TYPE_CHECKING:
     from worldmail.protocols.imap.session import Session
@@ -24,9 +25,11 @@ class KnownAnnotations:
 
     _digests: dict[int, Mapping[str, bytes]] = field(factory=dict)
 
-    async def learn(self, session: Session, mailbox_id: int, name: str) -> list[str]:
+    async def learn(self, session: Session, mailbox_id: int, name: str, special_use: str | None = None) -> list[str]:
         """The entries that were set, changed or removed since the last time."""
         found = await _digests_of(session, name)
+        if special_use is not None:
+            found[SPECIAL_USE] = special_use.encode("ascii")
         before = self._digests.pop(mailbox_id, {})
         if found:
             self._digests[mailbox_id] = found
@@ -37,7 +40,7 @@ class KnownAnnotations:
         self._digests.pop(mailbox_id, None)
 
 
-async def _digests_of(session: Session, name: str) -> Mapping[str, bytes]:
+async def _digests_of(session: Session, name: str) -> dict[str, bytes]:
     try:
         found = await session.world.folders.annotations(session.user, name, _ALL, depth=None)
     except (NoSuchMailbox, NoRight):

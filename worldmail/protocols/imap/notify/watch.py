@@ -116,7 +116,8 @@ class Watch:
                 lines.append(told.first_status(session, folder, events))
         if self.request.wants(Event.METADATA):
             for number in self._watched:
-                await self._annotations.learn(session, number, self.folders[number].name)
+                folder = self.folders[number]
+                await self._annotations.learn(session, number, folder.name, folder.special_use)
         if self.request.wants(Event.SERVER):
             await self._annotations.learn(session, SERVER, "")
         return lines
@@ -204,7 +205,7 @@ class Watch:
     async def _compare_annotations(self, session: Session, folder: Folder, own: set[str]) -> bytes:
         if Event.METADATA not in self._events(folder):
             return b""
-        entries = await self._annotations.learn(session, folder.id, folder.name)
+        entries = await self._annotations.learn(session, folder.id, folder.name, folder.special_use)
         if not entries or folder.name in own:
             return b""
         return told.metadata(session.wire_name(folder.name), entries)

@@ -96,6 +96,7 @@ class Answer:
         store, user = self.session.world.folders, self.session.user
         with suppress(NoSuchMailbox, NoRight):  # it went meanwhile: nothing is told then (RFC 9590 §3)
             found = await store.annotations(user, folder.name, tuple(wanted.entries), depth=wanted.depth)
+            found = metadata.with_special_use(found, wanted, folder.special_use)
             self._annotations[folder.id] = found
             self.longest = max(self.longest, metadata.longest(wanted, found))
 

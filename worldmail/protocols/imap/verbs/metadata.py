@@ -6,7 +6,10 @@ from collections.abc import Mapping
 
 from attrs import frozen
 
+from worldmail.errors import NoRight, UseNotOffered
+from worldmail.interfaces.folders import SPECIAL_USES
 from worldmail.protocols.imap import metadata
+from worldmail.protocols.imap.access import existing
 from worldmail.protocols.imap.grammar.reader import Reader
 from worldmail.protocols.imap.metadata import Wanted
 from worldmail.protocols.imap.notify.watch import caused
@@ -14,6 +17,8 @@ from worldmail.protocols.imap.replies import BadCommand
 from worldmail.protocols.imap.rows import SIGNED_IN, Command, Done
 from worldmail.protocols.imap.session import Session
 from worldmail.wire.effects import Effects
+
+SPECIAL_USE_NAMES = {use.lower().encode("ascii"): use for use in SPECIAL_USES}
 
 
 @frozen
@@ -71,10 +76,12 @@ def parse_set(reader: Reader) -> Assignment:
 
 async def get(session: Session, question: Question) -> Effects | Done:
     """The values, and the size of the largest that is left out for its size."""
-    wanted = question.wanted
-    found = await session.world.folders.annotations(
-        session.user, question.mailbox, tuple(wanted.entries), depth=wanted.depth
+    wanted, store, user = question.wanted, session.world.folders, session.user
+    found: Mapping[str, bytes] = await store.annotations(
+        user, question.mailbox, tuple(wanted.entries), depth=wanted.depth
     )
+    if question.mailbox and (folder := await store.folder(user, question.mailbox)) is not None:
+        found = metadata.with_special_use(found, wanted, folder.special_use)
     name = session.wire_name(question.mailbox) if question.mailbox else b'""'
     effects = (metadata.response(name, wanted, found),)
     longest = metadata.longest(wanted, found)
@@ -84,8 +91,27 @@ async def get(session: Session, question: Question) -> Effects | Done:
 async def set_values(session: Session, assignment: Assignment) -> Effects:
     """All of them or none."""
     caused(session, assignment.mailbox)
-    await session.world.folders.annotate(session.user, assignment.mailbox, assignment.values)
+    store, user, mailbox = session.world.folders, session.user, assignment.mailbox
+    values = dict(assignment.values)
+    sets_use = bool(mailbox) and metadata.SPECIAL_USE in values
+    use = special_use(values.pop(metadata.SPECIAL_USE)) if sets_use else None
+    if sets_use and (await existing(session, mailbox, any_of="l")).owner != user.id:
+        raise NoRight("Only its owner says what a mailbox is for")
+    if values:
+        await store.annotate(user, mailbox, values)
+    if sets_use:
+        await store.set_special_use(user, mailbox, use)
     return ()
+
+
+def special_use(value: bytes | None) -> str | None:
+    """What a mailbox is to be for (RFC 6154 §4). Raises `UseNotOffered`."""
+    if not value:
+        return None
+    found = SPECIAL_USE_NAMES.get(value.lower())
+    if found is None:
+        raise UseNotOffered
+    return found
 
 
 GETMETADATA = Command(
