@@ -213,16 +213,18 @@ def test_RENAME_needs_x_there_and_k_above_the_new_name(
     assert answer.status == status, answer
 
 
-@pytest.mark.parametrize("rights", [b"lr", b"lrw", b"r", b"l", b"w", b"kxtea"])
-def test_annotations_need_l_and_r_and_to_change_shared_ones_w(
+@pytest.mark.parametrize("rights", [b"lr", b"ls", b"lw", b"li", b"lp", b"lrw", b"r", b"l", b"w", b"lkxtea"])
+def test_annotations_need_l_and_one_of_rswip_and_to_change_shared_ones_w(
     shared: ImapClient, ann: ImapClient, rights: bytes
 ) -> None:
     shared.say(b"SETACL Ours ann@example.test " + rights)
-    readable = b"l" in rights and b"r" in rights
+    readable = b"l" in rights and any(right in rights for right in b"rswip")
     assert ann.say(b"GETMETADATA " + OURS + b" /shared/comment").status == (b"OK" if readable else b"NO")
     assert ann.say(b"SETMETADATA " + OURS + b' (/private/comment "x")').status == (b"OK" if readable else b"NO")
     writable = readable and b"w" in rights
     assert ann.say(b"SETMETADATA " + OURS + b' (/shared/comment "x")').status == (b"OK" if writable else b"NO")
+    told = ann.say(b'LIST "" ' + OURS + b" RETURN (METADATA (/shared/comment))")
+    assert (told.status, len(told.of(b"METADATA"))) == (b"OK", readable)
 
 
 def test_what_nobody_gave_rights_on_is_as_if_it_were_not_there(shared: ImapClient, ann: ImapClient) -> None:

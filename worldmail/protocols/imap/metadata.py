@@ -137,7 +137,7 @@ def with_special_use(found: Mapping[str, bytes], asked: Wanted, special_use: str
 
 def accessible(folder: Folder) -> bool:
     """Whether the account may see the mailbox's annotations (RFC 5464 §3.3)."""
-    return "l" in folder.rights and "r" in folder.rights
+    return "l" in folder.rights and any(right in folder.rights for right in "rswip")
 
 
 def longest(asked: Wanted, found: Mapping[str, bytes]) -> int:
