@@ -111,7 +111,12 @@ class Views(RuleBasedStateMachine):
                 client.say(b"ENABLE " + style)
             believer = Believer(client, qresync=style == b"QRESYNC")
             self.believers.append(believer)
-            believer.say(b"SELECT INBOX")
+            self.selected(believer)
+
+    def selected(self, believer: Believer) -> None:
+        """It selects INBOX, and knows from before what is in there, as a client does that keeps it."""
+        believer.say(b"SELECT INBOX")
+        believer.messages = [Message(uid, flags) for uid, flags in self.truth]
 
     def teardown(self) -> None:
         for believer in getattr(self, "believers", ()):
@@ -204,7 +209,7 @@ class Views(RuleBasedStateMachine):
         believer = self.pick(which)
         believer.say(b"UNSELECT")
         believer.messages.clear()
-        believer.say(b"SELECT INBOX")
+        self.selected(believer)
 
     @rule(which=st.integers(0, 9))
     def noop(self, which: int) -> None:

@@ -23,6 +23,10 @@ def turn_on_condstore(session: Session) -> None:
     session.enable("CONDSTORE")
 
 
+def nothing_more(session: Session) -> None:
+    """ENABLE of what is looked up where it matters."""
+
+
 def highest_modseq(modseq: int) -> bytes:
     """RFC 7162 §3.1.2.1."""
     return b"* OK [HIGHESTMODSEQ %d] Highest\r\n" % modseq

@@ -5,7 +5,7 @@ LITERAL+ is announced and LITERAL- therefore never (RFC 7888 §5).
 
 from __future__ import annotations
 
-from worldmail.protocols.imap.condstore import turn_on_condstore
+from worldmail.protocols.imap.condstore import nothing_more, turn_on_condstore
 from worldmail.protocols.imap.rights import NEW_RIGHTS
 from worldmail.protocols.imap.rows import Extension
 
@@ -31,6 +31,8 @@ EXTENSIONS: tuple[Extension, ...] = (
     Extension(capability="OBJECTID", rfc="RFC 8474 §3"),
     Extension(capability="SAVEDATE", rfc="RFC 8514 §4"),
     Extension(capability="PREVIEW", rfc="RFC 8970 §3"),
+    Extension(capability="PARTIAL", rfc="RFC 9394 §3"),
+    Extension(capability="UIDONLY", rfc="RFC 9586 §3", enable=nothing_more),
     Extension(capability="ESEARCH", rfc="RFC 4731 §3"),
     Extension(capability="SEARCHRES", rfc="RFC 5182 §2"),
     Extension(capability="SORT=DISPLAY", rfc="RFC 5957 §3"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from worldmail.errors import NoRight
 from worldmail.interfaces.messages import Uids
 from worldmail.mail.numbers import Numbers
-from worldmail.protocols.imap.replies import BadCommand
+from worldmail.protocols.imap.replies import BadCommand, UidRequired
 from worldmail.protocols.imap.view.selected import Selected
 from worldmail.protocols.imap.view.view import Slices
 
@@ -38,7 +38,7 @@ async def targets(session: Session, numbers: Numbers, *, uid: bool) -> Slices:
         highest = view.uids[-1] if numbers.star and view.total else view.uidnext - 1
         return await _by_uid(selected, numbers.clipped(highest) if view.total else ())
     if "UIDONLY" in session.enabled:
-        raise BadCommand("Only UIDs may be used now")
+        raise UidRequired
     if numbers.beyond(view.total):
         raise BadCommand("There is no message of such a number")
     ranges = numbers.clipped(view.total)

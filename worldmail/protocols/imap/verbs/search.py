@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from worldmail.errors import Refusal
 from worldmail.protocols.imap.grammar.reader import Reader
-from worldmail.protocols.imap.replies import BAD_REFUSALS, BadCommand
+from worldmail.protocols.imap.replies import BAD_REFUSALS, UidRequired
 from worldmail.protocols.imap.rows import SELECTED, Command
 from worldmail.protocols.imap.search.contexts import Context, keep
 from worldmail.protocols.imap.search.keys import Program
@@ -27,7 +27,7 @@ def read(session: Session, reader: Reader, returns: Returns) -> Request:
 async def run(session: Session, reader: Reader) -> Effects:
     """Message sequence numbers."""
     if "UIDONLY" in session.enabled:
-        raise BadCommand("Use UID SEARCH")
+        raise UidRequired("Use UID SEARCH")
     return await _search(session, reader, uids=False)
 
 

@@ -10,7 +10,7 @@ from worldmail.protocols.imap import qresync
 from worldmail.protocols.imap.access import existing
 from worldmail.protocols.imap.condstore import enable_condstore
 from worldmail.protocols.imap.grammar.reader import Reader
-from worldmail.protocols.imap.replies import BadCommand, untagged
+from worldmail.protocols.imap.replies import BadCommand, UidRequired, untagged
 from worldmail.protocols.imap.rows import SIGNED_IN, Command, Done
 from worldmail.protocols.imap.session import Session
 from worldmail.protocols.imap.targets import selected_of
@@ -55,6 +55,8 @@ async def run(session: Session, asked: Asked) -> Done:
     """Another mailbox is selected, or, if it cannot be, none (RFC 9051 §6.3.2)."""
     if asked.qresync is not None and "QRESYNC" not in session.enabled:
         raise BadCommand("QRESYNC has to be enabled first")  # RFC 7162 §3.2.5
+    if asked.qresync is not None and asked.qresync.matched is not None and "UIDONLY" in session.enabled:
+        raise UidRequired  # RFC 9586 §3.4
     before: tuple[bytes, ...] = ()
     if session.selected is not None:
         await leave(session)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from worldmail.mail.text.sorting import KEYS, Criterion, Sortable, needs_summary, sort_messages
 from worldmail.protocols.imap.grammar.reader import Reader
-from worldmail.protocols.imap.replies import BadCommand
+from worldmail.protocols.imap.replies import BadCommand, UidRequired
 from worldmail.protocols.imap.rows import SELECTED, Command
 from worldmail.protocols.imap.search.contexts import Context, keep
 from worldmail.protocols.imap.search.keys import Program, read_charset
@@ -51,7 +51,7 @@ def read_behind_charset(session: Session, reader: Reader) -> Program:
 async def run(session: Session, reader: Reader) -> Effects:
     """Message sequence numbers."""
     if "UIDONLY" in session.enabled:
-        raise BadCommand("Use UID SORT")
+        raise UidRequired("Use UID SORT")
     return await _sort(session, reader, uids=False)
 
 

@@ -87,16 +87,18 @@ async def run(session: Session, asked: Asked) -> Answer:
     known = view.modseq
     done = await selected.messages.change_flags(selected.id, view.uid_ranges(slices), change)
     selected.learn(done)
-    silent = asked.silent and done.previous == known and change.allowed == ALL_FLAGS and change.keywords_allowed
     places = _places(view, slices, done)
+    gone = not asked.uid and len(places) + len(done.modified) < sum(end - start for start, end in slices)
+    silent = asked.silent and done.previous == known and not gone
+    silent = silent and change.allowed == ALL_FLAGS and change.keywords_allowed
     style = style_of(session.enabled)
     told = b"".join(untagged.modseqs(view, places, style) if silent else untagged.flags(view, places, style))
-    effects = (*before, told)
+    if gone:
+        return refused(b"".join((*before, told)), Gone())
     if done.modified:
-        return Done(effects=effects, code=b"MODIFIED " + _modified(selected, done, asked), text="Some were changed")
-    if not asked.uid and len(places) < sum(end - start for start, end in slices):
-        return refused(b"".join(effects), Gone())
-    return effects
+        code = b"MODIFIED " + _modified(selected, done, asked)
+        return Done(effects=(*before, told), code=code, text="Some were changed")
+    return (*before, told)
 
 
 def _places(view: View, slices: Slices, done: FlagsChanged) -> list[int]:

@@ -8,7 +8,7 @@ from worldmail.mail.mime.rendered import read_envelope
 from worldmail.mail.text.subject import base_subject
 from worldmail.mail.text.threads import Thread, Threadable, ordered_subject, references, refs, render_threads
 from worldmail.protocols.imap.grammar.reader import Reader
-from worldmail.protocols.imap.replies import BadCommand
+from worldmail.protocols.imap.replies import BadCommand, UidRequired
 from worldmail.protocols.imap.rows import SELECTED, Command
 from worldmail.protocols.imap.search.request import read_request
 from worldmail.protocols.imap.search.results import Returns
@@ -29,7 +29,7 @@ ALGORITHMS: dict[bytes, Algorithm] = {
 async def run(session: Session, reader: Reader) -> Effects:
     """Message sequence numbers."""
     if "UIDONLY" in session.enabled:
-        raise BadCommand("Use UID THREAD")
+        raise UidRequired("Use UID THREAD")
     return await _thread(session, reader, uids=False)
 
 

@@ -60,8 +60,7 @@ async def opening_lines(session: Session, selected: Selected, name: str) -> list
     lines = [exists(view.total)]
     if rev1:
         lines.append(recent(view))
-        if folder.unseen and (first := await selected.messages.first_unseen(selected.id, reader=selected.reader)):
-            lines.append(untagged(b"OK", "First message without \\Seen", b"UNSEEN %d" % first[0]))
+        lines += await _first_unseen(session, selected)
     lines += [
         untagged(b"OK", "UIDs are valid", b"UIDVALIDITY %d" % folder.uidvalidity),
         untagged(b"OK", "Next UID", b"UIDNEXT %d" % view.uidnext),
@@ -73,6 +72,14 @@ async def opening_lines(session: Session, selected: Selected, name: str) -> list
     if not rev1:
         lines.append(b'* LIST () "/" %b\r\n' % session.wire_name(name))
     return lines
+
+
+async def _first_unseen(session: Session, selected: Selected) -> list[bytes]:
+    """RFC 3501 §7.1; not where sequence numbers may not be told (RFC 9586 §3.5)."""
+    if "UIDONLY" in session.enabled or not selected.folder.unseen:
+        return []
+    first = await selected.messages.first_unseen(selected.id, reader=selected.reader)
+    return [] if first is None else [untagged(b"OK", "First message without \\Seen", b"UNSEEN %d" % first[0])]
 
 
 def permanent_flags(selected: Selected) -> bytes:

@@ -160,6 +160,7 @@ class Selected:
         if changed is not None:
             lines += self._tell_arrived(changed, style)
             lines += untagged.flags(view, view.take(changed.changed, newer=style.modseq), style)
+            view.untold.clear()
         return lines
 
     async def _pulled(self, style: Style, *, expunges: bool) -> Changed | None:

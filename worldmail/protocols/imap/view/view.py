@@ -35,6 +35,7 @@ class View:
     Attributes:
         uids, states, modseqs: the suffix, in the order of the messages; `states` are numbers of `flag_states`.
         pending: UIDs that are gone, which the client was not told yet.
+        untold: UIDs of messages that were loaded as they are after `modseq`, which the client has to be told.
         dirty: the mailbox may have changed since `modseq`.
     """
 
@@ -49,6 +50,7 @@ class View:
         "total",
         "uidnext",
         "uids",
+        "untold",
     )
 
     def __init__(self, *, total: int, uidnext: int, modseq: int, first_recent: int = NEVER_RECENT) -> None:
@@ -61,6 +63,7 @@ class View:
         self.modseqs = array("Q")
         self.flag_states = FlagStates()
         self.pending: set[int] = set()
+        self.untold: set[int] = set()
         self.dirty = False
 
     @property
@@ -119,6 +122,7 @@ class View:
 
         They are all the messages of the view from the first of them on.
         """
+        self.untold.update(row.uid for row in rows if row.modseq > self.modseq)
         known = {row.uid for row in rows}
         lost = [Marked(uid, 0, None, 0) for uid in gone if uid not in known]
         joined = sorted((*rows, *lost)) if lost else rows
@@ -153,7 +157,7 @@ class View:
             newer: a higher MODSEQ alone is otherwise enough.
         """
         uids, states, modseqs, number = self.uids, self.states, self.modseqs, self.flag_states.number
-        recent, size, at = self.first_recent, len(self.uids), -1
+        recent, size, untold, at = self.first_recent, len(self.uids), self.untold, -1
         otherwise: list[int] = []
         for uid, flags, keywords, modseq in rows:
             at += 1  # mostly they are neighbours
@@ -166,7 +170,7 @@ class View:
             if states[at] != state:
                 states[at] = state
                 otherwise.append(at)
-            elif newer and modseq > modseqs[at]:
+            elif (newer and modseq > modseqs[at]) or uid in untold:
                 otherwise.append(at)
             modseqs[at] = modseq
         return otherwise
