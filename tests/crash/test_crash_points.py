@@ -7,7 +7,9 @@ must be exactly what it was after some step: no half of a unit, and nothing ackn
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
+import tempfile
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
@@ -27,14 +29,18 @@ from worldmail.database.group import Job
 from worldmail.database.migrate import migrate
 from worldmail.errors import Refusal
 from worldmail.interfaces.database import Cursor, Unit
+from worldmail.interfaces.messages import Appending, Flag, FlagChange, Uids
 from worldmail.interfaces.store import Acceptance, StagedContent
 from worldmail.mail.address import Address
 from worldmail.mail.envelope import Delivery, Envelope, Origin, Recipient
 from worldmail.store.acceptance import Acceptances
 from worldmail.store.collector import remove_orphans
-from worldmail.store.expunge import expunge
 from worldmail.store.files import ContentFiles
-from worldmail.store.provision import FIRST_MAILBOXES, add_mailbox
+from worldmail.store.messages.appending import Append
+from worldmail.store.messages.copying import ALL, copy
+from worldmail.store.messages.flagging import change_flags
+from worldmail.store.messages.removing import expunge
+from worldmail.store.provision import FIRST_MAILBOXES, add_mailbox, forget_expunged
 from worldmail.store.space import Space
 from worldmail.store.trace import Traces, file_batch
 from worldmail.wire.ready import Ready
@@ -100,11 +106,45 @@ class Scene:
             spoil,
             lambda cursor: add_mailbox(cursor, 1, "two", None, NOW),
         )
-        yield lambda: self.database.write(lambda cursor: expunge(cursor, inbox(cursor, 1), [1, 2], NOW))
+        yield lambda: self.expunge([(1, 2)], deleted_only=False)
         yield lambda: self.accept("C", 900, 2, 1)
+        yield from self.steps_of_imap()
         yield lambda: self.database.write(lambda cursor: remove_orphans(cursor, NOW + 1))
         yield lambda: self.database.write(lambda cursor: file_batch(cursor, 2))
         yield lambda: self.accept("D", 200, 1)
+
+    def steps_of_imap(self) -> Iterator[Callable[[], object]]:
+        """What its commands do, in the INBOX where UID 3 is the first of all, and in the Trash."""
+        deleted = FlagChange(how="add", flags=Flag.DELETED, keywords=("k",))
+        yield lambda: self.append("E", "F", "E")
+        yield lambda: self.database.write(lambda cursor: change_flags(cursor, inbox(cursor, 1), [(3, 4)], deleted))
+        yield lambda: self.copy([(3, 5)], move=False)
+        yield lambda: self.copy([(4, 6)], move=True)
+        yield lambda: self.append("G", replaced=3)
+        yield lambda: self.database.write(lambda cursor: change_flags(cursor, inbox(cursor, 1), [(7, 7)], deleted))
+        yield lambda: self.expunge([(1, 99)], deleted_only=True)
+        yield lambda: self.database.write(lambda cursor: forget_expunged(cursor, inbox(cursor, 1), 3))
+
+    def append(self, *names: str, replaced: int | None = None) -> None:
+        """APPEND to the INBOX, or REPLACE a message there."""
+
+        def unit(cursor: Cursor) -> object:
+            box = inbox(cursor, 1)
+            messages = [Appending(content=staged(name, 900), flags=Flag.SEEN, keywords=("k", name)) for name in names]
+            instead = None if replaced is None else (box, replaced)
+            return Append(mailbox_id=box, messages=messages, now=NOW, replaced=instead)(cursor)
+
+        self.database.write(unit)
+
+    def copy(self, uids: Uids, *, move: bool) -> None:
+        """COPY or MOVE from the INBOX to the Trash."""
+        self.database.write(
+            lambda cursor: copy(cursor, inbox(cursor, 1), uids, inbox(cursor, 1, "Trash"), ALL, NOW, move=move)
+        )
+
+    def expunge(self, uids: Uids, *, deleted_only: bool) -> None:
+        """EXPUNGE in the INBOX."""
+        self.database.write(lambda cursor: expunge(cursor, inbox(cursor, 1), uids, NOW, deleted_only=deleted_only))
 
     def accept(self, name: str, octets: int, *accounts: int) -> None:
         """One message into these accounts' mailboxes."""
@@ -136,21 +176,25 @@ def spoil(cursor: Cursor) -> None:
     raise Spoilt
 
 
-def inbox(cursor: Cursor, account: int) -> int:
-    row = cursor.one("SELECT id FROM mailbox WHERE account_id = ? AND name = 'INBOX'", (account,))
+def inbox(cursor: Cursor, account: int, name: str = "INBOX") -> int:
+    row = cursor.one("SELECT id FROM mailbox WHERE account_id = ? AND name = ?", (account, name))
     assert row is not None
     return int(row[0])
 
 
-def acceptance(name: str, octets: int, accounts: tuple[int, ...]) -> Acceptance:
+def staged(name: str, octets: int) -> StagedContent:
     content = f"Subject: {name}\r\n\r\n".encode() + name.encode() * octets + b"\r\n"
+    return StagedContent(digest=hashlib.sha256(content).digest(), size=len(content), inline=content, place=None)
+
+
+def acceptance(name: str, octets: int, accounts: tuple[int, ...]) -> Acceptance:
     recipients = [Recipient(address=Address.parse(f"{account}@example.test")) for account in accounts]
     return Acceptance(
         id=name * 16,
         received=NOW,
         envelope=Envelope(sender=None, recipients=tuple(recipients)),
         origin=Origin(session="s", protocol="ESMTP", client="127.0.0.1"),
-        content=StagedContent(digest=hashlib.sha256(content).digest(), size=len(content), inline=content, place=None),
+        content=staged(name, octets),
         deliveries=tuple(Delivery(account_id=a, recipient=r) for a, r in zip(accounts, recipients, strict=True)),
         message_id=f"<{name}@load.test>",
     )
@@ -171,9 +215,18 @@ def dump(connection: apsw.Connection) -> Dump:
 
 
 @pytest.fixture
-def template(tmp_path: Path) -> Path:
+def work(tmp_path: Path) -> Iterator[Path]:
+    """Where stores are. In memory if that can be: syncs of a real disk prove nothing here, and take most of the time."""
+    memory = Path("/dev/shm")
+    place = tempfile.mkdtemp(dir=memory if os.access(memory, os.W_OK) else tmp_path)
+    yield Path(place)
+    shutil.rmtree(place)
+
+
+@pytest.fixture
+def template(work: Path) -> Path:
     """A store with two accounts, closed and durable."""
-    place = tmp_path / "template"
+    place = work / "template"
     place.mkdir()
     file = DatabaseFile(path=str(place / "worldmail.sqlite"))
     file.prepare()
@@ -235,9 +288,9 @@ class Points:
 @pytest.mark.parametrize("checkpoint_pages", [database_file.CHECKPOINT_PAGES, 8], ids=["no checkpoint", "checkpoints"])
 @pytest.mark.parametrize("mode", MODES)
 def test_power_lost_at_any_operation_leaves_the_store_as_it_was_after_a_step(
-    template: Path, tmp_path: Path, mode: str, checkpoint_pages: int
+    template: Path, work: Path, mode: str, checkpoint_pages: int
 ) -> None:
-    points = Points(template, tmp_path, checkpoint_pages)
+    points = Points(template, work, checkpoint_pages)
     dumps, operations = points.whole()
     assert operations > 2 * len(dumps)
     for point in range(1, operations + 1):
@@ -247,11 +300,11 @@ def test_power_lost_at_any_operation_leaves_the_store_as_it_was_after_a_step(
 
 
 def test_without_a_sync_at_each_commit_acknowledged_steps_are_gone_so_this_proves_something(
-    template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    template: Path, work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pragmas = database_file._PRAGMAS.replace("synchronous=FULL", "synchronous=NORMAL")
     monkeypatch.setattr(database_file, "_PRAGMAS", pragmas)
-    points = Points(template, tmp_path, database_file.CHECKPOINT_PAGES)
+    points = Points(template, work, database_file.CHECKPOINT_PAGES)
     dumps, operations = points.whole()
     lost = 0
     for point in range(1, operations + 1):
@@ -260,8 +313,8 @@ def test_without_a_sync_at_each_commit_acknowledged_steps_are_gone_so_this_prove
     assert lost > 0
 
 
-def test_an_error_at_any_operation_loses_nothing_acknowledged_and_keeps_no_half(template: Path, tmp_path: Path) -> None:
-    points = Points(template, tmp_path, 8)
+def test_an_error_at_any_operation_loses_nothing_acknowledged_and_keeps_no_half(template: Path, work: Path) -> None:
+    points = Points(template, work, 8)
     _, operations = points.whole()
     for point in range(1, operations + 1):
         scene = points.begin(point)
