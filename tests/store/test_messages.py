@@ -13,6 +13,7 @@ from worldmail.store import provision
 from worldmail.store.messages import forgetting, looking, removing
 from worldmail.store.messages.asked import among, clipped, ranges, span, without
 from worldmail.store.messages.forgetting import Forgetting
+from worldmail.store.quota import recount_domains
 from worldmail.testing.real_store import RealStoreWorld, settle
 
 ALL = [(1, 1 << 32)]
@@ -152,3 +153,24 @@ def test_looking_for_deleted_messages_and_for_changes_takes_an_index(site: RealS
         "SEARCH k USING INDEX mark_modseq (mailbox_id=? AND modseq>?)",
         "SEARCH k USING INDEX mark_modseq (mailbox_id=? AND modseq>?)",
     ]
+
+
+def test_a_domain_with_a_quota_counts_what_goes_with_an_account_and_what_was_miscounted(site: RealStoreWorld) -> None:
+    gone, stays = site.add_account("bob@example.test"), site.add_account("eve@example.test")
+    for account in (gone, stays):
+        site.add(account, *[b"12345"] * 3, flags=9)
+
+    def domain(cursor: Cursor) -> int:
+        (octets,) = cursor.one("SELECT octets FROM domain") or (0,)
+        return int(octets)
+
+    assert settle(site.database.read(domain)) == 0, "nothing is counted without a quota"
+    settle(site.database.write(lambda cursor: cursor.run("UPDATE domain SET quota = 1000")))
+    settle(site.database.write(recount_domains))
+    assert settle(site.database.read(domain)) == 30
+    settle(site.database.write(lambda cursor: site.store.mailboxes.account_closed(cursor, gone.id)))
+    assert settle(site.database.write(lambda cursor: site.store.mailboxes.account_removed(cursor, gone.id)))
+    assert settle(site.database.read(domain)) == 15
+    settle(site.database.write(lambda cursor: cursor.run("UPDATE domain SET octets = 7")))
+    settle(site.database.write(recount_domains))
+    assert settle(site.database.read(domain)) == 15
