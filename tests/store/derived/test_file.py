@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +148,22 @@ def test_the_file_may_be_removed_while_it_is_used(site: Site) -> None:
         assert now(first.search.behind()) == 30
 
 
+@pytest.mark.parametrize("left", [("-wal", "-shm"), ("-wal",), ("-shm",)])
+def test_what_the_file_before_left_is_not_taken_for_a_part_of_the_new_one(site: Site, left: tuple[str, ...]) -> None:
+    first, second = site.process(), site.process()
+    assert now(first.filler.catch_up()) == 30
+    for suffix in {"", "-wal", "-shm"} - set(left):
+        os.unlink(site.path + suffix)
+    site.check(second)
+    assert now(second.search.behind()) == 30
+    assert now(first.filler.catch_up()) == 30
+    site.check(first)
+    site.check(second)
+    connection = apsw.Connection(site.path)
+    assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    connection.close()
+
+
 def test_a_term_of_the_file_before_is_not_taken_for_one_of_the_new_file(site: Site) -> None:
     derived = site.process()
     assert now(derived.filler.catch_up()) == 30
@@ -154,6 +171,16 @@ def test_a_term_of_the_file_before_is_not_taken_for_one_of_the_new_file(site: Si
         os.unlink(site.path + suffix)
     assert now(derived.filler.catch_up()) == 30
     site.check(derived)
+
+
+def test_two_processes_may_begin_at_once(site: Site) -> None:
+    processes = [site.process() for _ in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        opened = list(pool.map(lambda derived: derived.shelf.connections.file.open("one", 99), processes))
+    assert len({one.identity for one in opened}) == 1
+    for one in opened:
+        assert one.connection.execute("SELECT value FROM fact").fetchall() == [("one",)]
+        one.connection.close()
 
 
 def test_one_process_fills_and_another_takes_over_when_it_ends(site: Site) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from time import monotonic
 from typing import Any
 
 import apsw
 from attrs import define, field
 
-from worldmail.errors import SearchTooLong
+from worldmail.errors import Refusal, SearchTooLong
 from worldmail.interfaces.database import Cursor, IDatabase, Parameters, Row
 from worldmail.interfaces.derived import Needle, Summary
 from worldmail.store.derived.connections import Connections, Unavailable
@@ -127,7 +128,9 @@ class EmbeddedShelf:
         return self.connections.lead()
 
     async def stop(self) -> None:
-        await self.writing(self.connections.close)
+        with suppress(Refusal):  # it was stopped before
+            await self.writing(lambda: None)
+        self.connections.close()
 
     async def _rows(self, sql: str, parameters: Parameters) -> list[Row]:
         """What a statement finds, on the reactor's connection; nothing if the file cannot be used."""
@@ -145,7 +148,7 @@ class EmbeddedShelf:
         try:
             await self._ready()
             await self.writing(lambda: self.connections.write(work))
-        except Unavailable:
+        except (Unavailable, Refusal):  # the latter: the server stops
             self._vocabulary.forget()
             return False
         return True

@@ -1,14 +1,17 @@
 """The file `derived.sqlite` beside the embedded store, and the connections to it.
 
-What it holds can be made anew, so nothing of it is synced, and a file that is damaged, of another version or of
+What it holds can be made anew, so no commit of it is synced, and a file that is damaged, of another version or of
 another store is removed and begun again. Whoever removes it, while servers run or not, costs them some work and nothing
 else: each use looks whether the file at the path is still the one that is open.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
-from contextlib import suppress
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 import apsw
 from attrs import define, field
@@ -18,8 +21,10 @@ from worldmail.store.derived.tables import APPLICATION_ID, STATEMENTS, VERSION
 
 _log = Logger()
 
+# NORMAL syncs nothing but checkpoints. Without even that, pages from before and after could lie beside each other once
+# the power was cut, and an index that looks whole would not find all.
 _PRAGMAS = (
-    "PRAGMA synchronous=OFF; PRAGMA trusted_schema=OFF; PRAGMA temp_store=MEMORY; PRAGMA wal_autocheckpoint=1000;"
+    "PRAGMA synchronous=NORMAL; PRAGMA trusted_schema=OFF; PRAGMA temp_store=MEMORY; PRAGMA wal_autocheckpoint=1000;"
     " PRAGMA journal_size_limit=16777216; PRAGMA cache_size=-8192;"
 )
 _PATIENCE = 2000  # milliseconds
@@ -50,6 +55,7 @@ class DerivedFile:
 
     path: str
     _shared: Opened | None = field(default=None, init=False)
+    _changing: threading.Lock = field(factory=threading.Lock, init=False)
 
     @property
     def in_memory(self) -> bool:
@@ -95,9 +101,32 @@ class DerivedFile:
     def remove(self) -> None:
         """Take the file away."""
         if not self.in_memory:
-            for suffix in ("", "-wal", "-shm"):
-                with suppress(FileNotFoundError):
-                    os.unlink(f"{self.path}{suffix}")
+            with self._alone():
+                self._unlink("", "-wal", "-shm")
+
+    def _unlink(self, *suffixes: str) -> None:
+        for suffix in suffixes:
+            with suppress(FileNotFoundError):
+                os.unlink(f"{self.path}{suffix}")
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """While nobody else makes or removes the file."""
+        with self._changing:
+            handle = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.lockf(handle, fcntl.LOCK_EX)
+                yield
+            finally:
+                os.close(handle)
+
+    def _make(self) -> None:
+        """Make the file if it is gone. Log and index of the one before would be taken for its own: they go first."""
+        if self._identity() is None:
+            with self._alone():
+                if self._identity() is None:
+                    self._unlink("-wal", "-shm")
+                    os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
     def _identity(self) -> Identity | None:
         try:
@@ -108,9 +137,10 @@ class DerivedFile:
 
     def _connect(self) -> Opened:
         if not self.in_memory:
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            self._make()
         identity = self._identity()
-        connection = apsw.Connection(self.path, statementcachesize=128)
+        flags = apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if self.in_memory else 0)
+        connection = apsw.Connection(self.path, flags=flags, statementcachesize=128)
         connection.set_busy_timeout(_PATIENCE)
         return Opened(connection=connection, identity=identity)
 
