@@ -51,6 +51,7 @@ class Program:
         now: epoch seconds, for OLDER and YOUNGER.
         charset: the codec of strings.
         modseq: MODSEQ was asked about: answers have to tell it (RFC 7162 §3.1.5).
+        utf8_only: no charset may be named (RFC 6855 §3).
         uid_only: sequence numbers may not be used (RFC 9586 §3).
     """
 
@@ -58,6 +59,7 @@ class Program:
     now: int
     charset: str = "utf-8"
     uid_only: bool = False
+    utf8_only: bool = False
     modseq: bool = False
     _keys: int = field(default=0, init=False)
     _depth: int = field(default=0, init=False)

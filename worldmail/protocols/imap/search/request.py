@@ -74,6 +74,8 @@ def read_request(program: Program, returns: Returns) -> Request:
     """The program, to the end of the command; its charset may stand in front."""
     reader = program.reader
     if reader.take_word(b"CHARSET"):
+        if program.utf8_only:
+            raise BadCommand("No charset is named after ENABLE UTF8=ACCEPT")  # RFC 6855 §3
         reader.space()
         program.charset = read_charset(reader.astring())
         reader.space()

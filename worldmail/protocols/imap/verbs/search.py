@@ -17,7 +17,12 @@ from worldmail.wire.effects import Effects
 
 def read(session: Session, reader: Reader, returns: Returns) -> Request:
     """The request of this session, behind its result options."""
-    program = Program(reader=reader, now=int(session.world.clock.now()), uid_only="UIDONLY" in session.enabled)
+    program = Program(
+        reader=reader,
+        now=int(session.world.clock.now()),
+        uid_only="UIDONLY" in session.enabled,
+        utf8_only="UTF8=ACCEPT" in session.enabled,
+    )
     request = read_request(program, returns)
     if request.modseq:
         session.enable("CONDSTORE")  # RFC 7162 §3.1: a CONDSTORE enabling command

@@ -1,0 +1,82 @@
+"""What ENABLE IMAP4rev2 and ENABLE UTF8=ACCEPT change (RFC 9051 Appendix E, RFC 6855)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from worldmail.testing.imap import ImapClient
+
+IMPLIED = (
+    *("NAMESPACE", "UNSELECT", "UIDPLUS", "ESEARCH", "SEARCHRES", "ENABLE", "IDLE", "SASL-IR", "LIST-EXTENDED"),
+    *("LIST-STATUS", "MOVE", "LITERAL+", "BINARY", "SPECIAL-USE", "STATUS=SIZE"),
+)
+MAIL = b"From: a@example.test\r\nSubject: x\r\n\r\ntext\r\n"
+
+
+@pytest.fixture
+def rev2(bob: ImapClient, site: Any) -> ImapClient:
+    """Bob, who speaks IMAP4rev2, with a message in INBOX."""
+    site.store.add(site.accounts["bob"], MAIL)
+    assert bob.say(b"ENABLE imap4rev2").untagged == [b"* ENABLED IMAP4rev2"]
+    return bob
+
+
+def test_both_revisions_are_announced_with_all_that_the_second_implies(bob: ImapClient) -> None:
+    (line,) = bob.say(b"CAPABILITY").untagged
+    names = line.split()[2:]
+    assert names[:2] == [b"IMAP4rev1", b"IMAP4rev2"]
+    # RFC 9051 Appendix E: what became part of IMAP4rev2 is still to be announced for clients of IMAP4rev1.
+    for name in IMPLIED:
+        assert name.encode() in names, name
+
+
+def test_SELECT_tells_no_RECENT_and_no_UNSEEN_but_the_name(rev2: ImapClient) -> None:
+    answer = rev2.say(b"SELECT inbox")
+    assert not answer.of(b"RECENT")
+    assert not [line for line in answer.untagged if b"UNSEEN" in line]
+    assert answer.of(b"LIST") == [b'* LIST () "/" INBOX']
+    assert b"\\Recent" not in rev2.say(b"FETCH 1 (FLAGS)").raw
+
+
+def test_switching_mailboxes_tells_where_the_old_one_ends(rev2: ImapClient) -> None:
+    rev2.say(b"SELECT INBOX")
+    assert [line for line in rev2.say(b"SELECT Sent").untagged if b"[CLOSED]" in line]
+
+
+def test_SEARCH_is_answered_by_ESEARCH(rev2: ImapClient) -> None:
+    rev2.say(b"SELECT INBOX")
+    answer = rev2.say(b"SEARCH ALL")
+    assert answer.of(b"ESEARCH") == [b'* ESEARCH (TAG "a%d") ALL 1' % rev2.number]
+    assert not answer.of(b"SEARCH")
+
+
+def test_names_are_in_UTF8(rev2: ImapClient, site: Any) -> None:
+    name = "Entwürfe".encode()
+    assert rev2.say(b'CREATE "' + name + b'"').status == b"OK"
+    assert [line for line in rev2.say(b'LIST "" "Entw*"').of(b"LIST") if name in line]
+    other = site.client("bob")
+    assert [line for line in other.say(b'LIST "" "Entw*"').of(b"LIST") if b"Entw&APw-rfe" in line]
+
+
+def test_messages_that_arrive_are_told_without_RECENT(rev2: ImapClient, site: Any) -> None:
+    rev2.say(b"SELECT INBOX")
+    site.store.add(site.accounts["bob"], MAIL)
+    assert rev2.say(b"NOOP").untagged == [b"* 2 EXISTS"]
+
+
+def test_after_UTF8_ACCEPT_a_charset_may_not_be_named(bob: ImapClient, site: Any) -> None:
+    site.store.add(site.accounts["bob"], MAIL)
+    bob.say(b"SELECT INBOX")
+    assert bob.say(b"SEARCH CHARSET UTF-8 SUBJECT x").status == b"OK"
+    assert bob.say(b"ENABLE UTF8=ACCEPT").untagged == [b"* ENABLED UTF8=ACCEPT"]
+    assert bob.say(b"SEARCH CHARSET UTF-8 SUBJECT x").status == b"BAD"
+    assert bob.say(b'SEARCH SUBJECT "\xc3\xbc"').of(b"SEARCH") == [b"* SEARCH"]
+
+
+def test_after_UTF8_ACCEPT_messages_with_UTF8_headers_are_taken(bob: ImapClient) -> None:
+    octets = "Subject: Grüße\r\n\r\nx\r\n".encode()
+    assert bob.say(b"APPEND INBOX UTF8 (~{})", octets).status in (b"NO", b"BAD")
+    bob.say(b"ENABLE UTF8=ACCEPT")
+    assert bob.say(b"APPEND INBOX UTF8 (~{})", octets).status == b"OK"
