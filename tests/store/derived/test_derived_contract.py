@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import Any
 
 import pytest
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, gatherResults
 
 from worldmail.config.sections import StoreSettings
 from worldmail.database.file import DatabaseFile
 from worldmail.database.immediate import ImmediateDatabase
 from worldmail.database.sqlite import SqliteDatabase
 from worldmail.store.derived import Derived, derived_here, open_derived
+from worldmail.store.derived.postgres import LEASE, PostgresShelf
 from worldmail.store.files import ContentFiles
 from worldmail.store.space import Space
 from worldmail.testing.contracts import derived as contract
@@ -75,3 +77,29 @@ class TestOnPostgres(OnDisk, contract.DerivedContract):
 
     def make_database(self) -> Any:
         return self.postgres.database(reactor)
+
+    async def test_one_node_fills_and_another_takes_over_when_it_is_gone(self) -> None:
+        first = self.derived.shelf
+        second = PostgresShelf(database=self.database, now=lambda: time.time() + 2 * LEASE)
+        beside = PostgresShelf(database=self.database, now=time.time)
+        assert await first.lead()
+        assert not await beside.lead()
+        assert await second.lead()
+        assert await second.lead(), "it goes on"
+
+    async def test_nodes_may_begin_at_once(self) -> None:
+        ids = await self.add(*(contract.message("subject", "word") for _ in range(3)))
+        shelves = [PostgresShelf(database=self.database, now=time.time) for _ in range(4)]
+        waiting = await gatherResults([Deferred.fromCoroutine(shelf.waiting(0, 9)) for shelf in shelves])
+        assert ids in [found.content_ids for found in waiting]
+        assert (await self.derived.shelf.waiting(0, 9)).content_ids == ids
+
+    async def test_tables_of_another_version_are_made_anew(self) -> None:
+        ids = await self.add(*(contract.message("subject", "word") for _ in range(3)))
+        assert await self.derived.filler.catch_up() == 3
+        change = "UPDATE fact SET value = '0' WHERE name = 'derived-version'"
+        await self.database.write(lambda cursor: cursor.run(change))
+        other = self.again()
+        assert await other.shelf.known(0, 9) == []
+        await other.filler.catch_up()
+        assert await self.found("body", "word", ids) == set(ids)
