@@ -251,6 +251,21 @@ def test_a_large_message_is_the_same_as_a_small_one(large: ImapClient) -> None:
     assert b"Subject: s\r\n\r\n RFC822.SIZE %d)" % size in header
 
 
+def test_a_large_part_in_many_portions_is_looked_for_once(large: ImapClient) -> None:
+    assert b"BODY[2]<0> {3}\r\nQUJ" in large.say(b"FETCH 1 BODY.PEEK[2]<0.3>").raw
+    contents = large.session.world.messages
+    asked: list[int] = []
+    read = contents.read
+
+    def counted(mailbox_id: int, uid: int, offset: int = 0, length: int | None = None) -> object:
+        asked.append(length or 0)
+        return read(mailbox_id, uid, offset, length)
+
+    large.session.selected.messages = type("Counted", (), {"read": staticmethod(counted), "octets": contents.octets})()  # type: ignore[union-attr]  # it is selected
+    assert b"BODY[2]<3> {5}\r\nD\r\nQU" in large.say(b"FETCH 1 BODY.PEEK[2]<3.5>").raw
+    assert asked[1:] == [5]
+
+
 def test_a_large_message_comes_in_chunks_of_bounded_size(large: ImapClient) -> None:
     dialogue = large.conductor.dialogue
     dialogue.receive(b"x FETCH 1 BODY.PEEK[]\r\n")

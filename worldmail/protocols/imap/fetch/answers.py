@@ -11,12 +11,12 @@ from attrs import define, field
 from worldmail.errors import Refusal, TemporaryFailure
 from worldmail.interfaces.derived import ISummaries
 from worldmail.interfaces.messages import Flag, FlagChange
+from worldmail.mail.mime.given import Text
 from worldmail.mail.numbers import ranges_of
 from worldmail.protocols.imap.afterwards import refused
 from worldmail.protocols.imap.fetch.batch import Batch, Need
 from worldmail.protocols.imap.fetch.large import large_answer
 from worldmail.protocols.imap.fetch.plan import Plan
-from worldmail.protocols.imap.fetch.text import Text
 from worldmail.protocols.imap.replies import No
 from worldmail.protocols.imap.view.selected import Selected
 from worldmail.protocols.imap.view.view import Slices

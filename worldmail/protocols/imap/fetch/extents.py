@@ -7,11 +7,10 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from attrs import frozen
 
 from worldmail.mail.mime.decoding import Decoder, UnknownEncoding, decoded_size, part_decoder
+from worldmail.mail.mime.given import of_message
 from worldmail.mail.mime.part import Part
-from worldmail.mail.mime.scan import scan
 from worldmail.mail.mime.sections import Found, find_part, find_section
 from worldmail.protocols.imap.fetch.sections import Extent, UnknownTransferEncoding
-from worldmail.protocols.imap.fetch.text import of_message
 
 Chunks = AsyncIterator[bytes]
 
@@ -42,9 +41,8 @@ def of_header(extents: Iterable[Extent], head: bytes, body: int, size: int) -> d
     return pieces
 
 
-def of_parts(extents: Iterable[Extent], octets: bytes) -> dict[bytes, Piece]:
-    """Any, in a whole message."""
-    root = scan(octets)
+def of_parts(extents: Iterable[Extent], octets: bytes, root: Part) -> dict[bytes, Piece]:
+    """Any, in a whole message; without its octets those that are `by_offsets`."""
     pieces = {}
     for extent in extents:
         if extent.section is not None:

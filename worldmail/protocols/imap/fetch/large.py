@@ -6,18 +6,23 @@ all of it is read once, to find them; it is not kept while the client takes them
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from worldmail.errors import Refusal, WorldMailError
 from worldmail.mail.mime.fields import MAXIMUM_HEADER, header_end
+from worldmail.mail.mime.given import Text
+from worldmail.mail.mime.scan import scan
 from worldmail.mail.transfer_encoding import says_binary
 from worldmail.protocols.imap.fetch.batch import Batch
 from worldmail.protocols.imap.fetch.extents import Piece, of_header, of_parts
 from worldmail.protocols.imap.fetch.plan import Plan
-from worldmail.protocols.imap.fetch.text import Text
+from worldmail.protocols.imap.fetch.sections import Extent
 from worldmail.protocols.imap.view.selected import Selected
 
 PIECE = 64 * 1024
+
+TREES = 4
+"""Large messages of which a session knows where their parts are."""
 
 Read = Callable[[int, int], AsyncIterator[bytes]]
 
@@ -44,10 +49,28 @@ async def large_answer(plan: Plan, batch: Batch, size: int, selected: Selected) 
     if all(extent.of_message for extent in extents):
         pieces = of_header(extents, head, body, size)
     else:
-        pieces = of_parts(extents, await _whole(read, size))
+        pieces = await _of_parts(extents, selected, uid, lambda: _whole(read, size))
     del head
     async for chunk in _rendered(plan, batch, pieces, read):
         yield chunk
+
+
+async def _of_parts(
+    extents: Sequence[Extent], selected: Selected, uid: int, whole: Callable[[], Awaitable[bytes]]
+) -> dict[bytes, Piece]:
+    """The pieces; the message is read only if its parts are not known yet, or its octets are needed to tell.
+
+    Clients take large parts in many small portions, one FETCH each.
+    """
+    octets, root = b"", selected.trees.get(uid)
+    if root is None or not all(extent.by_offsets for extent in extents):
+        octets = await whole()
+        root = scan(octets)
+        selected.trees.pop(uid, None)
+        while len(selected.trees) >= TREES:
+            del selected.trees[next(iter(selected.trees))]
+        selected.trees[uid] = root
+    return of_parts(extents, octets, root)
 
 
 async def _rendered(plan: Plan, batch: Batch, pieces: dict[bytes, Piece], read: Read) -> AsyncIterator[bytes]:

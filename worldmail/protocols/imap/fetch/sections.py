@@ -45,6 +45,14 @@ class Extent:
         """It can be told without the message's parts."""
         return not self.path if self.section is None else not self.section.path
 
+    @property
+    def by_offsets(self) -> bool:
+        """Once the message's parts are known, it can be told without the message's octets."""
+        return self.section is not None and self.section.kind not in _CHOSEN
+
+
+_CHOSEN = frozenset((Kind.HEADER_FIELDS, Kind.HEADER_FIELDS_NOT))
+
 
 def body_item(label: bytes, section: Section, partial: Partial = None, *, sees: bool) -> Item:
     """BODY[section]<partial>, whatever it is called."""

@@ -108,7 +108,7 @@ def _plan(session: Session, selected: Selected, asked: Asked) -> Plan:
     return make_plan(
         asked.items,
         style_of(session.enabled),
-        uid=asked.uid,
+        uid=asked.uid or "QRESYNC" in session.enabled,  # RFC 7162 §3.2.3
         modseq=asked.changed_since is not None,
         sees=selected.may("s"),
     )

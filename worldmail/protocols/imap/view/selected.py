@@ -9,6 +9,7 @@ from attrs import define, evolve, field
 
 from worldmail.interfaces.folders import Folder
 from worldmail.interfaces.messages import Changed, FlagsChanged, IMessages, Uids
+from worldmail.mail.mime.part import Part
 from worldmail.protocols.imap.replies import AccountChanged
 from worldmail.protocols.imap.view import untagged
 from worldmail.protocols.imap.view.untagged import Style, style_of
@@ -38,6 +39,7 @@ class Selected:
 
     Attributes:
         told_recent: messages that arrived were told as \\Recent.
+        trees: the parts of some large messages, by UID: what was found once is not looked for again.
         contents: content ids by UID, of those that were looked up.
     """
 
@@ -48,6 +50,7 @@ class Selected:
     view: View
     forget: Callable[[], None] = field(default=lambda: None)
     told_recent: bool = field(default=False, init=False)
+    trees: dict[int, Part] = field(factory=dict, init=False)
     contents: dict[int, int] = field(factory=dict, init=False)
 
     @property
