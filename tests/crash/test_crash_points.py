@@ -216,7 +216,7 @@ def dump(connection: apsw.Connection) -> Dump:
 
 @pytest.fixture
 def work(tmp_path: Path) -> Iterator[Path]:
-    """Where stores are. In memory if that can be: syncs of a real disk prove nothing here, and take most of the time."""
+    """Where stores are. In memory if that can be: syncs of a real disk prove nothing here, and take most time."""
     memory = Path("/dev/shm")
     place = tempfile.mkdtemp(dir=memory if os.access(memory, os.W_OK) else tmp_path)
     yield Path(place)
