@@ -270,3 +270,35 @@ class SearchTooLong(TemporaryFailure):
     """A search did not end in the time that it may take."""
 
     text = "The search takes too long"
+
+
+class NotAUrl(Refusal):
+    """Not the URL of a message, or not one that can be used here (RFC 5092)."""
+
+    code = 554
+    enhanced = "5.5.4"
+    text = "The IMAP URL of a message is expected"
+
+
+class UrlNotAuthorised(Refusal):
+    """The URL does not let who shows it see what it names, whether that is there or not (RFC 4467 §6)."""
+
+    code = 554
+    enhanced = "5.7.0"
+    text = "IMAP URL authorization failed"
+
+
+class UrlOfAnother(Refusal):
+    """A URL without authorisation that names another server or another user (RFC 4468 §6)."""
+
+    code = 554
+    enhanced = "5.7.8"
+    text = "URL resolution requires trust relationship"
+
+
+class UrlNotResolved(Refusal):
+    """What the URL names is not there (any more) (RFC 4468 §6)."""
+
+    code = 554
+    enhanced = "5.6.6"
+    text = "IMAP URL resolution failed"
