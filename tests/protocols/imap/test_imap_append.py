@@ -194,3 +194,15 @@ def test_octets_are_taken_alike_however_they_come() -> None:
     for tag in (b"a", b"b", b"c", b"d", b"e"):
         assert b"\r\n%b OK " % tag in said
     assert b"A: b\r\n\r\nc\r\nd" in said
+
+
+def test_more_messages_than_SAVELIMIT_are_neither_copied_nor_appended() -> None:
+    limited = ImapSite.make(save_limit=1000)
+    limited.store.add(limited.accounts["bob"], *[TEXT] * 1001)
+    client = selected(limited)
+    assert b"SAVELIMIT=1000" in client.say(b"CAPABILITY").raw
+    done = client.say(b"COPY 1:* Trash")
+    assert (done.status, done.code) == (b"NO", b"MESSAGELIMIT 1000")
+    assert client.say(b"COPY 2:* Trash").status == b"OK"
+    head = b"x APPEND Trash {1+}\r\na" + b" {1+}\r\na" * 1000
+    assert b"x NO [MESSAGELIMIT 1000]" in client.send(head + b"\r\n")

@@ -29,11 +29,8 @@ from worldmail.protocols.imap.replies import BadCommand, No
 if TYPE_CHECKING:
     from worldmail.protocols.imap.session import Session
 
-MOST_MESSAGES = 1000
-"""Messages of one command."""
-
 MOST_IN_MEMORY = 64 * 1024 * 1024
-"""Octets of one command's messages that may be held in memory; of a large message it is no more than this:"""
+"""Octets of one command's messages that may be held in memory; of a large one they are no more than the following."""
 
 _IN_MEMORY = 256 * 1024
 
@@ -154,11 +151,19 @@ def sink_for(session: Session, messages: Sequence[Message], ahead: Announced) ->
         raise MessageTooLarge
     held = (session.progress or 0) + min(ahead.size, _IN_MEMORY)
     session.progress = held
-    if len(messages) > MOST_MESSAGES or held > MOST_IN_MEMORY:
+    within_save_limit(session, len(messages))
+    if held > MOST_IN_MEMORY:
         raise LimitReached("These are too many messages for one command")
     session.world.acceptance.check_room(ahead.size)
     binary = ahead.binary and not message.utf8
     return Sink(session.world.acceptance.writer(), limit, whole=binary, no_nul=not binary)
+
+
+def within_save_limit(session: Session, count: int) -> None:
+    """Raises `No` if these are more messages than one command may put into a mailbox (RFC 9738 §3.2)."""
+    limit = session.settings.save_limit
+    if count > limit:
+        raise No("These are too many messages for one command", b"MESSAGELIMIT %d" % limit)
 
 
 async def staged(session: Session, messages: Sequence[Message], target: Folder) -> list[Appending]:

@@ -82,6 +82,11 @@ class ImapSettings:
         "How long a search may look into texts before it is given up.",
         minimum=1,
     )
+    save_limit: int = setting(
+        100_000,
+        """The most messages that one COPY or one APPEND may put into a mailbox (RFC 9738).""",
+        minimum=1000,
+    )
     errors_before_login: int = setting(
         5,
         """After so many refused commands (failed logins among them) a client that is not signed in is disconnected.

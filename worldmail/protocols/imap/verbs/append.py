@@ -64,8 +64,8 @@ def appenduid(appended: Appended, target: Folder) -> bytes | None:
 
 
 def capability(session: Session) -> Iterable[str]:
-    """APPENDLIMIT is the same for all mailboxes of an account (RFC 7889 §3)."""
-    return ("MULTIAPPEND", f"APPENDLIMIT={session.append_limit}")
+    """APPENDLIMIT is the same for all mailboxes of an account (RFC 7889 §3); SAVELIMIT: RFC 9738 §3.2."""
+    return ("MULTIAPPEND", f"APPENDLIMIT={session.append_limit}", f"SAVELIMIT={session.settings.save_limit}")
 
 
 APPEND = Command(

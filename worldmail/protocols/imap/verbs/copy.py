@@ -12,6 +12,7 @@ from worldmail.interfaces.folders import Folder
 from worldmail.interfaces.messages import Copied, FlagChange
 from worldmail.mail.numbers import Numbers, render
 from worldmail.protocols.imap.access import existing
+from worldmail.protocols.imap.appending import within_save_limit
 from worldmail.protocols.imap.fetch.answers import Gone
 from worldmail.protocols.imap.flag_rights import changeable
 from worldmail.protocols.imap.grammar.reader import Reader
@@ -51,6 +52,7 @@ async def copy(session: Session, asked: Asked) -> Effects | Done:
     uids = selected.view.uid_ranges(slices)
     if not uids:
         return ()
+    within_save_limit(session, sum(end - start for start, end in slices))
     done = await selected.messages.copy(selected.id, uids, target.id, flags=flags_at(session, target))
     if not asked.uid and not done.source:
         raise Gone
