@@ -236,10 +236,19 @@ class Watch:
         lines += [line(name) for name in sorted(affected) if tells(Event.NAME, name)]
         changed = (subscribed ^ self.subscribed) - own
         lines += [line(name) for name in sorted(changed) if tells(Event.SUBSCRIPTION, name)]
+        names = {folder.name for folder in before.values()}
+        for number in sorted(now.keys() - before.keys()):
+            lines.append(self._told_of_new(session, now[number], known=now[number].name in names))
         for number in sorted(before.keys() & now.keys()):
             lines.append(self._told_of_access(session, before[number], now[number]))
             lines.append(self._told_of_messages(session, before[number], now[number]))
         return lines
+
+    def _told_of_new(self, session: Session, folder: Folder, *, known: bool) -> bytes:
+        """What is in a mailbox that was not there before; `known`: another one had its name (§5.1: UIDVALIDITY)."""
+        if "r" not in folder.rights or _is_selected(session, folder) or not (known or folder.messages):
+            return b""
+        return told.first_status(session, folder, self._events(folder))
 
     def _told_of_access(self, session: Session, before: Folder, now: Folder) -> bytes:
         """The right to read came or went (§5.9)."""
