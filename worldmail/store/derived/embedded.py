@@ -16,16 +16,15 @@ from worldmail.errors import Refusal, SearchTooLong
 from worldmail.interfaces.database import Cursor, IDatabase, Parameters, Row
 from worldmail.interfaces.derived import Needle, Summary
 from worldmail.store.derived.connections import Connections, Unavailable
-from worldmail.store.derived.filing import Vocabulary, file_entries, forget
+from worldmail.store.derived.filing import Vocabulary, file_entries, forget, keep_rows
 from worldmail.store.derived.making import Searched
 from worldmail.store.derived.places import placed_terms
 from worldmail.store.derived.postings import Candidates, candidates
-from worldmail.store.derived.rows import COLUMNS, PLACES, from_row, to_row
+from worldmail.store.derived.rows import COLUMNS, from_row, to_row
 from worldmail.store.derived.shelf import Waiting
 from worldmail.store.derived.slices import Elsewhere
 
 _KEPT = f"SELECT {COLUMNS} FROM summary WHERE content_id IN (SELECT value FROM json_each(?))"
-_KEEP = f"INSERT OR REPLACE INTO summary ({COLUMNS}) VALUES ({PLACES})"
 _NEXT = "SELECT id FROM content WHERE id > ? ORDER BY id LIMIT ?"
 _ABOVE = "SELECT count(*), max(id) FROM content WHERE id > ?"
 _INDEXED = "SELECT content_id FROM indexed WHERE content_id BETWEEN ? AND ?"
@@ -64,7 +63,7 @@ class EmbeddedShelf:
 
     async def keep(self, summaries: Mapping[int, Summary]) -> bool:
         rows = [to_row(content_id, summary) for content_id, summary in summaries.items()]
-        return await self._write(lambda connection: connection.executemany(_KEEP, rows).fetchall())
+        return await self._write(lambda connection: keep_rows(connection, rows))
 
     def entry(self, text: Searched) -> frozenset[str] | None:
         return placed_terms(text)

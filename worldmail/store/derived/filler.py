@@ -19,7 +19,7 @@ from worldmail.store.derived.making import make_all
 from worldmail.store.derived.shelf import Shelf
 from worldmail.store.derived.slices import Slices
 
-BATCH = 64
+BATCH = 16
 
 QUIET = 10.0
 """Contents a second that may arrive while it is quiet."""

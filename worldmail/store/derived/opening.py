@@ -34,7 +34,7 @@ FILE = "derived.sqlite"
 SEARCHES = 2
 """Threads that ask the index."""
 
-ASKED = 0.010
+ASKED = 0.006
 """Seconds for which what a client waits for holds the reactor, about."""
 
 QUIET, QUIET_APART = 0.004, 0.004

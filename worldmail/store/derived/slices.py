@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from attrs import define
+from attrs import define, field
 
 from worldmail.wire.ready import Ready
 
 T = TypeVar("T")
+
+_JUST = 0.001  # seconds
 
 LARGE = 1 << 17
 """Octets of a content that is not worked on on the reactor's thread."""
@@ -46,9 +48,22 @@ class Slices:
     apart: float = 0.0
     elsewhere: Elsewhere = at_once
 
+    _until: float = field(default=0.0, init=False)
+    _worked: float = field(default=float("-inf"), init=False)
+
     def begin(self) -> Turn:
-        """A slice begins."""
-        return Turn(self, self.seconds() + self.longest)
+        """A slice begins, or goes on if other work has only just ended."""
+        now = self.seconds()
+        if now - self._worked > _JUST:
+            self._until = now + self.longest
+        return Turn(self)
+
+    async def rest(self) -> None:
+        """Let others have their turn if the slice is over."""
+        self._worked = self.seconds()
+        if self._worked >= self._until:
+            await self.pause(self.apart)
+            self._until = self.seconds() + self.longest
 
 
 @define
@@ -56,16 +71,9 @@ class Turn:
     """A piece of work in slices."""
 
     _slices: Slices
-    _until: float
 
     async def work(self, size: int, work: Callable[[], T]) -> T:
         """The result of work on so many octets; then others have their turn if the slice is over."""
         value: T = work() if size <= LARGE else await self._slices.elsewhere(work)
-        await self._rest()
+        await self._slices.rest()
         return value
-
-    async def _rest(self) -> None:
-        slices = self._slices
-        if slices.seconds() >= self._until:
-            await slices.pause(slices.apart)
-            self._until = slices.seconds() + slices.longest
