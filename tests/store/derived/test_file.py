@@ -215,6 +215,14 @@ def test_nothing_is_written_while_the_disk_is_nearly_full(site: Site) -> None:
     assert now(derived.filler.catch_up()) == 30
 
 
+def test_content_that_was_removed_unnoticed_makes_no_other_store_of_it(filled: Site) -> None:
+    now(filled.database.write(lambda cursor: cursor.run("DELETE FROM content WHERE id > 20")))
+    derived = filled.process()
+    assert len(now(derived.shelf.kept(filled.ids))) == 30
+    assert now(derived.sweep()) == 10
+    assert len(now(derived.shelf.kept(filled.ids))) == 20
+
+
 def test_a_store_that_was_set_back_does_not_get_what_its_later_contents_were(filled: Site) -> None:
     """Ids that are given out again after a copy of the store was put back mean other contents."""
     back = memory_database()

@@ -163,8 +163,8 @@ class EmbeddedShelf:
 
 
 def _instance(cursor: Cursor) -> tuple[int, str | None]:
-    """The highest id of a content, and which store this is."""
-    (newest,) = cursor.one("SELECT coalesce(max(id), 0) FROM content") or (0,)
+    """The highest id that a content has or had, and which store this is."""
+    (newest,) = cursor.one("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'content'") or (0,)
     row = cursor.one("SELECT value FROM fact WHERE name = 'instance'")
     return newest, None if row is None else row[0]
 
