@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from attrs import define, field
 from twisted.logger import Logger
@@ -36,17 +36,18 @@ class Listeners:
         return cancel
 
     def tell(self, notices: Iterable[NumberedNotice | Row]) -> None:
-        """Tell each of them, in this order."""
+        """Tell each of them, in this order; the key 0 means every one."""
         for number, topic, key in notices:
             keys = self._listeners.get(topic)
-            if keys:
+            if keys and key:
                 self._call([*keys.get(None, ()), *keys.get(key, ())], Notice(number, topic, key))
+            elif keys:
+                self._call(_all_of(keys), Notice(number, topic, 0))
 
     def lost(self, number: int) -> None:
         """The feed has a gap before this number (pruned, or a database from a backup): anything may have changed."""
         for topic, keys in list(self._listeners.items()):
-            every = [listener for listeners in keys.values() for listener in listeners]
-            self._call(every, Notice(number, topic, 0))
+            self._call(_all_of(keys), Notice(number, topic, 0))
 
     def _call(self, listeners: list[Listener], notice: Notice) -> None:
         for listener in listeners:
@@ -54,3 +55,7 @@ class Listeners:
                 listener(notice)
             except Exception:  # noqa: BLE001 - one listener's fault is not the next one's
                 _log.failure("a listener to {topic} failed", topic=notice.topic)
+
+
+def _all_of(keys: Mapping[int | None, list[Listener]]) -> list[Listener]:
+    return [listener for listeners in keys.values() for listener in listeners]

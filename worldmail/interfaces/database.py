@@ -118,7 +118,7 @@ class IChanges(Interface):
 
     A change of this process is told in the reactor turn that learns of its commit, one of
     another process within 200 ms. If the feed was lost (another process pruned it), each
-    subscriber gets a notice with key 0: everything of the topic may have changed.
+    subscriber gets a notice with key 0: everything of the topic may have changed. A unit may say so too.
     Topics: "mailbox" (mailbox id; also its rights and annotations), "folders" (id of an account whose list of
     mailboxes, subscriptions or rights changed, or what is said of the server to it), "account" (account id), "domain"
     (domain id), "address" (domain id of the alias).

@@ -194,6 +194,14 @@ class DatabaseContract(TestCase):
         await change(2)
         assert told == [2]
 
+    async def test_the_key_0_is_told_to_every_subscriber_of_the_topic(self) -> None:
+        told: list[int] = []
+        for key in (None, 1, 2):
+            self.changes.subscribe("folders", lambda notice: told.append(notice.key), key=key)
+        self.changes.subscribe("mailbox", lambda notice: told.append(notice.key))
+        await self.database.write(lambda cursor: cursor.notice("folders", 0))
+        assert told == [0, 0, 0]
+
     async def test_a_listener_that_fails_harms_neither_the_write_nor_other_listeners(self) -> None:
         told: list[int] = []
 
