@@ -63,7 +63,8 @@ class ISearchIndex(Interface):
         """Which of these contents hold the needle: exact, also while the index is catching up.
 
         Takes no longer than `limit` seconds (`SearchTooLong`). Answered by the index where that is proof, verified
-        against the text otherwise; content that the index does not have yet is read.
+        against the text otherwise; content that the index does not have yet is read. Content that cannot be read now
+        (gone, or its store is away) is left out, unless the index tells of it.
         """
 
     def behind() -> Awaitable[int]:

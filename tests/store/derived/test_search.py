@@ -138,6 +138,14 @@ def test_what_was_removed_unnoticed_is_swept() -> None:
     assert now(derived.sweep()) == 0
 
 
+def test_a_content_with_more_terms_than_an_index_should_hold_is_found_by_reading() -> None:
+    many = Message([("Subject", "many")], " ".join(f"term{number}" for number in range(60_000)))
+    derived, ids = derived_of([*FIXED, many], 41)
+    for text, expected in (("term59999", {ids[40]}), ("erm59999", {ids[40]}), ("word39", {ids[39]}), ("none", set())):
+        assert now(derived.search.holding(Needle(where="body", text=text), ids, limit=LONG)) == expected
+    assert now(derived.search.behind()) == 0
+
+
 def test_it_tells_how_far_behind_the_index_is() -> None:
     derived, _ = derived_of(FIXED, 17)
     assert now(derived.search.behind()) == 23
