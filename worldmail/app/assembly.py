@@ -16,10 +16,11 @@ from worldmail.database.worker import Threads
 from worldmail.directory.directory import Directory
 from worldmail.interfaces.plugin import Foundations, IDirectorySourcePlugin
 from worldmail.interfaces.protocol import IProtocol
-from worldmail.interfaces.world import IJournal, World
+from worldmail.interfaces.world import Aside, IJournal, World
 from worldmail.plugin import find
 from worldmail.policy.chain import policy_chain
 from worldmail.store.upkeep import Periodic
+from worldmail.store.urls import Finder, Urls
 from worldmail.transport.limits import Limits
 from worldmail.transport.tls import Tls
 
@@ -126,6 +127,7 @@ def _world(parts: StoreParts, tls: Tls, limits: Limits) -> World:
     foundations = parts.foundations
     settings: Settings = foundations.settings
     directory = make_directory(settings, foundations)
+    aside: Aside = Threads(foundations.reactor, "worldmail-aside", ASIDE).run
     asked = attrs.evolve(foundations, directory=directory, mailboxes=parts.mailboxes)
     return World(
         hostname=host_name(settings),
@@ -146,9 +148,16 @@ def _world(parts: StoreParts, tls: Tls, limits: Limits) -> World:
         summaries=parts.store.derived.summaries,
         search=parts.store.derived.search,
         folders=parts.store.folders,
+        urls=Urls(
+            folders=parts.store.folders,
+            directory=directory,
+            finder=Finder(parts.store.messages, aside),
+            hostname=host_name(settings),
+            now=foundations.clock.now,
+        ),
         acceptance=parts.store.acceptance,
         trace=parts.store.trace,
-        aside=Threads(foundations.reactor, "worldmail-aside", ASIDE).run,
+        aside=aside,
     )
 
 

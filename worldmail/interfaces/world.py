@@ -16,6 +16,7 @@ from worldmail.interfaces.folders import IFolders
 from worldmail.interfaces.messages import IMessages
 from worldmail.interfaces.policy import IPolicy
 from worldmail.interfaces.store import IAcceptance, IMailboxStore, ITrace
+from worldmail.interfaces.urls import IUrls
 
 
 class IClock(Interface):
@@ -87,6 +88,7 @@ class World:
     summaries: ISummaries
     search: ISearchIndex
     folders: IFolders
+    urls: IUrls
     acceptance: IAcceptance
     trace: ITrace
     aside: Aside

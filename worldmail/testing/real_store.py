@@ -26,6 +26,7 @@ from worldmail.interfaces.world import World
 from worldmail.store import Store, open_store
 from worldmail.store.derived import derived_here
 from worldmail.store.provision import add_mailbox
+from worldmail.store.urls import Finder, Urls
 from worldmail.store.writer import here
 from worldmail.testing.memory_contents import MemoryContents
 from worldmail.testing.world import MemoryWorld
@@ -90,6 +91,13 @@ class RealStoreWorld:
             summaries=derived.summaries,
             search=derived.search,
             folders=store.folders,
+            urls=Urls(
+                folders=store.folders,
+                directory=memory.directory,
+                finder=Finder(store.messages, memory.world.aside),
+                hostname=hostname,
+                now=memory.clock.now,
+            ),
             acceptance=store.acceptance,
             trace=store.trace,
         )

@@ -215,7 +215,7 @@ class MemoryWorld:
         mailboxes, trace = MemoryMailboxes(), MemoryTrace()
         # No protocol touches the database, its changes or the directory's administration.
         absent: dict[str, Any] = dict.fromkeys(
-            ("database", "changes", "directory_admin", "messages", "summaries", "search")
+            ("database", "changes", "directory_admin", "messages", "summaries", "search", "urls")
         )
         parts: dict[str, Any] = {
             "clock": ManualClock(),

@@ -35,6 +35,7 @@ def test_SELECT_tells_what_a_client_needs_before_its_first_command(three: ImapSi
         b"[PERMANENTFLAGS (\\Answered \\Flagged \\Draft \\Deleted \\Seen \\*)]",
         b"[HIGHESTMODSEQ ",
         b"[MAILBOXID (F",
+        b"[URLMECH INTERNAL",
     ):
         assert part in told
 

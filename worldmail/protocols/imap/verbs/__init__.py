@@ -17,6 +17,7 @@ from worldmail.protocols.imap.verbs.enable import ENABLE
 from worldmail.protocols.imap.verbs.esearch import ESEARCH
 from worldmail.protocols.imap.verbs.expunge import EXPUNGE, UID_EXPUNGE
 from worldmail.protocols.imap.verbs.fetch import FETCH, UID_FETCH
+from worldmail.protocols.imap.verbs.genurlauth import GENURLAUTH
 from worldmail.protocols.imap.verbs.id import ID
 from worldmail.protocols.imap.verbs.idle import IDLE
 from worldmail.protocols.imap.verbs.list import LIST
@@ -30,6 +31,7 @@ from worldmail.protocols.imap.verbs.notify import NOTIFY
 from worldmail.protocols.imap.verbs.quota import GETQUOTA, GETQUOTAROOT
 from worldmail.protocols.imap.verbs.rename import RENAME
 from worldmail.protocols.imap.verbs.replace import REPLACE, UID_REPLACE
+from worldmail.protocols.imap.verbs.resetkey import RESETKEY
 from worldmail.protocols.imap.verbs.search import SEARCH, UID_SEARCH
 from worldmail.protocols.imap.verbs.select import EXAMINE, SELECT
 from worldmail.protocols.imap.verbs.sort import SORT, UID_SORT
@@ -39,6 +41,7 @@ from worldmail.protocols.imap.verbs.store import STORE, UID_STORE
 from worldmail.protocols.imap.verbs.subscribe import SUBSCRIBE, UNSUBSCRIBE
 from worldmail.protocols.imap.verbs.thread import THREAD, UID_THREAD
 from worldmail.protocols.imap.verbs.unauthenticate import UNAUTHENTICATE
+from worldmail.protocols.imap.verbs.urlfetch import URLFETCH
 
 ROWS: tuple[Command, ...] = (
     CAPABILITY,
@@ -71,6 +74,9 @@ ROWS: tuple[Command, ...] = (
     GETMETADATA,
     SETMETADATA,
     NOTIFY,
+    GENURLAUTH,
+    URLFETCH,
+    RESETKEY,
     SELECT,
     EXAMINE,
     CLOSE,

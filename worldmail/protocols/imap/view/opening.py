@@ -13,6 +13,9 @@ from worldmail.protocols.imap.view.view import View
 if TYPE_CHECKING:
     from worldmail.protocols.imap.session import Session
 
+URLMECH = b"URLMECH INTERNAL"
+"""Told at SELECT and EXAMINE, and by RESETKEY (RFC 4467 §8.1)."""
+
 MOST_RECENT = 10_000
 """Messages that are \\Recent; of more that came since, the last ones."""
 
@@ -68,6 +71,7 @@ async def opening_lines(session: Session, selected: Selected, name: str) -> list
         untagged(b"OK", "Flags that are kept", b"PERMANENTFLAGS (%b)" % permanent_flags(selected)),
         untagged(b"OK", "Highest", b"HIGHESTMODSEQ %d" % view.modseq),
         untagged(b"OK", "Identity of the mailbox", b"MAILBOXID (F%d)" % folder.id),
+        untagged(b"OK", "Ways to authorise URLs", URLMECH),
     ]
     if not rev1:
         lines.append(b'* LIST () "/" %b\r\n' % session.wire_name(name))

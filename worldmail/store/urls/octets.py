@@ -1,0 +1,154 @@
+"""The octets of a section, wherever the message is, as FETCH BODY[section]<partial> would give them.
+
+What lies in the message's own header, or begins or ends with it, is found in its beginning. For the parts of a large
+message all of it is read once, to find them, by one caller at a time, and where they are is remembered: messages never
+change. Their octets are then read as they are asked for, a chunk at a time.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import AsyncIterator
+
+from attrs import define, field
+from twisted.internet.defer import DeferredLock
+
+from worldmail.errors import MessageGone, UrlNotResolved
+from worldmail.interfaces.messages import IMessages
+from worldmail.interfaces.urls import UrlOctets
+from worldmail.interfaces.world import Aside
+from worldmail.mail.mime.fields import MAXIMUM_HEADER, header_end
+from worldmail.mail.mime.given import Text, of_message
+from worldmail.mail.mime.part import Part
+from worldmail.mail.mime.scan import scan
+from worldmail.mail.mime.sections import Found, Kind, Section, chosen_fields, find_section, numbered
+from worldmail.mail.transfer_encoding import says_binary
+
+CHUNK = 256 * 1024
+
+REMEMBERED, MOST_PARTS = 8, 1000
+"""Messages whose parts are remembered, and how many parts each of them may have."""
+
+Partial = tuple[int, int | None] | None
+_CHOSEN = frozenset((Kind.HEADER_FIELDS, Kind.HEADER_FIELDS_NOT))
+
+
+@define(eq=False)
+class Finder:
+    """Finds octets by mailbox, UID and section.
+
+    Args:
+        aside: for the search in a large message.
+    """
+
+    _messages: IMessages
+    _aside: Aside
+    _trees: OrderedDict[tuple[int, int], Part] = field(factory=OrderedDict, init=False)
+    _one_at_a_time: DeferredLock = field(factory=DeferredLock, init=False)
+
+    async def find(self, mailbox_id: int, uid: int, section: Section, partial: Partial) -> UrlOctets:
+        """Raises: `UrlNotResolved` if there is no such message, or no such section in it."""
+        found = await self._messages.octets(mailbox_id, ((uid, uid),))
+        if not found:
+            raise UrlNotResolved
+        ((_, size, octets),) = found
+        if octets is not None:
+            return _in_memory(octets, section, partial)
+        return await _Large(self._messages, mailbox_id, uid, size).find(self, section, partial)
+
+    async def tree(self, message: _Large) -> Part:
+        """The parts of a large message."""
+        key = (message.mailbox_id, message.uid)
+        await self._one_at_a_time.acquire()
+        try:
+            if key in self._trees:
+                self._trees.move_to_end(key)
+                return self._trees[key]
+            octets = await message.whole()
+            root: Part = await self._aside(lambda: scan(octets))
+        finally:
+            self._one_at_a_time.release()
+        if len(numbered(root)) <= MOST_PARTS:
+            self._trees[key] = root
+            if len(self._trees) > REMEMBERED:
+                self._trees.popitem(last=False)
+        return root
+
+
+@define
+class _Large:
+    """A message that is not in the database."""
+
+    messages: IMessages
+    mailbox_id: int
+    uid: int
+    size: int
+
+    async def find(self, finder: Finder, section: Section, partial: Partial) -> UrlOctets:
+        head = await self.beginning()
+        body = header_end(head, 0, len(head))
+        if says_binary(head[:body]):
+            return _in_memory(await self.whole(), section, partial)
+        if not section.path and section.kind is not Kind.MIME:
+            return self.octets(of_message(head, body, self.size, section), partial)
+        root = await finder.tree(self)
+        chosen = section.kind in _CHOSEN
+        found = find_section(b"", root, Section(section.path, Kind.HEADER) if chosen else section)
+        if found is None:
+            raise UrlNotResolved
+        if chosen:
+            header = b"".join([chunk async for chunk in self.read(found.start, found.end)])
+            found = Found(chosen_fields(header, section))
+        return self.octets(found, partial)
+
+    def octets(self, found: Found, partial: Partial) -> UrlOctets:
+        found = _cut(found, partial)
+        return UrlOctets(size=found.size, read=lambda: self._given(found))
+
+    async def whole(self) -> bytes:
+        return b"".join([chunk async for chunk in self.read(0, self.size)])
+
+    async def beginning(self) -> bytes:
+        """The header, and what came with it."""
+        head = b""
+        async for chunk in self.read(0, min(self.size, MAXIMUM_HEADER)):
+            head += chunk
+            if header_end(head, 0, len(head)) < len(head):
+                break
+        return head
+
+    async def read(self, start: int, end: int) -> AsyncIterator[bytes]:
+        try:
+            async for chunk in self.messages.read(self.mailbox_id, self.uid, start, end - start):
+                yield chunk
+        except MessageGone as error:
+            raise UrlNotResolved(reason=error.reason) from None
+
+    async def _given(self, found: Found) -> AsyncIterator[bytes]:
+        if found.made:
+            yield found.made.replace(b"\0", b"\x80")
+        if found.start < found.end:
+            async for chunk in self.read(found.start, found.end):
+                yield chunk.replace(b"\0", b"\x80")
+
+
+def _in_memory(octets: bytes, section: Section, partial: Partial) -> UrlOctets:
+    text = Text(octets)
+    whole = text.found(section)
+    if whole is None:
+        raise UrlNotResolved
+    found = _cut(whole, partial)
+    given = found.octets(text.octets).replace(b"\0", b"\x80")
+
+    async def read() -> AsyncIterator[bytes]:
+        for start in range(0, len(given), CHUNK):
+            yield given[start : start + CHUNK]
+
+    return UrlOctets(size=len(given), read=read)
+
+
+def _cut(found: Found, partial: Partial) -> Found:
+    if partial is None:
+        return found
+    origin, count = partial
+    return found.partial(origin, found.size if count is None else count)
