@@ -92,8 +92,5 @@ async def resynchronised(session: Session, selected: Selected, known: Known) -> 
     # All that changed is told, new messages too: the client knows no more than the UIDs that it named.
     rows = await selected.messages.since(selected.id, modseq=known.modseq, uids=[(1, highest)], reader=selected.reader)
     if rows:
-        await selected.load_from(rows[0].uid)
-        view.take(rows)
-        style = untagged.style_of(session.enabled)
-        lines += untagged.flags(view, view.places(row.uid for row in rows), style)
+        lines += await selected.tell_rows(rows, untagged.style_of(session.enabled))
     return lines

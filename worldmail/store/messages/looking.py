@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import accumulate
 
 from worldmail.interfaces.database import Cursor
@@ -43,6 +44,10 @@ _EXISTING = (
     "SELECT min(uid), max(uid) FROM (SELECT m.uid AS uid, m.uid - row_number() OVER (ORDER BY m.uid) AS island"
     " FROM asked CROSS JOIN message m WHERE m.mailbox_id = ? AND m.uid BETWEEN asked.low AND asked.high) x"
     " GROUP BY island"
+)
+_BELOW = (
+    "SELECT asked.high, (SELECT count(*) FROM message m WHERE m.mailbox_id = ? AND m.uid >= asked.low"
+    " AND m.uid < asked.high) FROM asked WHERE asked.low < asked.high"
 )
 _UNSEEN = {
     is_owner: f"SELECT m.uid FROM message m{_MARKS}{own} WHERE m.mailbox_id = ? AND m.uid <= ? AND {is_unseen}"
@@ -164,6 +169,13 @@ def existing(cursor: Cursor, mailbox_id: int, uids: Uids) -> list[tuple[int, int
         else:
             joined.append((low, high))
     return joined
+
+
+def below(cursor: Cursor, mailbox_id: int, uids: Sequence[int]) -> list[int]:
+    """See `IMessages.below`: those between each and the one before it are counted, and added up."""
+    between = list(zip((0, *uids), uids, strict=False))
+    found = all_asked(cursor, between, _BELOW, (mailbox_id,))
+    return list(accumulate(count for _, count in found))
 
 
 def octets(cursor: Cursor, mailbox_id: int, uids: Uids, limit: int, most: int) -> list[tuple[int, int, bytes | None]]:

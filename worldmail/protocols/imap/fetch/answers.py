@@ -12,7 +12,7 @@ from worldmail.errors import Refusal, TemporaryFailure
 from worldmail.interfaces.derived import ISummaries
 from worldmail.interfaces.messages import Flag, FlagChange
 from worldmail.mail.mime.given import Text
-from worldmail.mail.numbers import ranges_of
+from worldmail.mail.numbers import ranges_of, without
 from worldmail.protocols.imap.afterwards import refused
 from worldmail.protocols.imap.fetch.batch import Batch, Need
 from worldmail.protocols.imap.fetch.large import large_answer
@@ -158,7 +158,13 @@ class Answers:
 
     async def _with_octets(self, batch: Batch) -> Batch:
         selected = self.selected
-        rows = await selected.messages.octets(selected.id, batch.ranges, limit=len(batch))
+        rows = list(await selected.messages.octets(selected.id, batch.ranges, limit=len(batch)))
+        while 0 < len(rows) < len(batch):  # as many as memory should hold at once, or some are gone
+            behind = without(batch.ranges, [(1, rows[-1][0])])
+            more = await selected.messages.octets(selected.id, behind, limit=len(batch) - len(rows)) if behind else ()
+            if not more:
+                break
+            rows += more
         batch = self._kept(batch, {row[0] for row in rows} if len(rows) < len(batch) else rows)
         batch.texts = [None if octets is None else Text(octets) for _, _, octets in rows]
         batch.sizes = [size for _, size, _ in rows] if None in batch.texts else ()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from attrs import define, evolve, field
 
 from worldmail.interfaces.folders import Folder
-from worldmail.interfaces.messages import Changed, FlagsChanged, IMessages, Uids
+from worldmail.interfaces.messages import Changed, FlagsChanged, IMessages, Marked, Uids
 from worldmail.mail.mime.part import Part
 from worldmail.protocols.imap.replies import AccountChanged
 from worldmail.protocols.imap.view import untagged
@@ -126,6 +127,18 @@ class Selected:
         if changed.highestmodseq != view.modseq:
             view.dirty = True
 
+    async def _ahead(self, uids: Sequence[int]) -> dict[int, int]:
+        """How many messages of the view are before each of these, which are ascending and before the suffix.
+
+        As in `_load`: what was removed meanwhile is looked at last.
+        """
+        if not uids:
+            return {}
+        counts = await self.messages.below(self.id, uids)
+        changed = await self._changed()
+        gone = sorted({*self.view.pending, *changed.expunged})
+        return {uid: count + bisect_left(gone, uid) for uid, count in zip(uids, counts, strict=True)}
+
     async def _changed(self) -> Changed:
         view = self.view
         changed = await self.messages.changes(self.id, since=view.modseq, uidnext=view.uidnext, reader=self.reader)
@@ -154,20 +167,27 @@ class Selected:
     async def pull(self, style: Style, *, expunges: bool) -> list[bytes]:
         """As `sync`, told in this style."""
         view = self.view
-        changed = await self._pulled(style, expunges=expunges)
+        changed, ahead = await self._pulled(style, expunges=expunges)
         # From here on nothing waits and nothing fails: what the view has learnt is told.
         if changed is not None:
             view.pending.update(uid for uid in changed.expunged if uid < view.uidnext)
             view.modseq = changed.highestmodseq
-        lines = self._tell_expunged(style) if expunges and view.pending else []
+        gone = sorted(view.pending) if expunges else []
+        lines = untagged.expunged(view, gone, ahead, style)
+        view.remove(gone)
+        view.pending.difference_update(gone)
         if changed is not None:
+            first_uid = view.first_uid
             lines += self._tell_arrived(changed, style)
-            lines += untagged.flags(view, view.take(changed.changed, newer=style.modseq), style)
+            before = [(ahead[row.uid] - bisect_left(gone, row.uid), row) for row in changed.changed if row.uid in ahead]
+            lines += untagged.marked(view, before, style)
+            known = [row for row in changed.changed if row.uid >= first_uid]
+            lines += untagged.flags(view, view.take(known, newer=style.modseq), style)
             view.untold.clear()
         return lines
 
-    async def _pulled(self, style: Style, *, expunges: bool) -> Changed | None:
-        """What happened, if anything may have; all messages are loaded then of which it has to be told by number."""
+    async def _pulled(self, style: Style, *, expunges: bool) -> tuple[Changed | None, dict[int, int]]:
+        """What happened, if anything may have, and how many messages are before those that are not loaded."""
         view = self.view
         dirty, view.dirty = view.dirty, False  # a notice that comes while we ask is not lost
         try:
@@ -175,22 +195,12 @@ class Selected:
             numbered = set(view.pending) if expunges and not style.vanished else set()
             if changed is not None:
                 if expunges and not style.vanished:
-                    numbered.update(uid for uid in changed.expunged if uid < view.uidnext)
-                numbered.update(row.uid for row in changed.changed[:1])
-            if numbered:
-                await self.load_from(min(numbered))
+                    numbered.update(changed.expunged)
+                numbered.update(row.uid for row in changed.changed)
+            return changed, await self._ahead(sorted(uid for uid in numbered if uid < view.first_uid))
         except BaseException:
             view.dirty = True
             raise
-        return changed
-
-    def _tell_expunged(self, style: Style) -> list[bytes]:
-        view = self.view
-        gone = sorted(view.pending)
-        lines = untagged.expunged(view, gone, style)
-        view.remove(gone)
-        view.pending.clear()
-        return lines
 
     def _tell_arrived(self, changed: Changed, style: Style) -> list[bytes]:
         view = self.view
@@ -205,6 +215,15 @@ class Selected:
         if view.total - len(view.pending) != changed.messages:
             raise MailboxLost
         return lines
+
+    async def tell_rows(self, rows: Sequence[Marked], style: Style) -> list[bytes]:
+        """The flags of these messages, whether they are loaded or not."""
+        view = self.view
+        ahead = await self._ahead([row.uid for row in rows if row.uid < view.first_uid])
+        lines = untagged.marked(view, [(ahead[row.uid], row) for row in rows if row.uid in ahead], style)
+        known = [row for row in rows if row.uid not in ahead]
+        view.take(known)
+        return lines + untagged.flags(view, view.places(row.uid for row in known), style)
 
     def learn(self, done: FlagsChanged) -> list[int]:
         """Take over what this session changed itself; the places of messages that are otherwise now."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from attrs import frozen
 
+from worldmail.interfaces.messages import Marked
 from worldmail.mail.numbers import ranges_of, render
 from worldmail.protocols.imap.view.view import View
 
@@ -55,15 +56,34 @@ def recent_count(view: View) -> int:
     return len(view.uids) - bisect_left(view.uids, view.first_recent)
 
 
-def expunged(view: View, gone: Sequence[int], style: Style) -> list[bytes]:
+def expunged(view: View, gone: Sequence[int], ahead: Mapping[int, int], style: Style) -> list[bytes]:
     """EXPUNGE responses, or one VANISHED, for UIDs (ascending) that are to be taken out of the view next.
 
     From the highest number to the lowest, so that none moves another.
+
+    Args:
+        ahead: of those that are not loaded, how many messages are before them.
     """
+    if not gone:
+        return []
     if style.vanished:
         return [b"* VANISHED %b\r\n" % render(ranges_of(gone))]
     first = view.before + 1
-    return [b"* %d EXPUNGE\r\n" % (first + at) for at in reversed(view.places(gone))]
+    numbers = [ahead[uid] + 1 if uid in ahead else first + view.place(uid) for uid in gone]
+    return [b"* %d EXPUNGE\r\n" % number for number in reversed(numbers)]
+
+
+def marked(view: View, rows: Sequence[tuple[int, Marked]], style: Style) -> list[bytes]:
+    """FETCH responses with the flags of messages that are not loaded; before each, how many messages are before it."""
+    lines = []
+    for ahead, row in rows:
+        number = row.uid if style.uid_only else ahead + 1
+        uid = b"" if style.uid_only else b"UID %d " % row.uid
+        modseq = b"MODSEQ (%d) " % row.modseq if style.modseq else b""
+        told = view.flag_states.rendered[view.state(row.flags, row.keywords, row.uid)]
+        word = b"UIDFETCH" if style.uid_only else b"FETCH"
+        lines.append(b"* %d %b (%b%bFLAGS (%b))\r\n" % (number, word, uid, modseq, told))
+    return lines
 
 
 def flags(view: View, places: Iterable[int], style: Style) -> list[bytes]:
