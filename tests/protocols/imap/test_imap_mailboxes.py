@@ -299,3 +299,12 @@ def test_asking_for_HIGHESTMODSEQ_tells_that_of_the_selected_mailbox_once(bob: I
     bob.say(b"SELECT INBOX")
     assert len(bob.say(b"STATUS Sent (HIGHESTMODSEQ)").untagged) == 2
     assert len(bob.say(b"STATUS Sent (HIGHESTMODSEQ)").untagged) == 1
+
+
+def test_SELECT_tells_IMAP4rev2_the_name_and_what_it_was_called(bob: ImapClient) -> None:
+    bob.session.enable("IMAP4REV2")
+    bob.say(b"CREATE " + '"\u00e4"'.encode())
+    assert bob.say(b"SELECT " + '"a\u0308"'.encode()).of(b"LIST") == [
+        b'* LIST (\\HasNoChildren) "/" "\xc3\xa4" ("OLDNAME" ("a\xcc\x88"))'
+    ]
+    assert bob.say(b"EXAMINE Sent").of(b"LIST") == [b'* LIST (\\HasNoChildren \\Sent) "/" Sent']

@@ -36,7 +36,7 @@ def test_SELECT_tells_no_RECENT_and_no_UNSEEN_but_the_name(rev2: ImapClient) -> 
     answer = rev2.say(b"SELECT inbox")
     assert not answer.of(b"RECENT")
     assert not [line for line in answer.untagged if b"UNSEEN" in line]
-    assert answer.of(b"LIST") == [b'* LIST () "/" INBOX']
+    assert answer.of(b"LIST") == [b'* LIST (\\HasNoChildren) "/" INBOX']
     assert b"\\Recent" not in rev2.say(b"FETCH 1 (FLAGS)").raw
 
 

@@ -45,7 +45,7 @@ def test_IMAP4rev2_has_LIST_in_place_of_RECENT_and_UNSEEN(three: ImapSite) -> No
     client.session.enable("IMAP4REV2")
     done = client.say(b"SELECT INBOX")
     told = b"\n".join(done.untagged)
-    assert b'* LIST () "/" INBOX' in told
+    assert b'* LIST (\\HasNoChildren) "/" INBOX' in told
     assert b"RECENT" not in told and b"UNSEEN" not in told
     assert b"\\Recent" not in client.say(b"FETCH 1:* FLAGS").raw
 

@@ -35,9 +35,16 @@ def tell(session: Session, named: Named, folder: Folder) -> tuple[bytes, ...]:
 
     Only IMAP4rev2 makes clients know extended LIST responses without having asked for one.
     """
-    if "IMAP4REV2" not in session.enabled or named.given.upper() == b"INBOX":
+    if "IMAP4REV2" not in session.enabled or not _differs(named, folder):
         return ()
-    if write_name(folder.name, utf8=True) == named.given:
-        return ()
-    oldname = astring(named.given, utf8=True)
-    return (Teller().line(folder, session.wire_name(folder.name), oldname=oldname),)
+    return (listed(session, named, folder),)
+
+
+def listed(session: Session, named: Named, folder: Folder) -> bytes:
+    """A LIST response, with OLDNAME if the mailbox goes under another name than the client gave."""
+    oldname = astring(named.given, utf8=True) if _differs(named, folder) else None
+    return Teller().line(folder, session.wire_name(folder.name), oldname=oldname)
+
+
+def _differs(named: Named, folder: Folder) -> bool:
+    return named.given.upper() != b"INBOX" and write_name(folder.name, utf8=True) != named.given

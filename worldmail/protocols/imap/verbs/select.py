@@ -10,6 +10,7 @@ from worldmail.protocols.imap import qresync
 from worldmail.protocols.imap.access import existing
 from worldmail.protocols.imap.condstore import enable_condstore
 from worldmail.protocols.imap.grammar.reader import Reader
+from worldmail.protocols.imap.listing.normalised import Named, listed, read_named
 from worldmail.protocols.imap.replies import BadCommand, UidRequired, untagged
 from worldmail.protocols.imap.rows import SIGNED_IN, Command, Done
 from worldmail.protocols.imap.session import Session
@@ -24,7 +25,7 @@ CHANGING = "steiw"
 class Asked:
     """The arguments."""
 
-    name: str
+    mailbox: Named
     examine: bool
     condstore: bool = False
     qresync: qresync.Known | None = None
@@ -33,7 +34,7 @@ class Asked:
 def parse(reader: Reader, *, examine: bool) -> Asked:
     """SP mailbox [SP "(" select-param *(SP select-param) ")"]"""
     reader.space()
-    asked = Asked(reader.mailbox(), examine)
+    asked = Asked(read_named(reader), examine)
     if reader.take(b" ") and not reader.at_end():
 
         def read() -> None:
@@ -63,11 +64,13 @@ async def run(session: Session, asked: Asked) -> Done:
         before = (untagged(b"OK", "The mailbox is not selected any more", b"CLOSED"),)  # RFC 9051 §7.1
     if asked.condstore or asked.qresync is not None:
         enable_condstore(session)
-    folder = await existing(session, asked.name, any_of="r")
+    folder = await existing(session, asked.mailbox.name, any_of="r")
     read_only = asked.examine or not any(right in folder.rights for right in CHANGING)
     selected = await open_view(session, folder, read_only=read_only)
     try:
-        lines = await opening_lines(session, selected, asked.name)
+        lines = await opening_lines(session, selected)
+        if "IMAP4REV2" in session.enabled:
+            lines.append(listed(session, asked.mailbox, folder))  # RFC 9051 §6.3.2
         if asked.qresync is not None:
             lines += await qresync.resynchronised(session, selected, asked.qresync)
     except BaseException:

@@ -56,7 +56,7 @@ async def _open_recent(selected: Selected) -> None:
     await selected.load_recent(MOST_RECENT)
 
 
-async def opening_lines(session: Session, selected: Selected, name: str) -> list[bytes]:
+async def opening_lines(session: Session, selected: Selected) -> list[bytes]:
     """The untagged responses of SELECT, in the order in which RFC 9051 shows them."""
     view, folder = selected.view, selected.folder
     rev1 = "IMAP4REV2" not in session.enabled
@@ -73,8 +73,6 @@ async def opening_lines(session: Session, selected: Selected, name: str) -> list
         untagged(b"OK", "Identity of the mailbox", b"MAILBOXID (F%d)" % folder.id),
         untagged(b"OK", "Ways to authorise URLs", URLMECH),
     ]
-    if not rev1:
-        lines.append(b'* LIST () "/" %b\r\n' % session.wire_name(name))
     return lines
 
 
