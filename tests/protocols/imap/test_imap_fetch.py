@@ -181,6 +181,24 @@ def test_CHANGEDSINCE_gives_those_alone_and_their_MODSEQ(client: ImapClient) -> 
     assert b"MODSEQ (" in done.untagged[0]
 
 
+def test_flags_that_changed_since_are_told_without_loading_the_rest(site: ImapSite) -> None:
+    bob = site.accounts["bob"]
+    site.store.add(bob, *[SIMPLE] * 30)
+    other, client = site.client(), site.client()
+    other.say(b"SELECT INBOX")
+    before = site.store.status(bob).highestmodseq
+    other.say(b"STORE 3,20 +FLAGS (\\Flagged)")
+    client.say(b"SELECT INBOX")
+    other.say(b"STORE 1 +FLAGS (\\Deleted)")
+    other.say(b"EXPUNGE")
+    done = client.say(b"UID FETCH 1:* (FLAGS) (CHANGEDSINCE %d)" % before)
+    told = [line for line in done.untagged if b"Flagged" in line]
+    assert [line.split(b" MODSEQ")[0] for line in told] == [b"* 3 FETCH (UID 3", b"* 20 FETCH (UID 20"]
+    assert done.untagged[-1] == b"* 1 EXPUNGE"
+    view = client.session.selected.view  # type: ignore[union-attr]  # it is selected
+    assert len(view.uids) < 5
+
+
 def test_UID_FETCH_with_VANISHED_tells_what_went_since(site: ImapSite, client: ImapClient) -> None:
     client.say(b"ENABLE QRESYNC")
     before = site.store.status(site.accounts["bob"]).highestmodseq

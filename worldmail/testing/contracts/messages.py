@@ -218,6 +218,9 @@ class FlagsContract(MessagesCase):
         gone = await self.messages.expunge(box, odd, deleted_only=False)
         assert gone == odd
         assert await self.messages.existing(box, ALL) == [(uid, uid) for uid in range(2, 2601, 2)]
+        assert await self.messages.below(box, [1, 2, 3, 4, 101, 2600, 9000]) == [0, 0, 1, 1, 50, 1299, 1300]
+        assert await self.messages.below(box, list(range(2, 2601, 2))) == list(range(1300))
+        assert await self.messages.below(box, []) == []
         assert await self.counters(box) == (1300, 0, 0)
 
     async def test_nothing_changes_in_a_mailbox_that_is_gone(self) -> None:

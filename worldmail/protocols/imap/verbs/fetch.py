@@ -6,6 +6,7 @@ from functools import partial
 
 from attrs import define
 
+from worldmail.interfaces.messages import Marked
 from worldmail.mail import numbers as sets
 from worldmail.mail.numbers import Numbers
 from worldmail.protocols.imap import partials
@@ -13,7 +14,7 @@ from worldmail.protocols.imap.afterwards import after_news
 from worldmail.protocols.imap.condstore import enable_condstore
 from worldmail.protocols.imap.fetch.answers import Answers
 from worldmail.protocols.imap.fetch.batch import Item
-from worldmail.protocols.imap.fetch.items import MODSEQ
+from worldmail.protocols.imap.fetch.items import FLAGS, MODSEQ, UID
 from worldmail.protocols.imap.fetch.parse import read_items
 from worldmail.protocols.imap.fetch.plan import Plan, make_plan
 from worldmail.protocols.imap.grammar.reader import Reader
@@ -91,6 +92,9 @@ async def fetch(session: Session, asked: Asked) -> Effects:
     before: tuple[bytes, ...] = ()
     if asked.changed_since is not None or MODSEQ in asked.items:
         before += enable_condstore(session, selected)
+    if _flags_since(asked) and (rows := await _changed_flags(selected, asked)) is not None:
+        told = await _vanished(selected, asked) if asked.vanished else ()
+        return (*before, *told, b"".join(await selected.tell_rows(rows, style_of(session.enabled))))
     slices = await targets(session, asked.numbers, uid=asked.uid)
     if asked.partial is not None:
         slices = partials.cut(slices, asked.partial)
@@ -112,6 +116,31 @@ def _plan(session: Session, selected: Selected, asked: Asked) -> Plan:
         modseq=asked.changed_since is not None,
         sees=selected.may("s"),
     )
+
+
+def _flags_since(asked: Asked) -> bool:
+    """Are the flags asked for of what changed? Then nothing else has to be loaded."""
+    return (
+        asked.uid
+        and asked.changed_since is not None
+        and asked.partial is None
+        and not asked.numbers.saved
+        and FLAGS in asked.items
+        and all(item in (UID, FLAGS, MODSEQ) for item in asked.items)
+    )
+
+
+async def _changed_flags(selected: Selected, asked: Asked) -> list[Marked] | None:
+    """Those messages, from the store; None where the view has to be asked."""
+    view = selected.view
+    assert asked.changed_since is not None
+    if asked.numbers.star:
+        await selected.load_last(1)
+    if not view.before or view.dirty:
+        return None
+    uids = asked.numbers.clipped(view.uids[-1] if asked.numbers.star else view.uidnext - 1)
+    rows = await selected.messages.since(selected.id, modseq=asked.changed_since, uids=uids, reader=selected.reader)
+    return [row for row in rows if row.uid not in view.pending]
 
 
 async def _vanished(selected: Selected, asked: Asked) -> tuple[bytes, ...]:
