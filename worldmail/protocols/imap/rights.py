@@ -13,6 +13,7 @@ ANY_MYRIGHTS = frozenset("lrikxa")
 NEW_RIGHTS = "kxte"
 """What RFC 2086 did not have, for the capability RIGHTS= (RFC 4314 §2.2)."""
 
+
 @lru_cache(maxsize=256)
 def on_wire(rights: str) -> bytes:
     """The letters; with each old one any of whose members is there (RFC 4314 §2.1.1). `""` for none."""
