@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import imaplib
 import os
 import poplib
 import shutil
@@ -16,6 +17,7 @@ from worldmail.testing.process import ServerProcess
 
 ANN, BOB = "ann@example.test", "bob@example.test"
 PASSWORDS = {ANN: "correct horse", BOB: "battery staple"}
+SPECIAL_USES = (r"\Sent", r"\Drafts", r"\Trash", r"\Junk")
 
 
 @frozen(kw_only=True)
@@ -38,6 +40,12 @@ class Site:
         connection.pass_(PASSWORDS[account])
         return connection
 
+    def imaps(self, account: str) -> imaplib.IMAP4_SSL:
+        """Signed in, in TLS from the first octet."""
+        connection = imaplib.IMAP4_SSL("localhost", self.server.port(993), ssl_context=self.tls, timeout=20)
+        connection.login(account, PASSWORDS[account])
+        return connection
+
     def messages(self, account: str) -> list[bytes]:
         """All messages, as poplib gives them."""
         connection = self.pop3s(account)
@@ -54,6 +62,20 @@ class Site:
         for number in range(1, connection.stat()[0] + 1):
             connection.dele(number)
         connection.quit()
+
+    def clear(self, account: str) -> None:
+        """Remove all messages, and all folders that a new account does not have."""
+        connection = self.imaps(account)
+        for line in connection.list()[1]:
+            attributes, _, name = line.decode().partition(' "/" ')
+            if name == "INBOX" or any(use in attributes for use in SPECIAL_USES):
+                connection.select(name)
+                connection.uid("STORE", "1:*", "+FLAGS.SILENT", r"(\Deleted)")
+                connection.expunge()
+                connection.unselect()
+            else:
+                connection.delete(name)
+        connection.logout()
 
 
 @pytest.fixture(scope="session")
@@ -77,6 +99,14 @@ def site(served: Site) -> Site:
     """The site with empty mailboxes."""
     for account in PASSWORDS:
         served.empty(account)
+    return served
+
+
+@pytest.fixture
+def mail(served: Site) -> Site:
+    """The site with empty mailboxes and no folders but those that every account has."""
+    for account in PASSWORDS:
+        served.clear(account)
     return served
 
 
