@@ -27,11 +27,12 @@ class Bearer:
 class UrlOctets:
     """What a URL leads to: `size` octets, which `read` gives in chunks of bounded size, as FETCH BODY would.
 
-    There is no NUL in them. While they are read it may turn out that the message is gone: `UrlNotResolved`.
+    There is no NUL in them. `cost` is how many octets had to be looked through to find them. While they are read it may turn out that the message is gone: `UrlNotResolved`.
     """
 
     size: int
     read: Callable[[], AsyncIterator[bytes]]
+    cost: int = 0
 
 
 class IUrls(Interface):

@@ -1,28 +1,30 @@
-"""Messages on their way into a mailbox: the arguments of APPEND and its kin, and what their octets go through.
+"""Messages on their way into a mailbox: the arguments of APPEND and its kin, and what they are made of.
 
     append         = "APPEND" SP mailbox 1*append-message                                ; RFC 3502 §6.3.11
     append-message = [SP flag-list] [SP date-time] SP append-data
     append-data    = literal / literal8 / "UTF8" SP "(" literal8 ")"                     ; RFC 3516 §7, RFC 6855 §4
+                   / "CATENATE" SP "(" cat-part *(SP cat-part) ")"                       ; RFC 4469 §5
+    cat-part       = "URL" SP astring / "TEXT" SP literal / "UTF8" SP "(" literal8 ")"
 
-Lines end in CRLF in the store: a CR or LF alone, as some clients send it, becomes one (RFC 9051 §6.3.12 wants
-RFC 5322's form). A literal8 is kept as it came; it is binary if it holds what lines cannot.
+The octets of a message are written away while they come, and so is what URLs lead to: as soon as the next literal is
+announced, or the command is whole. Nothing of it is in a mailbox before all of it is there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
-from attrs import define, evolve, field
+from attrs import define, field
 
 from worldmail.errors import LimitReached, MessageTooLarge
 from worldmail.interfaces.folders import Folder
 from worldmail.interfaces.messages import Appending
-from worldmail.interfaces.store import IContentWriter, StagedContent
-from worldmail.mail.line_ends import LineEnds, with_line_ends
+from worldmail.protocols.imap.catenating import Copying
 from worldmail.protocols.imap.flag_rights import changeable
 from worldmail.protocols.imap.grammar.flags import NO_FLAGS, Flags
 from worldmail.protocols.imap.grammar.reader import Reader
+from worldmail.protocols.imap.message_sink import Sink
 from worldmail.protocols.imap.parser import Announced
 from worldmail.protocols.imap.replies import BadCommand, No
 
@@ -40,123 +42,158 @@ class Message:
     """One message of the command.
 
     Args:
-        sink: what took its octets; None of the one that is announced.
-        utf8: it came as UTF8 (RFC 6855 §4).
+        sink: what took its octets; None if none of them came yet.
+        utf8: what came last came as UTF8 (RFC 6855 §4).
+        parts: of one that is catenated (RFC 4469): a URL as it was written, or None for a text, which is in the sink.
     """
 
     flags: Flags = NO_FLAGS
     received: int | None = None
     utf8: bool = False
-    sink: Any = None
+    sink: Sink | None = None
+    parts: list[bytes | None] | None = None
 
 
-def read_messages(reader: Reader, *, announced: bool) -> list[Message]:
-    """All messages from here on; the last one is the announced one, if that is where the command ends for now."""
-    messages: list[Message] = []
-    while not messages or not reader.at_end():
+class MessageReader:
+    """Reads messages to the end of the command, or up to a literal that has not come, and on from there.
+
+    Nothing is read twice, however many literals a command has: a reader sees what comes behind what it has read.
+    """
+
+    __slots__ = ("_announced", "_reader", "_steps", "messages")
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._announced = False
+        self._steps = self._read()
+        self.messages: list[Message] = []
+
+    def whole(self) -> list[Message]:
+        """All of them, of a whole command."""
+        for _ in self._steps:
+            raise BadCommand("A literal is expected")
+        return self.messages
+
+    def announced(self) -> Message | None:
+        """Whose octets the literal has that is announced; None if it is no message but a URL."""
+        self._announced = True
+        return next(self._steps)
+
+    def _read(self) -> Iterator[Message | None]:
+        """Stops wherever the command ends, for now, where a literal is expected."""
+        reader = self._reader
+        while True:
+            reader.space()
+            if self.messages and reader.at_end() and not self._announced:
+                return
+            message = Message()
+            if reader.peek() == b"(":
+                message.flags = reader.flags()
+                reader.space()
+            if reader.peek() == b'"':
+                message.received = reader.date_time()
+                reader.space()
+            self.messages.append(message)
+            if reader.take_word(b"CATENATE"):
+                yield from self._parts(message)
+            else:
+                message.utf8 = reader.take_word(b"UTF8")
+                yield from self._text(message)
+            if reader.at_end() and not self._announced:
+                return
+
+    def _parts(self, message: Message) -> Iterator[Message | None]:
+        reader, message.parts = self._reader, []
         reader.space()
-        if messages and reader.at_end() and not announced:
-            break
-        message = Message()
-        if reader.peek() == b"(":
-            message.flags = reader.flags()
+        reader.expect(b"(")
+        while True:
+            word = reader.word()
+            message.utf8 = word == b"UTF8"
+            if word == b"URL":
+                reader.space()
+                if reader.at_end():
+                    yield None
+                message.parts.append(reader.astring())
+            elif word in (b"TEXT", b"UTF8"):
+                if word == b"TEXT":
+                    reader.space()
+                yield from self._text(message)
+                message.parts.append(None)
+            else:
+                raise BadCommand("URL or TEXT is expected")
+            if reader.take(b")"):
+                return
             reader.space()
-        if reader.peek() == b'"':
-            message.received = reader.date_time()
-            reader.space()
-        message.utf8 = any(map(reader.take, (b"UTF8 (", b"utf8 (", b"Utf8 (")))
-        messages.append(message)
-        if announced and reader.at_end():
-            break
+
+    def _text(self, message: Message) -> Iterator[Message | None]:
+        reader = self._reader
+        if message.utf8:
+            reader.expect(b" (")
+        if reader.at_end():
+            yield message
         message.sink = reader.literal().sink
         if message.sink is None:
             raise BadCommand("A message is expected")
         if message.utf8:
             reader.expect(b")")
-    return messages
 
 
 @define(eq=False)
-class Sink:
-    """Takes the octets of one message.
+class Incoming:
+    """The messages of a command that is not whole yet.
 
-    Args:
-        whole: a literal8 that is kept as it comes.
+    Attributes:
+        held: octets of them that may be in memory, as they are counted against the bound.
     """
 
-    writer: IContentWriter
-    limit: int
-    whole: bool = False
-    no_nul: bool = True
-    _ends: LineEnds = field(factory=LineEnds, init=False)
-    _binary: bool = field(default=False, init=False)
-    _held: bytes = field(default=b"", init=False)
+    reader: MessageReader
+    copying: Copying = field(factory=Copying)
+    held: int = 0
 
-    def write(self, data: bytes) -> None:
-        """Take the next octets."""
-        if self.no_nul and b"\0" in data:
-            raise BadCommand("NUL in a message")  # RFC 9051 §4.3.1
-        if self.whole:
-            self._look(data)
-        else:
-            data = self._ends.feed(data)
-        if data:
-            self.writer.write(data)
-        if self.writer.size > self.limit:
+    async def sink(self, session: Session, ahead: Announced) -> Sink | None:
+        """Something that takes the announced literal; None if it is no part of a message.
+
+        Raises: what speaks against it, before its octets come (RFC 9051 §6.3.12).
+        """
+        message = self.reader.announced()
+        if message is None:
+            return None
+        if message.utf8 and not (ahead.binary and "UTF8=ACCEPT" in session.enabled):
+            raise BadCommand("UTF8 takes a literal8, and has to be enabled first")  # RFC 6855 §4
+        if message.parts is None and not ahead.size:
+            raise NoOctets
+        if ahead.size > session.append_limit:
             raise MessageTooLarge
-
-    def behind(self) -> bool:
-        """See `IContentWriter`."""
-        return bool(self.writer.behind())
-
-    def caught_up(self) -> Awaitable[None]:
-        """See `IContentWriter`."""
-        waiting: Awaitable[None] = self.writer.caught_up()
-        return waiting
-
-    def abort(self) -> None:
-        """See `IContentWriter`."""
-        self.writer.abort()
-
-    async def finish(self) -> StagedContent:
-        """All of it is here."""
-        if self.whole:
-            self._binary = self._binary or self._held == b"\r"
-        elif last := self._ends.finish():
-            self.writer.write(last)
-        content: StagedContent = await self.writer.finish()
-        return evolve(content, binary=True) if self._binary else content
-
-    def _look(self, data: bytes) -> None:
-        """Is there anything that lines cannot hold?"""
-        if not self._binary:
-            text = self._held + data
-            self._held = b"\r" if text.endswith(b"\r") else b""
-            text = text[: len(text) - len(self._held)]
-            self._binary = b"\0" in text or with_line_ends(text) is not text
+        within_save_limit(session, len(self.reader.messages))
+        sink = message.sink
+        if sink is None:
+            sink = new_sink(session, catenated=message.parts is not None)
+        if message.parts is not None:
+            await self.copying.put(session, sink, message.parts)
+            self.copying.count()
+            sink.taken += 1
+            if sink.size + ahead.size > sink.limit:
+                raise MessageTooLarge
+        self.held += min(ahead.size, _IN_MEMORY)
+        if self.held > MOST_IN_MEMORY:
+            raise LimitReached("These are too many messages for one command")
+        session.world.acceptance.check_room(ahead.size)
+        sink.begin(whole=ahead.binary and not message.utf8)
+        return sink
 
 
-def sink_for(session: Session, messages: Sequence[Message], ahead: Announced) -> Sink:
-    """Something that takes the announced message, the last one of these.
+def new_sink(session: Session, *, catenated: bool) -> Sink:
+    """For one more message; it is given up with the command."""
+    sink = Sink(session.world.acceptance.writer(), session.append_limit, catenated=catenated)
+    session.sinks = session.sinks or []
+    session.sinks.append(sink)
+    return sink
 
-    Raises: what speaks against it, before its octets come (RFC 9051 §6.3.12).
-    """
-    message = messages[-1]
-    if not ahead.size:
-        raise No("There is no message without octets")  # RFC 3502 §6.3.11
-    if message.utf8 and not (ahead.binary and "UTF8=ACCEPT" in session.enabled):
-        raise BadCommand("UTF8 takes a literal8, and has to be enabled first")  # RFC 6855 §4
-    limit = session.append_limit
-    if ahead.size > limit:
-        raise MessageTooLarge
-    held = (session.progress or 0) + min(ahead.size, _IN_MEMORY)
-    session.progress = held
-    within_save_limit(session, len(messages))
-    if held > MOST_IN_MEMORY:
-        raise LimitReached("These are too many messages for one command")
-    session.world.acceptance.check_room(ahead.size)
-    binary = ahead.binary and not message.utf8
-    return Sink(session.world.acceptance.writer(), limit, whole=binary, no_nul=not binary)
+
+class NoOctets(No):
+    """RFC 3502 §6.3.11."""
+
+    text = "There is no message without octets"
 
 
 def within_save_limit(session: Session, count: int) -> None:
@@ -168,14 +205,37 @@ def within_save_limit(session: Session, count: int) -> None:
 
 async def staged(session: Session, messages: Sequence[Message], target: Folder) -> list[Appending]:
     """The messages as the store takes them, with those flags that the account may set there (RFC 4314 §4)."""
+    within_save_limit(session, len(messages))
+    incoming: Incoming | None = session.progress
+    copying = Copying() if incoming is None else incoming.copying
+    sinks = [await _complete(session, message, copying) for message in messages]
     allowed, keywords = changeable(target.rights)
     return [
         Appending(
-            content=await message.sink.finish(),
+            content=await sink.finish(),
             flags=message.flags.system & allowed,
             keywords=message.flags.keywords if keywords else (),
             received=message.received,
             reader=session.user.id,
         )
-        for message in messages
+        for message, sink in zip(messages, sinks, strict=True)
     ]
+
+
+async def _complete(session: Session, message: Message, copying: Copying) -> Sink:
+    """With what URLs still have to bring: nothing is finished before nothing can be wrong with any message."""
+    sink = message.sink
+    if message.parts is not None:
+        sink = sink or new_sink(session, catenated=True)
+        await copying.put(session, sink, message.parts)
+        if not sink.size:
+            raise NoOctets
+    assert sink is not None
+    return sink
+
+
+def read_all(reader: Reader) -> list[Message]:
+    """The messages of a whole command, to its end."""
+    messages = MessageReader(reader).whole()
+    reader.end()
+    return messages

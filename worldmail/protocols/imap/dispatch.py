@@ -58,7 +58,7 @@ async def run(session: Session, line: CommandLine) -> Effects:
     try:
         answer = await row.run(session, row.parse(session.reader(line.parts, at)))
     finally:
-        if session.sinks is not None:
+        if session.sinks is not None or session.progress is not None:
             session.drop_sinks()
     return await finish(session, answer)
 

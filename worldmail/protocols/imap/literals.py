@@ -26,6 +26,8 @@ MINIMUM_RATE = 100
 THROWN_AWAY = 64 * 1024 * 1024
 """Octets of a refused literal of a signed-in client that are read; beyond that the connection ends."""
 
+_BETWEEN = 256  # octets that may stand between two messages of a command, beyond those of other commands
+
 _GO_ON = (b"+ OK\r\n",)
 
 
@@ -44,7 +46,9 @@ async def announced(session: Session, ahead: Announced) -> Effects:
             if sink is None:
                 parser.keep()
             else:
-                session.sinks = [*(session.sinks or ()), sink]
+                session.sinks = session.sinks or []
+                if not session.sinks or session.sinks[-1] is not sink:
+                    session.sinks.append(sink)
                 session.sink = sink
                 parser.stream(sink)
             return _GO_ON if ahead.waits else ()
@@ -66,12 +70,15 @@ async def _sink(session: Session, ahead: Announced) -> object | None:
     """What the literal is streamed into; None if it is kept. Raises `Refusal`."""
     at = begin(session, _first(ahead))
     command, settings = session.command, session.settings
+    before_login = session.state is State.NOT_AUTHENTICATED
+    most = settings.line_before_login if before_login else settings.command
+    if ahead.kept > most + _BETWEEN * len(ahead.parts):
+        raise TooBig
     if command.literal is not None:
         sink: object | None = await command.literal(session, session.reader(ahead.parts, at), ahead)
         if sink is not None:
             return sink
-    before_login = session.state is State.NOT_AUTHENTICATED
-    if ahead.kept + ahead.size > (settings.line_before_login if before_login else settings.command):
+    if ahead.kept + ahead.size > most:
         raise TooBig
     return None
 

@@ -56,14 +56,14 @@ class Finder:
             return _in_memory(octets, section, partial)
         return await _Large(self._messages, mailbox_id, uid, size).find(self, section, partial)
 
-    async def tree(self, message: _Large) -> Part:
-        """The parts of a large message."""
+    async def tree(self, message: _Large) -> tuple[Part, int]:
+        """The parts of a large message, and how many octets were looked through for them."""
         key = (message.mailbox_id, message.uid)
         await self._one_at_a_time.acquire()
         try:
             if key in self._trees:
                 self._trees.move_to_end(key)
-                return self._trees[key]
+                return self._trees[key], 0
             octets = await message.whole()
             root: Part = await self._aside(lambda: scan(octets))
         finally:
@@ -72,7 +72,7 @@ class Finder:
             self._trees[key] = root
             if len(self._trees) > REMEMBERED:
                 self._trees.popitem(last=False)
-        return root
+        return root, message.size
 
 
 @define
@@ -90,8 +90,8 @@ class _Large:
         if says_binary(head[:body]):
             return _in_memory(await self.whole(), section, partial)
         if not section.path and section.kind is not Kind.MIME:
-            return self.octets(of_message(head, body, self.size, section), partial)
-        root = await finder.tree(self)
+            return self.octets(of_message(head, body, self.size, section), partial, body)
+        root, cost = await finder.tree(self)
         chosen = section.kind in _CHOSEN
         found = find_section(b"", root, Section(section.path, Kind.HEADER) if chosen else section)
         if found is None:
@@ -99,11 +99,12 @@ class _Large:
         if chosen:
             header = b"".join([chunk async for chunk in self.read(found.start, found.end)])
             found = Found(chosen_fields(header, section))
-        return self.octets(found, partial)
+            cost += len(header)
+        return self.octets(found, partial, cost)
 
-    def octets(self, found: Found, partial: Partial) -> UrlOctets:
+    def octets(self, found: Found, partial: Partial, cost: int) -> UrlOctets:
         found = _cut(found, partial)
-        return UrlOctets(size=found.size, read=lambda: self._given(found))
+        return UrlOctets(size=found.size, read=lambda: self._given(found), cost=cost)
 
     async def whole(self) -> bytes:
         return b"".join([chunk async for chunk in self.read(0, self.size)])
@@ -144,7 +145,7 @@ def _in_memory(octets: bytes, section: Section, partial: Partial) -> UrlOctets:
         for start in range(0, len(given), CHUNK):
             yield given[start : start + CHUNK]
 
-    return UrlOctets(size=len(given), read=read)
+    return UrlOctets(size=len(given), read=read, cost=len(octets))
 
 
 def _cut(found: Found, partial: Partial) -> Found:

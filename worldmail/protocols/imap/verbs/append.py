@@ -1,4 +1,4 @@
-"""APPEND: put messages into a mailbox (RFC 9051 §6.3.12, RFC 3502, RFC 3516 §4.4, RFC 4315 §3, RFC 6855 §4)."""
+"""APPEND: put messages into a mailbox (RFC 9051 §6.3.12, RFC 3502, RFC 3516 §4.4, RFC 4315, RFC 4469, RFC 6855 §4)."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from attrs import define
 from worldmail.interfaces.folders import Folder
 from worldmail.interfaces.messages import Appended
 from worldmail.mail.numbers import render
-from worldmail.protocols.imap.appending import Message, Sink, read_messages, sink_for, staged
+from worldmail.protocols.imap.appending import Incoming, Message, MessageReader, read_all, staged
 from worldmail.protocols.imap.grammar.reader import Reader
+from worldmail.protocols.imap.message_sink import Sink
 from worldmail.protocols.imap.parser import Announced
 from worldmail.protocols.imap.rows import SIGNED_IN, Command, Done
 from worldmail.protocols.imap.session import Session
@@ -29,21 +30,20 @@ class Asked:
 def parse(reader: Reader) -> Asked:
     """SP mailbox 1*append-message"""
     reader.space()
-    asked = Asked(reader.mailbox(), read_messages(reader, announced=False))
-    reader.end()
-    return asked
+    return Asked(reader.mailbox(), read_all(reader))
 
 
 async def literal(session: Session, reader: Reader, ahead: Announced) -> Sink | None:
-    """A literal is announced: the mailbox's name, or a message, which is refused now if it cannot be taken."""
-    reader.space()
-    if reader.at_end():
-        return None
-    name = reader.mailbox()
-    messages = read_messages(reader, announced=True)
-    if len(messages) == 1:
+    """A literal is announced: the mailbox's name, or of a message, which is refused now if it cannot be taken."""
+    if session.progress is None:
+        reader.space()
+        if reader.at_end():
+            return None
+        name = reader.mailbox()
         await receiving(session, name)
-    return sink_for(session, messages, ahead)
+        session.progress = Incoming(MessageReader(reader))
+    incoming: Incoming = session.progress
+    return await incoming.sink(session, ahead)
 
 
 async def run(session: Session, asked: Asked) -> Done:
@@ -65,7 +65,8 @@ def appenduid(appended: Appended, target: Folder) -> bytes | None:
 
 def capability(session: Session) -> Iterable[str]:
     """APPENDLIMIT is the same for all mailboxes of an account (RFC 7889 §3); SAVELIMIT: RFC 9738 §3.2."""
-    return ("MULTIAPPEND", f"APPENDLIMIT={session.append_limit}", f"SAVELIMIT={session.settings.save_limit}")
+    limits = (f"APPENDLIMIT={session.append_limit}", f"SAVELIMIT={session.settings.save_limit}")
+    return ("MULTIAPPEND", "CATENATE", "URL-PARTIAL", *limits)
 
 
 APPEND = Command(
@@ -75,5 +76,5 @@ APPEND = Command(
     run=run,
     literal=literal,
     capability=capability,
-    rfc="RFC 9051 §6.3.12, RFC 3502 §6.3.11",
+    rfc="RFC 9051 §6.3.12, RFC 3502 §6.3.11, RFC 4469 §3",
 )

@@ -7,9 +7,10 @@ from functools import partial
 from attrs import define
 
 from worldmail.mail.numbers import Numbers
-from worldmail.protocols.imap.appending import Message, Sink, read_messages, sink_for, staged
+from worldmail.protocols.imap.appending import Incoming, Message, MessageReader, read_all, staged
 from worldmail.protocols.imap.fetch.answers import Gone
 from worldmail.protocols.imap.grammar.reader import Reader
+from worldmail.protocols.imap.message_sink import Sink
 from worldmail.protocols.imap.parser import Announced
 from worldmail.protocols.imap.replies import BadCommand, untagged
 from worldmail.protocols.imap.rows import SELECTED, Command
@@ -36,24 +37,25 @@ def parse(reader: Reader, *, uid: bool) -> Asked:
     number = reader.nz_number()
     reader.space()
     name = reader.mailbox()
-    message = _only(read_messages(reader, announced=False))
-    reader.end()
-    return Asked(number, name, message, uid)
+    return Asked(number, name, _only(read_all(reader)), uid)
 
 
 async def literal(session: Session, reader: Reader, ahead: Announced) -> Sink | None:
     """As for APPEND; what may not be replaced is refused before its successor comes."""
-    reader.space()
-    reader.nz_number()
-    reader.space()
-    if reader.at_end():
-        return None
-    name = reader.mailbox()
-    messages = read_messages(reader, announced=True)
-    _only(messages)
-    _may_replace(session)
-    await receiving(session, name)
-    return sink_for(session, messages, ahead)
+    if session.progress is None:
+        reader.space()
+        reader.nz_number()
+        reader.space()
+        if reader.at_end():
+            return None
+        name = reader.mailbox()
+        _may_replace(session)
+        await receiving(session, name)
+        session.progress = Incoming(MessageReader(reader))
+    incoming: Incoming = session.progress
+    sink = await incoming.sink(session, ahead)
+    _only(incoming.reader.messages)
+    return sink
 
 
 async def run(session: Session, asked: Asked) -> Effects:

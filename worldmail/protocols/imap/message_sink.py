@@ -1,0 +1,97 @@
+"""What the octets of one message go through on their way into a mailbox.
+
+Lines end in CRLF in the store: a CR or LF alone, as some clients send it, becomes one (RFC 9051 §6.3.12 wants
+RFC 5322's form). A literal8 is kept as it came, and so is what a URL leads to; the message is binary if it holds what
+lines cannot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+
+from attrs import define, evolve, field
+
+from worldmail.errors import MessageTooLarge
+from worldmail.interfaces.store import IContentWriter, StagedContent
+from worldmail.mail.line_ends import LineEnds, with_line_ends
+from worldmail.protocols.imap.replies import BadCommand
+
+
+@define(eq=False)
+class Sink:
+    """Takes the octets of one message.
+
+    Args:
+        limit: the most octets that it may have.
+        catenated: it is made of several parts.
+
+    Attributes:
+        taken: how many of those are in it.
+    """
+
+    writer: IContentWriter
+    limit: int
+    catenated: bool = False
+    taken: int = field(default=0, init=False)
+    _whole: bool = field(default=False, init=False)
+    _ends: LineEnds = field(factory=LineEnds, init=False)
+    _binary: bool = field(default=False, init=False)
+    _held: bytes = field(default=b"", init=False)
+
+    @property
+    def size(self) -> int:
+        """Octets taken so far."""
+        size: int = self.writer.size
+        return size
+
+    def begin(self, *, whole: bool) -> None:
+        """What comes now is kept as it is (`whole`), or made lines. Lines go on from one text to the next."""
+        if whole and not self._whole:
+            last, self._ends = self._ends.finish(), LineEnds()
+            self._put(last)
+        self._whole = whole
+
+    def write(self, data: bytes) -> None:
+        """Take the next octets of a literal."""
+        if self._whole:
+            self._put(data)
+        elif b"\0" in data:
+            raise BadCommand("NUL in a message")  # RFC 9051 §4.3.1
+        else:
+            self._put(self._ends.feed(data))
+
+    def behind(self) -> bool:
+        """See `IContentWriter`."""
+        return bool(self.writer.behind())
+
+    def caught_up(self) -> Awaitable[None]:
+        """See `IContentWriter`."""
+        waiting: Awaitable[None] = self.writer.caught_up()
+        return waiting
+
+    def abort(self) -> None:
+        """See `IContentWriter`."""
+        self.writer.abort()
+
+    async def finish(self) -> StagedContent:
+        """All of it is here."""
+        self.begin(whole=True)
+        content: StagedContent = await self.writer.finish()
+        return evolve(content, binary=True) if self._binary or self._held else content
+
+    def _put(self, data: bytes) -> None:
+        if not data:
+            return
+        if self._whole or self.catenated:
+            self._look(data)
+        self.writer.write(data)
+        if self.writer.size > self.limit:
+            raise MessageTooLarge
+
+    def _look(self, data: bytes) -> None:
+        """Is there anything that lines cannot hold?"""
+        if not self._binary:
+            text = self._held + data
+            self._held = b"\r" if text.endswith(b"\r") else b""
+            text = text[: len(text) - len(self._held)]
+            self._binary = b"\0" in text or with_line_ends(text) is not text
