@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import pytest
+
 from tests.store.derived.mail import now
-from worldmail.store.derived.slices import LARGE, Slices
+from worldmail.store.derived.slices import LARGE, Slices, labour
 from worldmail.wire.ready import Ready
 
 
@@ -60,3 +62,23 @@ def test_what_is_large_is_done_elsewhere() -> None:
     assert desk.elsewhere == 0
     now(turn.work(LARGE + 1, desk.work))
     assert desk.elsewhere == 1
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"To: " + b"<" * 100_000 + b"\r\n\r\ntext\r\n",
+        b"Content-Type: multipart/mixed; boundary=a\r\n\r\n" + b"--a\r\n" * 20_000,
+        b"Content-Type: text/html\r\n\r\n" + b"<" * 100_000,
+        b"Content-Type: message/RFC822\r\n\r\nTo: " + b"(" * 100_000 + b"\r\n\r\n",
+        b"Content-Type: multipart/Digest; boundary=a\r\n\r\n" + b"--a\r\n\r\nTo: " + b":" * 100_000,
+    ],
+)
+def test_what_is_small_and_laborious_is_done_elsewhere_too(content: bytes) -> None:
+    assert len(content) < LARGE < labour(content)
+
+
+def test_plain_mail_is_done_here_up_to_a_size() -> None:
+    mail = b"From: a@example.test\r\nSubject: x\r\n\r\n" + b"Some text, as people write it.\r\n" * 4000
+    assert LARGE * 0.95 < labour(mail) < LARGE
+    assert labour(mail + mail) > LARGE

@@ -17,7 +17,7 @@ from worldmail.interfaces.derived import Summary
 from worldmail.store.derived.contents import ContentReader
 from worldmail.store.derived.making import make_all
 from worldmail.store.derived.shelf import Shelf
-from worldmail.store.derived.slices import Slices
+from worldmail.store.derived.slices import Slices, labour
 
 BATCH = 16
 
@@ -108,7 +108,7 @@ class Filler:
         entries: dict[int, Any] = {}
         turn = slices.begin()
         async for content_id, octets in self.reader.read(content_ids):
-            made = await turn.work(len(octets), partial(make_all, octets, self.shelf.entry))
+            made = await turn.work(labour(octets), partial(make_all, octets, self.shelf.entry))
             summaries[content_id], entries[content_id] = made
         if not entries:
             return True

@@ -20,7 +20,8 @@ from worldmail.mail.text.searchable import body_texts, field_texts, folded, head
 
 T = TypeVar("T")
 
-_FEW = 4  # pieces of text
+_MUCH = 1 << 15  # characters, those of a piece and what it takes to come to one
+_PIECE = 1 << 8
 
 
 @frozen
@@ -69,10 +70,13 @@ def needle_finder(needle: Needle) -> Callable[[Octets], bool]:
 
 
 def _yielding(pieces: Iterable[str]) -> Iterator[str]:
-    """The pieces. Of many, each gives the interpreter's lock to whoever waits for it: this may be a thread."""
-    for number, piece in enumerate(pieces):
-        if number > _FEW:
+    """The pieces. Now and then the interpreter's lock is given to whoever waits for it: this may be a thread."""
+    much = 0
+    for piece in pieces:
+        if much > _MUCH:
             time.sleep(0)
+            much = 0
+        much += len(piece) + _PIECE
         yield piece
 
 

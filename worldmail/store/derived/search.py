@@ -14,7 +14,7 @@ from worldmail.interfaces.derived import ISearchIndex, Needle
 from worldmail.store.derived.contents import ContentReader
 from worldmail.store.derived.making import needle_finder
 from worldmail.store.derived.shelf import Shelf
-from worldmail.store.derived.slices import Slices
+from worldmail.store.derived.slices import Slices, labour
 
 
 @implementer(ISearchIndex)
@@ -36,7 +36,7 @@ class SearchIndex:
         holds = needle_finder(needle)
         turn = self.slices.begin()
         async for content_id, octets in self.reader.read(sorted(found.possible)):
-            if await turn.work(len(octets), partial(holds, octets)):
+            if await turn.work(labour(octets), partial(holds, octets)):
                 holding.add(content_id)
             if monotonic() > deadline:
                 raise SearchTooLong(reason=f"{len(found.possible)} contents were not read within {limit} s")

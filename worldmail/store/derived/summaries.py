@@ -13,7 +13,7 @@ from worldmail.store.derived.contents import ContentReader
 from worldmail.store.derived.making import make_summary
 from worldmail.store.derived.recent import RecentSummaries
 from worldmail.store.derived.shelf import Shelf
-from worldmail.store.derived.slices import Slices
+from worldmail.store.derived.slices import Slices, labour
 from worldmail.wire.ready import Ready
 
 
@@ -56,7 +56,7 @@ class Summaries:
         made: dict[int, Summary] = {}
         turn = self.slices.begin()
         async for content_id, octets in self.reader.read(content_ids):
-            made[content_id] = await turn.work(len(octets), partial(make_summary, octets))
+            made[content_id] = await turn.work(labour(octets), partial(make_summary, octets))
         self.recent.add(made)
         if made:
             self.behind(self.shelf.keep(made))
