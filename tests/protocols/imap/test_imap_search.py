@@ -202,6 +202,9 @@ def test_what_was_saved_is_meant_by_the_dollar_sign(box: ImapClient) -> None:
     assert box.say(b"SEARCH UID $").of(b"SEARCH") == [b"* SEARCH 2 3 4 5"]
     box.say(b"SEARCH RETURN (SAVE MIN MAX) UNSEEN")
     assert box.say(b"SEARCH $").of(b"SEARCH") == [b"* SEARCH 2 5"]
+    for saved, kept in ((b"PARTIAL 2:3", "3 4"), (b"PARTIAL -1:-1 MIN", "2 5"), (b"PARTIAL 1:1 COUNT", "2 3 4 5")):
+        box.say(b"SEARCH RETURN (SAVE " + saved + b") UNSEEN")  # RFC 9394 §3.2
+        assert box.say(b"SEARCH $").untagged == [f"* SEARCH {kept}".encode()], saved
     box.say(b"SEARCH RETURN (SAVE MIN COUNT) UNSEEN")
     assert box.say(b"SEARCH $").of(b"SEARCH") == [b"* SEARCH 2 3 4 5"]
 

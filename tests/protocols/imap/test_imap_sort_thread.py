@@ -142,3 +142,11 @@ def test_ESEARCH_reads_no_mailbox_without_the_right_to(box: ImapClient, site: An
 def test_ESEARCH_without_a_selected_mailbox_needs_to_be_told_where(bob: ImapClient) -> None:
     assert bob.say(b"ESEARCH ALL").status == b"BAD"
     assert bob.say(b"ESEARCH IN (inboxes) ALL").status == b"OK"
+
+
+def test_a_saved_sort_keeps_what_was_told_of_it(box: ImapClient) -> None:
+    for saved, kept in ((b"MIN", b"3"), (b"PARTIAL 2:3", b"1 4"), (b"MAX", b"2"), (b"ALL", b"1 2 3 4")):
+        box.say(b"SORT RETURN (SAVE " + saved + b") (ARRIVAL) UTF-8 ALL")
+        assert box.say(b"SEARCH $").untagged == [b"* SEARCH " + kept], saved
+    assert box.say(b"SORT RETURN (SAVE) (ARRIVAL) KOI8-R ALL").status == b"NO"
+    assert box.say(b"SEARCH $").untagged == [b"* SEARCH"]  # RFC 5182 §2.1

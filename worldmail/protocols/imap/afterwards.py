@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable
 from typing import TYPE_CHECKING
 
+from attrs import evolve
+
 from worldmail.errors import Refusal
 from worldmail.protocols.imap.rows import Answer, Done
 from worldmail.wire.effects import Effects, Stream
@@ -26,7 +28,7 @@ async def after_news(session: Session, answer: Awaitable[Answer]) -> Answer:
             raise
         return refused(b"".join(lines), refusal)
     if isinstance(given, Done):
-        return Done(effects=(*lines, *given.effects), code=given.code, text=given.text, after=given.after)
+        return evolve(given, effects=(*lines, *given.effects))
     return (*lines, *given)
 
 

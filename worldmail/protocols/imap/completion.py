@@ -33,7 +33,7 @@ async def finish(session: Session, answer: Answer | Silence) -> Effects:
         if type(effect) is Stream:
             return (Stream(_streamed(session, effects, done)), *after)
     if session.has_news:
-        effects = (*effects, *await session.news(expunges=not session.command.numbers))
+        effects = (*effects, *await session.news(expunges=_may_expunge(session, done)))
     return (*effects, _ok(session, done), *after)
 
 
@@ -46,7 +46,7 @@ async def _streamed(session: Session, effects: Effects, done: Done | None) -> As
                     yield chunk
             elif isinstance(effect, bytes):
                 yield effect
-        for line in await session.news(expunges=not session.command.numbers):
+        for line in await session.news(expunges=_may_expunge(session, done)):
             yield line
         yield _ok(session, done)
     except AccountChanged as refusal:
@@ -55,6 +55,11 @@ async def _streamed(session: Session, effects: Effects, done: Done | None) -> As
         yield untagged(b"BYE", refusal.reply_text)
     except Refusal as refusal:
         yield _reply(session, refusal)
+
+
+def _may_expunge(session: Session, done: Done | None) -> bool:
+    """May it be told what was expunged (RFC 9051 §7.5.1)?"""
+    return not (session.command.numbers or (done is not None and done.numbers))
 
 
 def _ok(session: Session, done: Done | None) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from worldmail.protocols.imap.view.selected import Selected
+from worldmail.protocols.imap.view.untagged import highest_modseq
 
 if TYPE_CHECKING:
     from worldmail.protocols.imap.session import Session
@@ -27,6 +28,4 @@ def nothing_more(session: Session) -> None:
     """ENABLE of what is looked up where it matters."""
 
 
-def highest_modseq(modseq: int) -> bytes:
-    """RFC 7162 §3.1.2.1."""
-    return b"* OK [HIGHESTMODSEQ %d] Highest\r\n" % modseq
+__all__ = ["enable_condstore", "highest_modseq", "nothing_more", "turn_on_condstore"]

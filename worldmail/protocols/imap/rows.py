@@ -43,12 +43,14 @@ class Done:
         code: its response code, without the brackets.
         text: its text; "<WORD> completed" if None.
         after: what comes right behind it (StartTls, Compress, Close).
+        numbers: as `Command.numbers`, where that depends on the arguments.
     """
 
     effects: Effects = ()
     code: bytes | None = field(default=None, kw_only=True)
     text: str | None = field(default=None, kw_only=True)
     after: Effects = field(default=(), kw_only=True)
+    numbers: bool = field(default=False, kw_only=True)
 
 
 Answer = Effects | Done

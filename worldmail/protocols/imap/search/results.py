@@ -55,6 +55,18 @@ class Returns:
         """SAVE alone: nothing is told (RFC 5182 §2.1)."""
         return self.names == {"SAVE"} and self.partial is None
 
+    def saved(self, results: Sequence[int]) -> Sequence[int]:
+        """What of the results "$" is to stand for, ascending (RFC 5182 §2.4, RFC 9394 §3.2).
+
+        All of them, unless only a page or the extreme ones were asked for.
+        """
+        asked = self.names - {"SAVE"}
+        if not results or not asked or not asked <= {"MIN", "MAX", "PARTIAL"}:
+            return sorted(results)
+        kept = set(() if self.partial is None else self.partial.page(results))
+        kept.update(([results[0]] if "MIN" in asked else []) + ([results[-1]] if "MAX" in asked else []))
+        return sorted(kept)
+
 
 def number_set(numbers: Iterable[int]) -> bytes:
     """Numbers, in their order, as a set: ranges where they ascend one by one (RFC 9051 §9 sequence-set)."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from attrs import frozen
 
+from worldmail.errors import Refusal
 from worldmail.mail.numbers import ranges_of
 from worldmail.protocols.imap.grammar.reader import Reader
-from worldmail.protocols.imap.replies import NotNow
+from worldmail.protocols.imap.replies import BAD_REFUSALS, NotNow
 from worldmail.protocols.imap.search.evaluate import Evaluation, Places
-from worldmail.protocols.imap.search.nodes import AllOf, Node, Numbered
+from worldmail.protocols.imap.search.nodes import AllOf, Node, Numbered, leaves
 from worldmail.protocols.imap.search.results import Returns
 from worldmail.protocols.imap.session import Session
 from worldmail.protocols.imap.view.selected import Selected
@@ -52,23 +54,37 @@ class Search:
         first = view.before + 1
         return [first + place for place in places]
 
-    def modseq(self, returns: Returns) -> int:
+    def modseq(self, returns: Returns, results: Places) -> int:
         """The MODSEQ to be told of what was found: of the extreme ones if only those are (RFC 7162 §3.1.10)."""
         modseqs = self.selected.view.modseqs
         asked = returns.names - {"SAVE"}
         if asked and asked <= {"MIN", "MAX"}:
-            ends = ([self.places[0]] if "MIN" in asked else []) + ([self.places[-1]] if "MAX" in asked else [])
+            ends = ([results[0]] if "MIN" in asked else []) + ([results[-1]] if "MAX" in asked else [])
             return max(modseqs[place] for place in ends)
-        return max(modseqs[place] for place in self.places)
+        return max(modseqs[place] for place in results)
 
-    def save(self, session: Session, returns: Returns) -> None:
-        """Keep what was found for "$": all, or the extreme ones if only those were asked for (RFC 5182 §2.1)."""
-        places = self.places
-        asked = returns.names - {"SAVE"}
-        if places and asked and asked <= {"MIN", "MAX"}:
-            ends = ([places[0]] if "MIN" in asked else []) + ([places[-1]] if "MAX" in asked else [])
-            places = sorted(set(ends))
-        session.saved_result = ranges_of(self.numbers(places, uids=True))
+    def save(self, session: Session, returns: Returns, results: Places) -> None:
+        """Keep what was found for "$", if that was asked for; `results` in the order in which they are told."""
+        if "SAVE" in returns:
+            session.saved_result = ranges_of(self.numbers(returns.saved(results), uids=True))
+
+
+@contextmanager
+def saving(session: Session, returns: Returns) -> Iterator[None]:
+    """A search that ends in NO leaves nothing in "$", if it was to be saved (RFC 5182 §2.1)."""
+    try:
+        yield
+    except BAD_REFUSALS:
+        raise
+    except Refusal:
+        if "SAVE" in returns:
+            session.saved_result = ()
+        raise
+
+
+def asks_by_number(node: Node) -> bool:
+    """Are there sequence numbers in it? Then nothing is told that would change them (RFC 7162 §3.2.10.2)."""
+    return any(isinstance(leaf, Numbered) and not (leaf.by_uid or leaf.numbers.saved) for leaf in leaves(node))
 
 
 async def search(session: Session, node: Node) -> Search:

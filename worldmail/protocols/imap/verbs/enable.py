@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from worldmail.protocols.imap.condstore import highest_modseq
 from worldmail.protocols.imap.grammar.reader import Reader
 from worldmail.protocols.imap.rows import SIGNED_IN, Command
 from worldmail.protocols.imap.session import Session
+from worldmail.protocols.imap.targets import selected_of
 from worldmail.wire.effects import Effects
 
 
@@ -28,7 +30,10 @@ async def run(session: Session, names: list[str]) -> Effects:
             session.enable(name)
             begin(session)
             enabled.append(announced)
-    return (" ".join(("* ENABLED", *enabled)).encode("ascii") + b"\r\n",)
+    told = " ".join(("* ENABLED", *enabled)).encode("ascii") + b"\r\n"
+    if session.selected is None or "CONDSTORE" in before or "CONDSTORE" not in session.enabled:
+        return (told,)
+    return (told, highest_modseq(selected_of(session).view.modseq))  # RFC 7162 §3.1
 
 
 ENABLE = Command(

@@ -92,7 +92,7 @@ async def _answers(session: Session, question: Question, folders: Iterable[Folde
                 numbers=found.numbers(found.places, uids=True),
                 uids=True,
                 returns=returns,
-                modseq=found.modseq(returns) if request.modseq else None,
+                modseq=found.modseq(returns, found.places) if request.modseq else None,
                 mailbox=b" MAILBOX %b UIDVALIDITY %d" % (session.wire_name(folder.name), folder.uidvalidity),
             ).response()
 

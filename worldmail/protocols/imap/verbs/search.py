@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from worldmail.errors import Refusal
+from worldmail.protocols.imap.condstore import enable_condstore
 from worldmail.protocols.imap.grammar.reader import Reader
-from worldmail.protocols.imap.replies import BAD_REFUSALS, UidRequired
-from worldmail.protocols.imap.rows import SELECTED, Command
+from worldmail.protocols.imap.replies import UidRequired
+from worldmail.protocols.imap.rows import SELECTED, Command, Done
 from worldmail.protocols.imap.search.contexts import Context, keep
 from worldmail.protocols.imap.search.keys import Program
 from worldmail.protocols.imap.search.request import Request, read_request, read_returns
 from worldmail.protocols.imap.search.results import Found, Returns, search_response
-from worldmail.protocols.imap.search.running import OPTIONS, UPDATING, Search, search, unread
+from worldmail.protocols.imap.search.running import (
+    OPTIONS,
+    UPDATING,
+    Search,
+    asks_by_number,
+    saving,
+    search,
+    selected_of,
+    unread,
+)
 from worldmail.protocols.imap.session import Session
 from worldmail.wire.effects import Effects
 
@@ -23,41 +32,33 @@ def read(session: Session, reader: Reader, returns: Returns) -> Request:
         uid_only="UIDONLY" in session.enabled,
         utf8_only="UTF8=ACCEPT" in session.enabled,
     )
-    request = read_request(program, returns)
-    if request.modseq:
-        session.enable("CONDSTORE")  # RFC 7162 §3.1: a CONDSTORE enabling command
-    return request
+    return read_request(program, returns)
 
 
-async def run(session: Session, reader: Reader) -> Effects:
+async def run(session: Session, reader: Reader) -> Done:
     """Message sequence numbers."""
     if "UIDONLY" in session.enabled:
         raise UidRequired("Use UID SEARCH")
     return await _search(session, reader, uids=False)
 
 
-async def run_uid(session: Session, reader: Reader) -> Effects:
+async def run_uid(session: Session, reader: Reader) -> Done:
     """UIDs."""
     return await _search(session, reader, uids=True)
 
 
-async def _search(session: Session, reader: Reader, *, uids: bool) -> Effects:
+async def _search(session: Session, reader: Reader, *, uids: bool) -> Done:
     reader.space()
     returns = read_returns(reader, OPTIONS | UPDATING)
-    try:
+    with saving(session, returns):
         request = read(session, reader, returns)
+        highest = enable_condstore(session, selected_of(session)) if request.modseq else ()  # RFC 7162 §3.1
         news = await session.news(expunges=False)
         found = await search(session, request.node)
-    except BAD_REFUSALS:
-        raise
-    except Refusal:
-        if "SAVE" in returns:
-            session.saved_result = []  # RFC 5182 §2.1: after NO it is empty
-        raise
-    if "SAVE" in returns:
-        found.save(session, returns)
+    found.save(session, returns, found.places)
     kept = b"" if "UPDATE" not in returns else _keep(session, request, found, uids=uids)
-    return (*news, *answer(session, request, found, uids=uids), kept)
+    effects = (*highest, *news, *answer(session, request, found, uids=uids), kept)
+    return Done(effects, numbers=asks_by_number(request.node))
 
 
 def _keep(session: Session, request: Request, found: Search, *, uids: bool) -> bytes:
@@ -78,7 +79,7 @@ def answer(session: Session, request: Request, found: Search, *, uids: bool) -> 
     """The untagged response: ESEARCH where it was asked for, or IMAP4rev2 is on (RFC 9051 §6.4.4)."""
     returns = request.returns
     numbers = found.numbers(found.places, uids=uids)
-    modseq = found.modseq(returns) if request.modseq and numbers else None
+    modseq = found.modseq(returns, found.places) if request.modseq and numbers else None
     if not returns.asked:
         if "IMAP4REV2" not in session.enabled:
             return (search_response(numbers, modseq),)

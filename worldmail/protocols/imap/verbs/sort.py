@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from worldmail.mail.text.sorting import KEYS, Criterion, Sortable, needs_summary, sort_messages
+from worldmail.protocols.imap.condstore import enable_condstore
 from worldmail.protocols.imap.grammar.reader import Reader
 from worldmail.protocols.imap.replies import BadCommand, UidRequired
-from worldmail.protocols.imap.rows import SELECTED, Command
+from worldmail.protocols.imap.rows import SELECTED, Command, Done
 from worldmail.protocols.imap.search.contexts import Context, keep
 from worldmail.protocols.imap.search.keys import Program, read_charset
 from worldmail.protocols.imap.search.request import Request, read_request, read_returns
 from worldmail.protocols.imap.search.results import Found, search_response
-from worldmail.protocols.imap.search.running import OPTIONS, UPDATING, Search, search, unread
+from worldmail.protocols.imap.search.running import (
+    OPTIONS,
+    UPDATING,
+    Search,
+    asks_by_number,
+    saving,
+    search,
+    selected_of,
+    unread,
+)
 from worldmail.protocols.imap.session import Session
 from worldmail.wire.effects import Effects
 
@@ -48,30 +58,29 @@ def read_behind_charset(session: Session, reader: Reader) -> Program:
     )
 
 
-async def run(session: Session, reader: Reader) -> Effects:
+async def run(session: Session, reader: Reader) -> Done:
     """Message sequence numbers."""
     if "UIDONLY" in session.enabled:
         raise UidRequired("Use UID SORT")
     return await _sort(session, reader, uids=False)
 
 
-async def run_uid(session: Session, reader: Reader) -> Effects:
+async def run_uid(session: Session, reader: Reader) -> Done:
     """UIDs."""
     return await _sort(session, reader, uids=True)
 
 
-async def _sort(session: Session, reader: Reader, *, uids: bool) -> Effects:
+async def _sort(session: Session, reader: Reader, *, uids: bool) -> Done:
     reader.space()
     returns = read_returns(reader, OPTIONS | UPDATING)
     criteria = read_criteria(reader)
-    request = read_request(read_behind_charset(session, reader), returns)
-    if request.modseq:
-        session.enable("CONDSTORE")
-    news = await session.news(expunges=False)
-    found = await search(session, request.node)
-    if "SAVE" in returns:
-        found.save(session, returns)
-    places = await in_order(session, found, criteria)
+    with saving(session, returns):
+        request = read_request(read_behind_charset(session, reader), returns)
+        highest = enable_condstore(session, selected_of(session)) if request.modseq else ()  # RFC 7162 §3.1
+        news = await session.news(expunges=False)
+        found = await search(session, request.node)
+        places = await in_order(session, found, criteria)
+    found.save(session, returns, places)
     kept = b""
     if "UPDATE" in returns:
 
@@ -83,7 +92,8 @@ async def _sort(session: Session, reader: Reader, *, uids: bool) -> Effects:
         kept = keep(
             session, Context(tag=session.tag, uids=uids, ordered=True, again=again, known=known, items=returns.items)
         )
-    return (*news, *_answer(session, request, found, found.numbers(places, uids=uids), uids=uids), kept)
+    effects = (*highest, *news, *_answer(session, request, found, places, uids=uids), kept)
+    return Done(effects, numbers=asks_by_number(request.node))
 
 
 async def in_order(session: Session, found: Search, criteria: list[Criterion]) -> list[int]:
@@ -111,9 +121,10 @@ async def in_order(session: Session, found: Search, criteria: list[Criterion]) -
     return ordered
 
 
-def _answer(session: Session, request: Request, found: Search, numbers: list[int], *, uids: bool) -> Effects:
+def _answer(session: Session, request: Request, found: Search, places: list[int], *, uids: bool) -> Effects:
     returns = request.returns
-    modseq = found.modseq(returns) if request.modseq and numbers else None
+    numbers = found.numbers(places, uids=uids)
+    modseq = found.modseq(returns, places) if request.modseq and numbers else None
     if not returns.asked:
         return (search_response(numbers, modseq, b"SORT"),)
     if returns.only_saves:

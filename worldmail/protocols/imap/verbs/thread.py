@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterable
 from worldmail.mail.mime.rendered import read_envelope
 from worldmail.mail.text.subject import base_subject
 from worldmail.mail.text.threads import Thread, Threadable, ordered_subject, references, refs, render_threads
+from worldmail.protocols.imap.condstore import enable_condstore
 from worldmail.protocols.imap.grammar.reader import Reader
 from worldmail.protocols.imap.replies import BadCommand, UidRequired
-from worldmail.protocols.imap.rows import SELECTED, Command
+from worldmail.protocols.imap.rows import SELECTED, Command, Done
 from worldmail.protocols.imap.search.request import read_request
 from worldmail.protocols.imap.search.results import Returns
-from worldmail.protocols.imap.search.running import Search, search, unread
+from worldmail.protocols.imap.search.running import Search, asks_by_number, search, selected_of, unread
 from worldmail.protocols.imap.session import Session
 from worldmail.protocols.imap.verbs.sort import AT_ONCE, read_behind_charset
-from worldmail.wire.effects import Effects
 
 Algorithm = Callable[[Iterable[Threadable]], list[Thread]]
 
@@ -26,26 +26,25 @@ ALGORITHMS: dict[bytes, Algorithm] = {
 }
 
 
-async def run(session: Session, reader: Reader) -> Effects:
+async def run(session: Session, reader: Reader) -> Done:
     """Message sequence numbers."""
     if "UIDONLY" in session.enabled:
         raise UidRequired("Use UID THREAD")
     return await _thread(session, reader, uids=False)
 
 
-async def run_uid(session: Session, reader: Reader) -> Effects:
+async def run_uid(session: Session, reader: Reader) -> Done:
     """UIDs."""
     return await _thread(session, reader, uids=True)
 
 
-async def _thread(session: Session, reader: Reader, *, uids: bool) -> Effects:
+async def _thread(session: Session, reader: Reader, *, uids: bool) -> Done:
     reader.space()
     algorithm = ALGORITHMS.get(reader.word())
     if algorithm is None:
         raise BadCommand("There is no such thread algorithm")
     request = read_request(read_behind_charset(session, reader), Returns())
-    if request.modseq:
-        session.enable("CONDSTORE")
+    highest = enable_condstore(session, selected_of(session)) if request.modseq else ()  # RFC 7162 §3.1
     news = await session.news(expunges=False)
     found = await search(session, request.node)
     messages = await _threadable(found, uids=uids)
@@ -54,7 +53,8 @@ async def _thread(session: Session, reader: Reader, *, uids: bool) -> Effects:
         return render_threads(algorithm(messages()))
 
     rendered = threads() if len(found.places) <= AT_ONCE else await session.world.aside(threads)
-    return (*news, b"* THREAD" + (b" " + rendered if rendered else b"") + b"\r\n")
+    line = b"* THREAD" + (b" " + rendered if rendered else b"") + b"\r\n"
+    return Done((*highest, *news, line), numbers=asks_by_number(request.node))
 
 
 async def _threadable(found: Search, *, uids: bool) -> Callable[[], list[Threadable]]:

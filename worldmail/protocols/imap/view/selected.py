@@ -40,6 +40,7 @@ class Selected:
 
     Attributes:
         told_recent: messages that arrived were told as \\Recent.
+        whole: while what was expunged is withheld, the MODSEQ up to which all was told; else None.
         trees: the parts of some large messages, by UID: what was found once is not looked for again.
         contents: content ids by UID, of those that were looked up.
     """
@@ -51,6 +52,7 @@ class Selected:
     view: View
     forget: Callable[[], None] = field(default=lambda: None)
     told_recent: bool = field(default=False, init=False)
+    whole: int | None = field(default=None, init=False)
     trees: dict[int, Part] = field(factory=dict, init=False)
     contents: dict[int, int] = field(factory=dict, init=False)
 
@@ -168,8 +170,11 @@ class Selected:
         """As `sync`, told in this style."""
         view = self.view
         changed, ahead = await self._pulled(style, expunges=expunges)
+        withheld = bool(view.pending)
         # From here on nothing waits and nothing fails: what the view has learnt is told.
         if changed is not None:
+            if self.whole is None:
+                self.whole = view.modseq
             view.pending.update(uid for uid in changed.expunged if uid < view.uidnext)
             view.modseq = changed.highestmodseq
         gone = sorted(view.pending) if expunges else []
@@ -184,7 +189,7 @@ class Selected:
             known = [row for row in changed.changed if row.uid >= first_uid]
             lines += untagged.flags(view, view.take(known, newer=style.modseq), style)
             view.untold.clear()
-        return lines
+        return lines + self._tell_highest(style, withheld=withheld)
 
     async def _pulled(self, style: Style, *, expunges: bool) -> tuple[Changed | None, dict[int, int]]:
         """What happened, if anything may have, and how many messages are before those that are not loaded."""
@@ -202,16 +207,29 @@ class Selected:
             view.dirty = True
             raise
 
+    def _tell_highest(self, style: Style, *, withheld: bool) -> list[bytes]:
+        """From where a client has to begin again to which MODSEQs were told, but not all that went before them.
+
+        (RFC 7162 §3.2, §6.) A client of which nothing is withheld takes the highest of those that it was told.
+        `withheld`: something was until now.
+        """
+        view = self.view
+        if not view.pending:
+            self.whole = None
+        if not style.resynchronises or not (withheld or view.pending):
+            return []
+        return [untagged.highest_modseq(view.modseq if self.whole is None else self.whole)]
+
     def _tell_arrived(self, changed: Changed, style: Style) -> list[bytes]:
         view = self.view
         lines = []
+        view.uidnext = changed.uidnext
         if changed.arrived:
             view.append(changed.arrived)
             lines.append(untagged.exists(view.total))
             if style.recent:
                 self.told_recent = True
                 lines.append(untagged.recent(view))
-        view.uidnext = changed.uidnext
         if view.total - len(view.pending) != changed.messages:
             raise MailboxLost
         return lines

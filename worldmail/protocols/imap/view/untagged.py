@@ -21,12 +21,14 @@ class Style:
         vanished: VANISHED instead of EXPUNGE (RFC 7162 §3.2.10.1).
         uid_only: no sequence numbers (RFC 9586).
         recent: \\Recent is told (RFC 3501; not in IMAP4rev2).
+        resynchronises: the client comes back with the highest MODSEQ that it was told (RFC 7162 §3.2).
     """
 
     modseq: bool = False
     vanished: bool = False
     uid_only: bool = False
     recent: bool = True
+    resynchronises: bool = False
 
 
 def style_of(enabled: Collection[str]) -> Style:
@@ -36,6 +38,7 @@ def style_of(enabled: Collection[str]) -> Style:
         vanished="QRESYNC" in enabled or "UIDONLY" in enabled,
         uid_only="UIDONLY" in enabled,
         recent="IMAP4REV2" not in enabled,
+        resynchronises="QRESYNC" in enabled,
     )
 
 
@@ -54,6 +57,11 @@ def recent_count(view: View) -> int:
     if view.first_recent >= view.uidnext:
         return 0
     return len(view.uids) - bisect_left(view.uids, view.first_recent)
+
+
+def highest_modseq(modseq: int) -> bytes:
+    """RFC 7162 §3.1.2.1."""
+    return b"* OK [HIGHESTMODSEQ %d] Highest\r\n" % modseq
 
 
 def expunged(view: View, gone: Sequence[int], ahead: Mapping[int, int], style: Style) -> list[bytes]:
