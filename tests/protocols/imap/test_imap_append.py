@@ -38,6 +38,11 @@ def test_APPEND_keeps_flags_and_date_and_tells_the_UID(site: ImapSite) -> None:
     assert b'FLAGS (\\Seen $Work) INTERNALDATE "01-Feb-2030 09:20:30 +0000" BODY[] {20}\r\n' + TEXT in told
 
 
+@pytest.mark.parametrize("date", [b"31-Dec-9999 23:00:00 -0200", b"01-Jan-0001 01:00:00 +0200"])
+def test_a_date_that_has_another_year_than_four_digits_in_UTC_is_refused(site: ImapSite, date: bytes) -> None:
+    assert selected(site).say(b'APPEND INBOX "%b" {}' % date, TEXT).status == b"BAD"
+
+
 @pytest.mark.parametrize(
     ("sent", "kept"),
     [

@@ -74,7 +74,15 @@ def test_what_others_do_is_told_by_UID(site: ImapSite, client: ImapClient) -> No
     other.say(b"STORE 1 +FLAGS.SILENT (\\Deleted)")
     other.say(b"EXPUNGE")
     other.say(b"APPEND INBOX {}", TEXT)
-    assert client.say(b"NOOP").untagged == [b"* VANISHED 2", b"* 3 EXISTS", b"* 0 RECENT"]
+    assert client.say(b"NOOP").untagged == [b"* VANISHED 2", b"* 3 EXISTS", b"* 1 RECENT"]
+
+
+def test_a_saved_result_is_no_way_round_UID_FETCH(client: ImapClient) -> None:
+    client.say(b"UID SEARCH RETURN (SAVE) ALL")
+    for command in (b"FETCH $ FLAGS", b"STORE $ +FLAGS (\\Seen)", b"COPY $ Trash", b"MOVE $ Trash"):
+        refused = client.say(command)
+        assert (refused.status, refused.code) == (b"BAD", b"UIDREQUIRED"), command
+    assert len(client.say(b"UID FETCH $ FLAGS").untagged) == 3
 
 
 def test_UID_EXPUNGE_and_UID_MOVE_tell_VANISHED(client: ImapClient) -> None:

@@ -89,8 +89,7 @@ async def resynchronised(session: Session, selected: Selected, known: Known) -> 
     gone = await selected.messages.vanished(selected.id, modseq=known.modseq, uids=uids)
     if gone:
         lines.append(b"* VANISHED (EARLIER) %b\r\n" % render(gone))
-    # All that changed is told, new messages too: the client knows no more than the UIDs that it named.
-    rows = await selected.messages.since(selected.id, modseq=known.modseq, uids=[(1, highest)], reader=selected.reader)
+    rows = await selected.messages.since(selected.id, modseq=known.modseq, uids=uids, reader=selected.reader)
     if rows:
         lines += await selected.tell_rows(rows, untagged.style_of(session.enabled))
     return lines

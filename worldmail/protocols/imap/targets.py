@@ -30,6 +30,8 @@ async def targets(session: Session, numbers: Numbers, *, uid: bool) -> Slices:
     """
     selected = selected_of(session)
     view = selected.view
+    if not uid and "UIDONLY" in session.enabled:
+        raise UidRequired  # whatever it names: the answers would have sequence numbers (RFC 9586 §3)
     if numbers.saved:  # RFC 5182 §2.1
         return await _by_uid(selected, session.saved_result or ())
     if uid:
@@ -37,8 +39,6 @@ async def targets(session: Session, numbers: Numbers, *, uid: bool) -> Slices:
             await selected.load_last(1)
         highest = view.uids[-1] if numbers.star and view.total else view.uidnext - 1
         return await _by_uid(selected, numbers.clipped(highest) if view.total else ())
-    if "UIDONLY" in session.enabled:
-        raise UidRequired
     if numbers.beyond(view.total):
         raise BadCommand("There is no message of such a number")
     ranges = numbers.clipped(view.total)

@@ -35,6 +35,7 @@ _SET = (
     " ON CONFLICT (mailbox_id, account_id, entry) DO UPDATE SET value = excluded.value"
 )
 _REMOVE = "DELETE FROM annotation WHERE mailbox_id = ? AND account_id = ? AND entry = ?"
+_CHANGED = "UPDATE mailbox SET highestmodseq = highestmodseq + 1 WHERE id = ?"
 _COUNT = "SELECT count(*) FROM annotation WHERE mailbox_id = ? AND account_id = ?"
 
 
@@ -87,6 +88,7 @@ def annotate(cursor: Cursor, account: Account, name: str, values: Mapping[str, b
     if mailbox_id == SERVER:
         cursor.notice("folders", account.id)
     else:
+        cursor.run(_CHANGED, (mailbox_id,))  # RFC 7162 §3.2
         cursor.notice("mailbox", mailbox_id)
 
 

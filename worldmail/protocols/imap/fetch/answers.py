@@ -33,8 +33,8 @@ FIRST_WITH_OCTETS = 16
 class Gone(No):
     """Messages were expunged meanwhile, which the client was not told yet (RFC 9051 §7.1, RFC 2180 §4.1)."""
 
-    def __init__(self) -> None:
-        super().__init__("Some of the messages are gone", b"EXPUNGEISSUED")
+    def __init__(self, response: bytes = b"EXPUNGEISSUED") -> None:
+        super().__init__("Some of the messages are gone", response)
 
 
 @define(eq=False)

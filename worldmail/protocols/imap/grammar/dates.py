@@ -19,6 +19,10 @@ _DATE_TIME = re.compile(
     rb"[ ]?([0-9]{1,2})-([A-Za-z]{3})-([0-9]{4}) ([0-9]{2}):([0-9]{2}):([0-9]{2}) ([+-])([0-9]{2})([0-9]{2})"
 )
 
+# In UTC a year has four digits too (date-year = 4DIGIT).
+_EARLIEST = calendar.timegm((1, 1, 1, 0, 0, 0))
+_LATEST = calendar.timegm((9999, 12, 31, 23, 59, 59))
+
 
 def read_date(text: bytes) -> date:
     """A day. Raises: ValueError."""
@@ -39,7 +43,10 @@ def read_date_time(text: bytes) -> int:
         raise ValueError("a time of day that is none")
     zone = (int(found[8]) * 60 + int(found[9])) * 60
     seconds = calendar.timegm((day.year, day.month, day.day, hour, minute, min(second, 59)))
-    return seconds - zone if found[7] == b"+" else seconds + zone
+    moment = seconds - zone if found[7] == b"+" else seconds + zone
+    if not _EARLIEST <= moment <= _LATEST:
+        raise ValueError("a moment that cannot be written in UTC")
+    return moment
 
 
 def write_date_time(moment: int) -> bytes:

@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 from worldmail.protocols.imap.grammar.reader import nothing
-from worldmail.protocols.imap.rows import SELECTED, Command, Done
+from worldmail.protocols.imap.rows import SELECTED, Command
 from worldmail.protocols.imap.session import Session
 from worldmail.protocols.imap.targets import selected_of
 from worldmail.protocols.imap.verbs.select import leave
 from worldmail.wire.effects import Effects
 
 
-async def close(session: Session, argument: None) -> Done | Effects:
+async def close(session: Session, argument: None) -> Effects:
     """Remove what has \\Deleted, without a word of it, and leave the mailbox (RFC 9051 §6.4.1).
 
-    Where it may not be removed it stays (RFC 4314 §4): nothing is said of that either.
+    Where it may not be removed it stays (RFC 4314 §4): nothing is said of that either. HIGHESTMODSEQ is not told: the
+    client has not been told of all that it would stand for (RFC 7162 §3.2.8).
     """
     selected = selected_of(session)
-    folder = selected.folder
     if selected.may("e"):
         await selected.messages.expunge(selected.id, [(1, 0xFFFFFFFF)], deleted_only=True)
     await leave(session)
-    if "QRESYNC" not in session.enabled or selected.read_only:
-        return ()
-    # RFC 7162 §3.2.8: what the client knows up to, if it knew all before.
-    now = await session.world.folders.by_id(session.user, folder.id)
-    return () if now is None else Done(code=b"HIGHESTMODSEQ %d" % now.highestmodseq)
+    return ()
 
 
 async def unselect(session: Session, argument: None) -> Effects:

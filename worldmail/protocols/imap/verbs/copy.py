@@ -61,8 +61,11 @@ async def copy(session: Session, asked: Asked) -> Effects | Done:
     return Done(code=copyuid(done, target)) if done.source else ()
 
 
-async def move(session: Session, asked: Asked) -> Effects:
-    """Copy and remove in one unit; COPYUID comes before what is told of the removal (RFC 6851 §4.3)."""
+async def move(session: Session, asked: Asked) -> Effects | Done:
+    """Copy and remove in one unit.
+
+    COPYUID comes before what is told of the removal (RFC 6851 §4.3), and HIGHESTMODSEQ behind it (§4.4).
+    """
     selected = selected_of(session)
     need(selected, "e")
     need(selected, "t")  # RFC 6851 §4.1: as COPY, STORE \Deleted and EXPUNGE would
@@ -78,7 +81,8 @@ async def move(session: Session, asked: Asked) -> Effects:
     told: tuple[bytes, ...] = ()
     if done.source and (code := copyuid(done, target)) is not None:
         told = (untagged(b"OK", "Moved", code),)
-    return (*told, *await session.news(expunges=True))
+    told += tuple(await session.news(expunges=True))
+    return Done(told, code=b"HIGHESTMODSEQ %d" % selected.view.modseq) if done.source else told
 
 
 async def receiving(session: Session, name: str) -> Folder:

@@ -6,13 +6,15 @@ from functools import partial
 
 from attrs import define
 
+from worldmail.errors import Refusal
 from worldmail.protocols.imap import qresync
 from worldmail.protocols.imap.access import existing
+from worldmail.protocols.imap.afterwards import refused
 from worldmail.protocols.imap.condstore import enable_condstore
 from worldmail.protocols.imap.grammar.reader import Reader
 from worldmail.protocols.imap.listing.normalised import Named, listed, read_named
 from worldmail.protocols.imap.replies import BadCommand, UidRequired, untagged
-from worldmail.protocols.imap.rows import SIGNED_IN, Command, Done
+from worldmail.protocols.imap.rows import SIGNED_IN, Answer, Command, Done
 from worldmail.protocols.imap.session import Session
 from worldmail.protocols.imap.targets import selected_of
 from worldmail.protocols.imap.view.opening import open_view, opening_lines
@@ -52,16 +54,23 @@ def parse(reader: Reader, *, examine: bool) -> Asked:
     return asked
 
 
-async def run(session: Session, asked: Asked) -> Done:
+async def run(session: Session, asked: Asked) -> Answer:
     """Another mailbox is selected, or, if it cannot be, none (RFC 9051 §6.3.2)."""
     if asked.qresync is not None and "QRESYNC" not in session.enabled:
         raise BadCommand("QRESYNC has to be enabled first")  # RFC 7162 §3.2.5
     if asked.qresync is not None and asked.qresync.matched is not None and "UIDONLY" in session.enabled:
         raise UidRequired  # RFC 9586 §3.4
-    before: tuple[bytes, ...] = ()
-    if session.selected is not None:
-        await leave(session)
-        before = (untagged(b"OK", "The mailbox is not selected any more", b"CLOSED"),)  # RFC 9051 §7.1
+    if session.selected is None:
+        return await _select(session, asked)
+    await leave(session)
+    closed = untagged(b"OK", "The mailbox is not selected any more", b"CLOSED")  # RFC 9051 §7.1, RFC 7162 §3.2.11
+    try:
+        return await _select(session, asked, closed)
+    except Refusal as refusal:
+        return refused(closed, refusal)
+
+
+async def _select(session: Session, asked: Asked, *before: bytes) -> Done:
     if asked.condstore or asked.qresync is not None:
         enable_condstore(session)
     folder = await existing(session, asked.mailbox.name, any_of="r")

@@ -93,10 +93,10 @@ async def run(session: Session, asked: Asked) -> Answer:
     silent = silent and change.allowed == ALL_FLAGS and change.keywords_allowed
     style = style_of(session.enabled)
     told = b"".join(untagged.modseqs(view, places, style) if silent else untagged.flags(view, places, style))
-    if gone:
-        return refused(b"".join((*before, told)), Gone())
-    if done.modified:
-        code = b"MODIFIED " + _modified(selected, done, asked)
+    code = b"MODIFIED " + _modified(selected, done, asked) if done.modified else None
+    if gone:  # MODIFIED is told in a NO as well (RFC 7162 §3.1.3)
+        return refused(b"".join((*before, told)), Gone() if code is None else Gone(code))
+    if code is not None:
         return Done(effects=(*before, told), code=code, text="Some were changed")
     return (*before, told)
 
