@@ -1,14 +1,15 @@
-"""Writers and readers together, on and off."""
+"""Writers and readers together, and IMAP clients, on and off."""
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager
 
 from attrs import define, field
 
+from oracle.imap_clients import Book, Mover, Observer
 from oracle.ledger import Ledger
 from oracle.readers import Reader
 from oracle.site import Site
@@ -17,7 +18,7 @@ from oracle.writers import Writer
 
 @define(kw_only=True)
 class Load:
-    """20 SMTP sessions and a POP3 session an account, from one seed.
+    """20 SMTP sessions, a POP3 session an account, two IMAP sessions a book, from one seed.
 
     What each session asks follows from the seed; how far it comes depends on the server.
     """
@@ -28,13 +29,14 @@ class Load:
     sessions: int = 20
     reading: bool = True
     pause: float = 0.0
+    books: Sequence[Book] = ()
     _rounds: int = field(default=0, init=False)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """The load runs inside of the block."""
         self._rounds += 1
-        tasks = [asyncio.create_task(run) for run in (*self._writers(), *self._readers())]
+        tasks = [asyncio.create_task(run) for run in (*self._writers(), *self._readers(), *self._clients())]
         try:
             yield
         finally:
@@ -55,3 +57,9 @@ class Load:
         for account in self.site.accounts if self.reading else ():
             chance = random.Random(f"{self.seed} {self._rounds} {account}")
             yield Reader(site=self.site, ledger=self.ledger, account=account, chance=chance).run()
+
+    def _clients(self) -> Iterator[Coroutine[None, None, None]]:
+        for book in self.books:
+            name = f"r{self._rounds}i{book.account}"
+            yield Mover(book=book, name=name, chance=random.Random(f"{self.seed} {name}")).run()
+            yield Observer(book=book, chance=random.Random(f"{self.seed} {name} on")).run()

@@ -13,4 +13,5 @@ class Site:
     password: str
     smtp_port: int
     pop3_port: int
+    imap_port: int
     host: str = "127.0.0.1"
