@@ -73,9 +73,17 @@ async def run(session: Session, asked: Asked) -> Answer:
 async def _select(session: Session, asked: Asked, *before: bytes) -> Done:
     if asked.condstore or asked.qresync is not None:
         enable_condstore(session)
-    folder = await existing(session, asked.mailbox.name, any_of="r")
-    read_only = asked.examine or not any(right in folder.rights for right in CHANGING)
-    selected = await open_view(session, folder, read_only=read_only)
+    # Nothing is missed between the look at the mailbox and the watch over it: all mailboxes are watched meanwhile.
+    touched: set[int] = set()
+    cease = session.world.changes.subscribe("mailbox", lambda notice: touched.add(notice.key))
+    try:
+        folder = await existing(session, asked.mailbox.name, any_of="r")
+        read_only = asked.examine or not any(right in folder.rights for right in CHANGING)
+        selected = await open_view(session, folder, read_only=read_only)
+    finally:
+        cease()
+    if not touched.isdisjoint((0, folder.id)):
+        selected.touch()
     try:
         lines = await opening_lines(session, selected)
         if "IMAP4REV2" in session.enabled:

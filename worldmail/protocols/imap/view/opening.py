@@ -23,7 +23,10 @@ FLAGS = b"\\Answered \\Flagged \\Deleted \\Seen \\Draft"
 
 
 async def open_view(session: Session, folder: Folder, *, read_only: bool) -> Selected:
-    """The mailbox as it was a moment ago, and from now on a watch over its changes."""
+    """The mailbox as it was a moment ago, and from now on a watch over its changes.
+
+    What came between the look and the watch is for the caller to find out.
+    """
     world = session.world
     reader = folder.reader(session.user.id)
     view = View(total=folder.messages, uidnext=folder.uidnext, modseq=folder.highestmodseq)
@@ -40,8 +43,6 @@ async def open_view(session: Session, folder: Folder, *, read_only: bool) -> Sel
     except BaseException:
         selected.release()
         raise
-    # What came between the look at the mailbox and the watch is told at the end of the command.
-    view.dirty = True
     return selected
 
 
@@ -78,9 +79,10 @@ async def opening_lines(session: Session, selected: Selected) -> list[bytes]:
 
 async def _first_unseen(session: Session, selected: Selected) -> list[bytes]:
     """RFC 3501 §7.1; not where sequence numbers may not be told (RFC 9586 §3.5)."""
-    if "UIDONLY" in session.enabled or not selected.folder.unseen:
+    folder = selected.folder
+    if "UIDONLY" in session.enabled or not folder.unseen:
         return []
-    first = await selected.messages.first_unseen(selected.id, reader=selected.reader)
+    first = (1, 0) if not folder.seen else await selected.messages.first_unseen(selected.id, reader=selected.reader)
     return [] if first is None else [untagged(b"OK", "First message without \\Seen", b"UNSEEN %d" % first[0])]
 
 
