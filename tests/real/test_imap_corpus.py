@@ -1,11 +1,14 @@
 """ENVELOPE, BODYSTRUCTURE, BODY, sizes and section octets of a large corpus: ours beside Dovecot's.
 
+Ours are those of the functions that make them, and those of a running server to which the corpus was appended.
+
 Where they differ, one of the `DIFFERENCES` says why, with its RFC; each of these is seen at least once, and there
 are no others. How a string is spelled (quoted, literal) and in which order parameters come (RFC 2045 §5.1) is none.
 """
 
 from __future__ import annotations
 
+import imaplib
 import os
 import tempfile
 from collections import Counter
@@ -14,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.real.conftest import ANN, Site
 from tests.real.dovecot import Dovecot, missing
 from tests.real.imap_answers import Server, Value, parse
 from tests.real.imap_differences import DIFFERENCES, Seen, address_list
@@ -31,6 +35,7 @@ CHOSEN, OTHERS = "HEADER.FIELDS (From Subject)", "HEADER.FIELDS.NOT (From Subjec
 ABSENT = ("99", "1.99", "2.1", "1.1.1", "0", "99.MIME", "99.HEADER")
 PIECES = (("", "0.10"), ("HEADER", "5.20"), (CHOSEN, "3.8"), ("TEXT", "2.1000000"), ("1", "3.3"), ("1.MIME", "99999.1"))
 MOST_PARTS = 60
+NO_PART = "BODY.PEEK[0]"
 
 
 @pytest.fixture(scope="module")
@@ -58,12 +63,36 @@ def dovecot(corpus: list[Sample]) -> Iterator[Server]:
         server = Dovecot(directory=Path(directory))
         with server.running():
             connection = server.connect()
-            for sample in corpus:
-                status, told = connection.append("INBOX", "", "", sample.octets)
-                assert status == "OK", (sample.name, told)
-            connection.select("INBOX")
-            yield Server(connection)
+            yield filled(connection, corpus)
             connection.logout()
+
+
+@pytest.fixture(scope="module")
+def their_answers(corpus: list[Sample], dovecot: Server) -> list[dict[str, Value]]:
+    """What Dovecot answers of each message."""
+    return [dovecot.answers(number, items_of(sample.octets)) for number, sample in enumerate(corpus, 1)]
+
+
+@pytest.fixture(scope="module")
+def server(corpus: list[Sample], served: Site) -> Iterator[Server]:
+    """The same mailbox on our own server."""
+    served.clear(ANN)
+    connection = served.imaps(ANN)
+    yield filled(connection, corpus)
+    connection.logout()
+
+
+def filled(connection: imaplib.IMAP4, corpus: list[Sample]) -> Server:
+    """An INBOX with the corpus in it, selected. Many messages a command (RFC 3502), none waited for (RFC 7888)."""
+    assert {"MULTIAPPEND", "LITERAL+"} <= set(connection.capability()[1][0].decode().split())
+    for at in range(0, len(corpus), 100):
+        literals = (b" {%d+}\r\n%b" % (len(one.octets), one.octets) for one in corpus[at : at + 100])
+        connection.send(b"a APPEND INBOX" + b"".join(literals) + b"\r\n")
+        while not (line := connection.readline()).startswith(b"a "):
+            assert line.startswith(b"* "), line
+        assert line.startswith(b"a OK "), line
+    assert connection.select("INBOX") == ("OK", [b"%d" % len(corpus)])
+    return Server(connection)
 
 
 def items_of(message: bytes) -> list[str]:
@@ -106,15 +135,16 @@ def ours(_: int, sample: Sample, items: Sequence[str]) -> dict[str, Value]:
     return answers
 
 
-def compare(corpus: Sequence[Sample], theirs: Side, mine: Side) -> tuple[int, Counter[str], list[Seen]]:
+def compare(
+    corpus: Sequence[Sample], theirs: Sequence[dict[str, Value]], mine: Side
+) -> tuple[int, Counter[str], list[Seen]]:
     """How many items were compared, how often each named difference was seen, and all others."""
     compared, named, unnamed = 0, Counter[str](), []
-    for number, sample in enumerate(corpus, 1):
-        items = items_of(sample.octets)
-        their_answers, my_answers = theirs(number, sample, items), mine(number, sample, items)
-        compared += len(items)
-        for item in items:
-            for their, my in differing(normal(their_answers[item]), normal(my_answers[item])):
+    for number, (sample, their_answers) in enumerate(zip(corpus, theirs, strict=True), 1):
+        my_answers = mine(number, sample, list(their_answers))
+        compared += len(their_answers)
+        for item, answer in their_answers.items():
+            for their, my in differing(normal(answer), normal(my_answers[item])):
                 seen = Seen(sample, item, their, my)
                 name = next((difference.name for difference in DIFFERENCES if difference.applies(seen)), None)
                 if name is None:
@@ -146,12 +176,28 @@ def differing(their: Value, my: Value) -> Iterator[tuple[Value, Value]]:
         yield their, my
 
 
-def test_our_functions_answer_as_Dovecot_does_but_for_the_named_differences(
-    corpus: list[Sample], dovecot: Server
-) -> None:
-    compared, named, unnamed = compare(corpus, lambda number, _, items: dovecot.answers(number, items), ours)
+def assert_agreement(corpus: list[Sample], theirs: list[dict[str, Value]], mine: Side) -> None:
+    """They differ in the named ways alone, and in each of these."""
+    compared, named, unnamed = compare(corpus, theirs, mine)
     print(f"{len(corpus)} messages, {compared} items compared; differences: {dict(named)}")
     assert not unnamed, "\n".join(map(str, unnamed[:20]))
     assert len(corpus) > 1000 and compared > 20_000
     never = [difference.name for difference in DIFFERENCES if difference.name not in named]
     assert not never, f"no longer seen: {never}"
+
+
+def test_our_functions_answer_as_Dovecot_does_but_for_the_named_differences(
+    corpus: list[Sample], their_answers: list[dict[str, Value]]
+) -> None:
+    assert_agreement(corpus, their_answers, ours)
+
+
+def test_our_server_answers_as_Dovecot_does_but_for_the_named_differences(
+    corpus: list[Sample], their_answers: list[dict[str, Value]], server: Server
+) -> None:
+    def answers(number: int, _: Sample, items: Sequence[str]) -> dict[str, Value]:
+        return {NO_PART: None, **server.answers(number, [item for item in items if item != NO_PART])}
+
+    assert_agreement(corpus, their_answers, answers)
+    with pytest.raises(imaplib.IMAP4.error, match="BAD"):  # RFC 9051 §9: nz-number
+        server.answers(1, [NO_PART])
