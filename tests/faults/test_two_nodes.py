@@ -38,7 +38,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresProc
             second.port_base = free_port_base()
         shutil.copytree(first.directory, second.directory)
         text = first.config.read_text()
-        for port in (25, 465, 587, 110, 995):
+        for port in (25, 465, 587, 110, 995, 143, 993):
             text = text.replace(f":{first.port(port)}", f":{second.port(port)}")
         second.config.write_text(text)
         yield Site(first, second)
