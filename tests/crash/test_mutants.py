@@ -1,4 +1,4 @@
-"""The oracle is worth something: eight servers with a fault each, and it reports every one.
+"""The oracle is worth something: eleven servers with a fault each, and it reports every one.
 
 Each fault is injected by a launcher in mutants/; the product has no hooks for them.
 """
@@ -29,6 +29,12 @@ def kinds(breaches: list[Breach]) -> set[str]:
 def killed(make_server: MakeServer, name: str, seed: int, ends: int = 12) -> set[str]:
     """What the oracle reports of it under kills."""
     return kinds(Trial(server=make_server(launcher(name)), seed=seed).run(ends, audit_every=2))
+
+
+def killed_under_imap(make_server: MakeServer, name: str, seed: int) -> set[str]:
+    """The same, with little other mail."""
+    trial = Trial(server=make_server(launcher(name)), seed=seed, sessions=2, longest=1.5)
+    return kinds(trial.run(8, audit_every=2))
 
 
 def cut(make_server: MakeServer, disk: PowerLossDisk, name: str, seed: int, cuts: int = 8) -> set[str]:
@@ -75,3 +81,15 @@ def test_a_deletion_before_quit_is_reported(make_server: MakeServer, seed: int) 
 
 def test_shared_content_removed_while_referenced_is_reported(make_server: MakeServer, seed: int) -> None:
     assert {"changed", "invented", "store"} & killed(make_server, "shared_content_removed", seed)
+
+
+def test_a_move_in_two_units_is_reported(make_server: MakeServer, seed: int) -> None:
+    assert "doubled" in killed_under_imap(make_server, "move_in_two_units", seed)
+
+
+def test_flags_that_change_without_their_modseq_are_reported(make_server: MakeServer, seed: int) -> None:
+    assert {"modseq", "qresync"} <= killed_under_imap(make_server, "modseq_not_raised", seed)
+
+
+def test_removals_that_are_not_remembered_are_reported(make_server: MakeServer, seed: int) -> None:
+    assert "qresync" in killed_under_imap(make_server, "expunged_not_remembered", seed)
