@@ -9,7 +9,7 @@ from worldmail.errors import Refusal
 if TYPE_CHECKING:
     from worldmail.protocols.smtp.session import Session
 
-RECORDED = frozenset((b"MAIL", b"RCPT", b"DATA", b"BDAT", b"STARTTLS"))
+RECORDED = frozenset((b"MAIL", b"RCPT", b"DATA", b"BDAT", b"BURL", b"STARTTLS"))
 """Commands whose refusals are recorded; those of AUTH are recorded where passwords are checked."""
 
 _WITH_ARGUMENT = frozenset((b"MAIL", b"RCPT"))

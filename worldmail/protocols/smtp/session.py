@@ -295,21 +295,19 @@ class Session:
         if not text.finished:
             return ()
         self._transfer = None
-        if transfer.refusal is not None:
-            self._end_text()
-            raise transfer.refusal
-        if not transfer.completes:
-            assert transfer.chunk is not None
+        return await self.end_text(transfer)
+
+    async def end_text(self, transfer: Transfer) -> Effects:
+        """All of it is here: the reply to its command, and, unless more of the message is to come, its end."""
+        if transfer.refusal is None and not transfer.completes:
             self.state = State.CHUNKS
-            return (reply(250, "2.0.0", f"{transfer.chunk.size} octets received"),)
-        intake = transfer.intake
-        assert intake is not None
         try:
-            await intake.finish()
+            answer = await transfer.end()
         finally:
             self._end_text()
-        self._tally.message_accepted()
-        return (reply(250, "2.0.0", f"Ok {intake.id}"),)
+        if transfer.completes:
+            self._tally.message_accepted()
+        return (answer,)
 
     # --- replies ---------------------------------------------------------------------
 

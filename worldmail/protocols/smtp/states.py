@@ -24,6 +24,6 @@ OUT_OF_ORDER = {
     State.NEW: "Send EHLO first",
     State.READY: "Send MAIL first",
     State.MAIL: "Not within a mail transaction",
-    State.CHUNKS: "Only BDAT, RSET or QUIT may follow BDAT",
+    State.CHUNKS: "Only BDAT, BURL, RSET or QUIT may follow BDAT or BURL",
 }
 """What is said of a command that has no place there: 503 5.5.1."""

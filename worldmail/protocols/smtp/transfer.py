@@ -13,6 +13,7 @@ from worldmail.protocols.smtp.chunks import ChunkInspector
 from worldmail.protocols.smtp.grammar import Chunk
 from worldmail.protocols.smtp.intake import Intake
 from worldmail.protocols.smtp.parser import Text
+from worldmail.protocols.smtp.replies import reply
 from worldmail.wire.faults import Fault
 
 _SENTENCES = {
@@ -56,6 +57,17 @@ class Transfer:
         except Refusal as refusal:
             self.refusal = refusal
             intake.abort()
+
+    async def end(self) -> bytes:
+        """All of it is here: the reply. Raises the refusal, if there is one."""
+        if self.refusal is not None:
+            raise self.refusal
+        if not self.completes:
+            assert self.chunk is not None
+            return reply(250, "2.0.0", f"{self.chunk.size} octets received")
+        assert self.intake is not None
+        await self.intake.finish()
+        return reply(250, "2.0.0", f"Ok {self.intake.id}")
 
     def _write(self, intake: Intake, text: Text) -> None:
         fault = text.fault

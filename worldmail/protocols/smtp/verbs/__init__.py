@@ -5,6 +5,7 @@ from __future__ import annotations
 from worldmail.protocols.smtp.session import Session
 from worldmail.protocols.smtp.verbs.auth import AUTH
 from worldmail.protocols.smtp.verbs.bdat import BDAT
+from worldmail.protocols.smtp.verbs.burl import BURL
 from worldmail.protocols.smtp.verbs.data import DATA
 from worldmail.protocols.smtp.verbs.ehlo import EHLO, HELO
 from worldmail.protocols.smtp.verbs.expn import EXPN
@@ -27,6 +28,7 @@ ROWS: tuple[Command[Session], ...] = (
     RCPT,
     DATA,
     BDAT,
+    BURL,
     RSET,
     NOOP,
     VRFY,

@@ -13,6 +13,7 @@ from worldmail.protocols.smtp.chunks import ChunkInspector
 from worldmail.protocols.smtp.grammar import Chunk, parse_chunk
 from worldmail.protocols.smtp.session import Session
 from worldmail.protocols.smtp.states import COMMAND_STATES, State
+from worldmail.protocols.smtp.transaction import Transaction
 from worldmail.protocols.smtp.transfer import Transfer
 from worldmail.protocols.smtp.verbs.data import no_recipients, open_intake
 from worldmail.wire.commands import Command
@@ -39,14 +40,18 @@ async def run(session: Session, chunk: Chunk | Refusal) -> Effects:
     elif not transaction.recipients:
         transfer.refusal = no_recipients()
     else:
-        if transaction.intake is None:
-            transaction.intake = open_intake(session, transaction)
-            if transaction.arguments.body is not Body.BINARY:
-                transaction.inspector = ChunkInspector(session.entrance.settings.text_line)
-        transfer.intake = transaction.intake
-        transfer.inspector = transaction.inspector
+        transfer = chunk_transfer(session, transaction, chunk)
     session.receive_text(transfer)
     return ()
+
+
+def chunk_transfer(session: Session, transaction: Transaction, chunk: Chunk) -> Transfer:
+    """Takes one chunk of the message, the first or a further one."""
+    if transaction.intake is None:
+        transaction.intake = open_intake(session, transaction)
+        if transaction.arguments.body is not Body.BINARY:
+            transaction.inspector = ChunkInspector(session.entrance.settings.text_line)
+    return Transfer(transaction.intake, chunk=chunk, inspector=transaction.inspector)
 
 
 BDAT = Command(
