@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import delivered, idle, imap, imap_idle, large, pop3check
+from benchmarks import delivered, idle, imap, imap_growth, imap_idle, large, pop3check
 from benchmarks.figures import Figure, table
 from benchmarks.peers import Peers, missing
 from benchmarks.worldmail_side import WorldMail
@@ -70,12 +70,20 @@ def run_imapidle(place: Path, rounds: int, tell: Tell) -> Iterator[Figure]:
     yield from imap_idle.measure(ours.server, tell)
 
 
+def run_imapgrowth(place: Path, rounds: int, tell: Tell) -> Iterator[Figure]:
+    """A million messages."""
+    ours = WorldMail(directory=place / "w", mailboxes=1)
+    ours.prepare()
+    yield from imap_growth.measure(ours.server, tell)
+
+
 MEASUREMENTS: dict[str, Measurement] = {
     "delivered": run_delivered,
     "large": run_large,
     "pop3check": run_pop3check,
     "imap": run_imap,
     "imapidle": run_imapidle,
+    "imapgrowth": run_imapgrowth,
     "idle": run_idle,
 }
 
