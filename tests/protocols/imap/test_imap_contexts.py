@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from worldmail.errors import SearchTooLong
 from worldmail.testing.imap import ImapClient
 
 
@@ -76,3 +77,56 @@ def test_too_many_are_answered_and_not_kept(box: ImapClient) -> None:
     assert answer.status == b"OK"
     assert answer.of(b"ESEARCH")
     assert [line for line in answer.untagged if b'[NOUPDATE "a%d"]' % box.number in line]
+
+
+def test_of_a_sort_the_position_is_told_of_what_leaves_it_too(box: ImapClient) -> None:
+    box.say(b"UID SORT RETURN (UPDATE ALL) (REVERSE SUBJECT) UTF-8 UNSEEN")
+    told = box.say(b"STORE 1,3 +FLAGS (\\Seen)").of(b"ESEARCH")
+    assert [line.partition(b"UID ")[2] for line in told] == [b"REMOVEFROM (3 1 1 3)"]
+
+
+def test_messages_that_were_named_by_number_stay_the_same(box: ImapClient) -> None:
+    box.say(b"UID SEARCH RETURN (SAVE) 3")
+    box.say(b"UID SEARCH RETURN (UPDATE) OR 2 $")
+    box.say(b"STORE 1 +FLAGS (\\Deleted)")
+    box.say(b"UID SEARCH RETURN (SAVE) ALL")
+    assert not box.say(b"EXPUNGE").of(b"ESEARCH")  # RFC 5267 §4.3
+
+
+def test_a_tag_that_is_told_updates_under_is_not_taken_again(box: ImapClient) -> None:
+    assert b"t OK " in box.send(b"t SEARCH RETURN (UPDATE) ALL\r\n")
+    assert b"t BAD " in box.send(b"t SORT RETURN (UPDATE) (DATE) UTF-8 ALL\r\n")
+    assert b"t OK " in box.send(b"t SEARCH ALL\r\n")
+    assert box.say(b'CANCELUPDATE "t"').status == b"OK"
+    assert b"t OK " in box.send(b"t SEARCH RETURN (UPDATE) ALL\r\n")
+
+
+@pytest.fixture
+def unsearchable(site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on looking into texts takes too long."""
+
+    async def holding(*_: object, **__: object) -> None:
+        raise SearchTooLong
+
+    monkeypatch.setattr(type(site.store.world.search), "holding", holding)
+
+
+@pytest.mark.parametrize(
+    "command", [b"SEARCH BODY x", b"UID SORT (DATE) UTF-8 BODY x", b"THREAD REFS UTF-8 BODY x", b"ESEARCH BODY x"]
+)
+@pytest.mark.usefixtures("unsearchable")
+def test_what_is_new_is_told_though_the_search_is_refused(box: ImapClient, site: Any, command: bytes) -> None:
+    site.store.add(site.accounts["bob"], mail("x"))
+    done = box.say(command)
+    assert (done.status, done.code, done.untagged[0]) == (b"NO", b"LIMIT", b"* 4 EXISTS")
+
+
+def test_what_cannot_be_kept_up_to_date_any_more_takes_no_news_with_it(
+    box: ImapClient, site: Any, request: pytest.FixtureRequest
+) -> None:
+    box.say(b"SEARCH RETURN (UPDATE) BODY x")
+    tag = b"a%d" % box.number
+    request.getfixturevalue("unsearchable")
+    site.store.add(site.accounts["bob"], mail("x"))
+    assert box.say(b"NOOP").untagged[0::2] == [b"* 4 EXISTS", b'* NO [NOUPDATE "%b"] The search takes too long' % tag]
+    assert len(box.say(b"NOOP").untagged) == 0

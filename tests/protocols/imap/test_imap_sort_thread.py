@@ -122,10 +122,33 @@ def test_ESEARCH_looks_into_several_mailboxes_and_tells_of_those_in_which_someth
     assert len(box.say(b"ESEARCH IN (selected) SUBJECT cats").of(b"ESEARCH")) == 1
 
 
-def test_ESEARCH_takes_no_sequence_numbers(box: ImapClient) -> None:
-    assert box.say(b"ESEARCH IN (personal) 1:2").status == b"BAD"
-    assert box.say(b"ESEARCH IN (personal) UID 1:2").status == b"OK"
-    assert box.say(b"ESEARCH IN (nowhere) ALL").status == b"BAD"
+def test_ESEARCH_takes_sequence_numbers_beyond_those_that_there_are_as_well(box: ImapClient) -> None:
+    assert box.say(b"ESEARCH 2:9 UNSEEN").untagged[0].endswith(b" UID ALL 2:4")  # RFC 7377 §2
+    assert box.say(b"ESEARCH 9:12 UNSEEN").untagged == []
+
+
+def test_ESEARCH_finds_in_the_selected_mailbox_what_came_since_it_was_selected(box: ImapClient, site: Any) -> None:
+    site.store.add(site.accounts["bob"], MAILS[0])
+    done = box.say(b"ESEARCH UNSEEN")
+    assert done.untagged[0] == b"* 5 EXISTS"
+    assert done.untagged[-1].endswith(b" UID ALL 1:5")
+
+
+def test_ESEARCH_of_the_selected_mailbox_saves_and_keeps_up_to_date(box: ImapClient) -> None:
+    assert box.say(b"ESEARCH IN (selected) RETURN (SAVE) SUBJECT cats").untagged == []
+    assert box.say(b"SEARCH $").untagged == [b"* SEARCH 1 2 4"]
+    assert box.say(b"ESEARCH RETURN (CONTEXT COUNT) $").untagged[0].endswith(b" UID COUNT 3")
+    found = box.say(b"ESEARCH RETURN (UPDATE COUNT) UNSEEN").untagged[0]
+    updated = box.say(b"STORE 1 +FLAGS (\\Seen)").of(b"ESEARCH")
+    assert updated == [found.replace(b"COUNT 4", b"REMOVEFROM (0 1)")]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [b"IN (personal) RETURN (SAVE) ALL", b"IN (personal) $", b"IN (selected-delayed) ALL", b"IN (nowhere) ALL"],
+)
+def test_ESEARCH_in_several_mailboxes_saves_nothing(box: ImapClient, arguments: bytes) -> None:
+    assert box.say(b"ESEARCH " + arguments).status == b"BAD"  # RFC 7377 §2.2
 
 
 def test_ESEARCH_reads_no_mailbox_without_the_right_to(box: ImapClient, site: Any) -> None:

@@ -23,6 +23,9 @@ SELECTED_FILTERS = frozenset((b"SELECTED", b"SELECTED-DELAYED"))
 _PLAIN = frozenset((b"INBOXES", b"PERSONAL", b"SUBSCRIBED"))
 _NAMING = frozenset((b"SUBTREE", b"SUBTREE-ONE", b"MAILBOXES"))
 
+SOURCES = _PLAIN | _NAMING | {b"SELECTED"}
+"""Those of ESEARCH (RFC 7377 §2.2)."""
+
 MOST_NAMES = 500
 
 
@@ -56,7 +59,7 @@ class Scope:
                 return frozenset(names).__contains__
 
 
-def read_scope(reader: Reader, kinds: Collection[bytes] = _PLAIN | _NAMING | SELECTED_FILTERS) -> Scope:
+def read_scope(reader: Reader, kinds: Collection[bytes]) -> Scope:
     """One filter. Raises `BadCommand`, `BadName`."""
     kind = reader.word()
     if kind not in kinds:

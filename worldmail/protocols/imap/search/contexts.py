@@ -10,11 +10,12 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from attrs import define, field
 
+from worldmail.errors import Refusal
 from worldmail.mail.numbers import ranges_of, render
 from worldmail.protocols.imap.fetch import unasked
 from worldmail.protocols.imap.fetch.batch import Item
-from worldmail.protocols.imap.replies import untagged
-from worldmail.protocols.imap.search.results import quoted
+from worldmail.protocols.imap.replies import AccountChanged, BadCommand, untagged
+from worldmail.protocols.imap.search.results import Returns, quoted
 from worldmail.protocols.imap.session import Session
 from worldmail.protocols.imap.view.selected import Selected
 from worldmail.protocols.imap.view.view import View
@@ -33,6 +34,7 @@ class Context:
         ordered: it is a sort: positions are told (RFC 5267 §4.3.2).
         again: makes it once more; UIDs in the order of the results.
         known: what the client knows of them.
+        mailbox: as `Found.mailbox`.
         items: what is fetched of messages that arrive and are among them (RFC 5465 §7).
     """
 
@@ -42,9 +44,15 @@ class Context:
     again: Callable[[], Awaitable[Sequence[int]]]
     known: list[int]
     items: Sequence[Item] = ()
+    mailbox: bytes = b""
 
     def removed(self, gone: Sequence[int], names: Callable[[int], int]) -> bytes:
-        """REMOVEFROM; the position 0 says that it is not told."""
+        """REMOVEFROM: of a sort with the position of each, the last first; 0 says that it is not told (§4.3.4)."""
+        if self.ordered:
+            left = frozenset(gone)
+            places = ((place, uid) for place, uid in enumerate(self.known, 1) if uid in left)
+            pairs = [b"%d %d" % (place, names(uid)) for place, uid in places]
+            return self._line(b"REMOVEFROM (%b)" % b" ".join(reversed(pairs)))
         numbers = sorted(names(uid) for uid in gone)
         return self._line(b"REMOVEFROM (0 %b)" % render(ranges_of(numbers)))
 
@@ -58,7 +66,8 @@ class Context:
         return self._line(b"ADDTO (%b)" % b" ".join(places))
 
     def _line(self, data: bytes) -> bytes:
-        return b"* ESEARCH (TAG %b)%b %b\r\n" % (quoted(self.tag), b" UID" if self.uids else b"", data)
+        correlator = quoted(self.tag) + self.mailbox
+        return b"* ESEARCH (TAG %b)%b %b\r\n" % (correlator, b" UID" if self.uids else b"", data)
 
 
 @define
@@ -70,10 +79,13 @@ class Contexts:
 
     def add(self, context: Context) -> bool:
         """Keep it up to date; False if there are too many."""
-        if len(self._contexts) >= MOST and context.tag not in self._contexts:
+        if len(self._contexts) >= MOST:
             return False
         self._contexts[context.tag] = context
         return True
+
+    def __contains__(self, tag: bytes) -> bool:
+        return tag in self._contexts
 
     def cancel(self, tag: bytes) -> None:
         """CANCELUPDATE; harmless if there is none (any more)."""
@@ -95,8 +107,15 @@ class Contexts:
         before: list[bytes] = []
         after: list[bytes] = []
         fetched: list[bytes] = []
-        for context in self._contexts.values():
-            results = list(await context.again())
+        for context in list(self._contexts.values()):
+            try:
+                results = list(await context.again())
+            except AccountChanged:
+                raise
+            except Refusal as refusal:  # what the view has learnt has to be told all the same
+                self.cancel(context.tag)
+                after.append(not_updated(context.tag, refusal.reply_text))
+                continue
             there = frozenset(results)
             gone = [uid for uid in context.known if uid not in there and (context.uids or numbers[uid])]
             if gone:
@@ -109,11 +128,22 @@ class Contexts:
         return (*before, *news, *fetched, *after)
 
 
+def check_tag(session: Session, returns: Returns) -> None:
+    """Updates are told by the tag of their command: no other may have it (RFC 5267 §4.3). Raises `BadCommand`."""
+    if "UPDATE" in returns and session.tag in contexts_of(session):
+        raise BadCommand("A search that is kept up to date has this tag")
+
+
 def keep(session: Session, context: Context) -> bytes:
     """Keep a search up to date; NOUPDATE if there are too many of them (RFC 5267 §4.3.1)."""
     if contexts_of(session).add(context):
         return b""
-    return untagged(b"NO", "Too many searches are kept up to date", b"NOUPDATE " + quoted(context.tag))
+    return not_updated(context.tag, "Too many searches are kept up to date")
+
+
+def not_updated(tag: bytes, text: str) -> bytes:
+    """The results of this command are not kept up to date (any more) (RFC 5267 §4.3.1)."""
+    return untagged(b"NO", text, b"NOUPDATE " + quoted(tag))
 
 
 def _number(view: View, uid: int) -> int:

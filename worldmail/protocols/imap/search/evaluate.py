@@ -135,10 +135,10 @@ class Evaluation:
                 modseqs = view.modseqs
                 return [place for place in among if modseqs[place] >= modseq]
             case Numbered(numbers, by_uid):
-                return clipped(among, self._slices(numbers, by_uid))
+                return clipped(among, self.slices(numbers, by_uid))
         raise TypeError(f"no leaf of the view: {node!r}")
 
-    def _slices(self, numbers: Numbers, by_uid: bool) -> Slices:
+    def slices(self, numbers: Numbers, by_uid: bool) -> Slices:
         """What a set names. A sequence number that there is not names nothing."""
         view = self.view
         if numbers.saved:

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from attrs import frozen
 
 from worldmail.errors import Refusal
-from worldmail.mail.numbers import ranges_of
+from worldmail.mail.numbers import Numbers, ranges_of
 from worldmail.protocols.imap.grammar.reader import Reader
 from worldmail.protocols.imap.replies import BAD_REFUSALS, NotNow
 from worldmail.protocols.imap.search.evaluate import Evaluation, Places
-from worldmail.protocols.imap.search.nodes import AllOf, Node, Numbered, leaves
+from worldmail.protocols.imap.search.nodes import AllOf, AnyOf, Node, Not, Nothing, Numbered, leaves
 from worldmail.protocols.imap.search.results import Returns
 from worldmail.protocols.imap.session import Session
 from worldmail.protocols.imap.view.selected import Selected
@@ -85,6 +85,20 @@ def saving(session: Session, returns: Returns) -> Iterator[None]:
 def asks_by_number(node: Node) -> bool:
     """Are there sequence numbers in it? Then nothing is told that would change them (RFC 7162 §3.2.10.2)."""
     return any(isinstance(leaf, Numbered) and not (leaf.by_uid or leaf.numbers.saved) for leaf in leaves(node))
+
+
+def as_named_now(found: Search, node: Node) -> Node:
+    """The node for searches to come: what it names by number, or by "$", it names by UID (RFC 5267 §4.3)."""
+    if isinstance(node, Not):
+        return Not(as_named_now(found, node.node))
+    if isinstance(node, AnyOf):
+        return AnyOf(tuple(as_named_now(found, one) for one in node.nodes))
+    if isinstance(node, AllOf):
+        return AllOf(tuple(as_named_now(found, one) for one in node.nodes))
+    if not isinstance(node, Numbered) or (node.by_uid and not node.numbers.saved):
+        return node
+    uids = found.selected.view.uid_ranges(found.evaluation.slices(node.numbers, node.by_uid))
+    return Numbered(Numbers(tuple(uids)), True) if uids else Nothing()
 
 
 async def search(session: Session, node: Node) -> Search:

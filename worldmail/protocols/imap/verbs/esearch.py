@@ -7,22 +7,31 @@ from collections.abc import AsyncIterator, Collection, Iterable
 from attrs import frozen
 
 from worldmail.interfaces.folders import Folder
+from worldmail.protocols.imap.afterwards import after_news
 from worldmail.protocols.imap.grammar.reader import Reader
 from worldmail.protocols.imap.replies import BadCommand
-from worldmail.protocols.imap.rows import SIGNED_IN, Command
-from worldmail.protocols.imap.scope import SELECTED_FILTERS, Scope, read_scope
+from worldmail.protocols.imap.rows import SIGNED_IN, Answer, Command, Done
+from worldmail.protocols.imap.scope import SELECTED_FILTERS, SOURCES, Scope, read_scope
+from worldmail.protocols.imap.search.contexts import check_tag
 from worldmail.protocols.imap.search.evaluate import Evaluation
 from worldmail.protocols.imap.search.keys import Program
 from worldmail.protocols.imap.search.nodes import Node, Numbered, leaves
 from worldmail.protocols.imap.search.request import Request, read_request, read_returns
 from worldmail.protocols.imap.search.results import Found, Returns
-from worldmail.protocols.imap.search.running import Search, unread
+from worldmail.protocols.imap.search.running import (
+    OPTIONS,
+    UPDATING,
+    Search,
+    asks_by_number,
+    saving,
+    search,
+    unread,
+)
 from worldmail.protocols.imap.session import Session
+from worldmail.protocols.imap.verbs.search import keep_searching
 from worldmail.protocols.imap.view.selected import Selected
 from worldmail.protocols.imap.view.view import View
-from worldmail.wire.effects import Effects, Stream
-
-OPTIONS = frozenset(("MIN", "MAX", "ALL", "COUNT", "RELEVANCY", "PARTIAL"))
+from worldmail.wire.effects import Stream
 
 
 @frozen
@@ -40,24 +49,35 @@ def read(session: Session, reader: Reader) -> Question:
     if reader.take_word(b"IN"):
         reader.space()
         reader.expect(b"(")
-        scopes = [read_scope(reader)]
+        scopes = [read_scope(reader, SOURCES)]
         while reader.take(b" "):
             if reader.peek() == b"(":
                 raise BadCommand("There are no scope options")
-            scopes.append(read_scope(reader))
+            scopes.append(read_scope(reader, SOURCES))
         reader.expect(b")")
         reader.space()
-    returns = read_returns(reader, OPTIONS)
-    request = read_request(Program(reader=reader, now=int(session.world.clock.now()), uid_only=True), returns)
-    if any(isinstance(leaf, Numbered) and leaf.numbers.saved for leaf in leaves(request.node)):
+    returns = read_returns(reader, OPTIONS | UPDATING)
+    check_tag(session, returns)
+    now, uid_only = int(session.world.clock.now()), "UIDONLY" in session.enabled
+    request = read_request(Program(reader=reader, now=now, uid_only=uid_only), returns)
+    one = all(scope.kind == b"SELECTED" for scope in scopes)
+    saved = any(isinstance(leaf, Numbered) and leaf.numbers.saved for leaf in leaves(request.node))
+    if (saved or "SAVE" in returns) and not one:
         raise BadCommand("The saved result belongs to one mailbox")
+    if "UPDATE" in returns and session.selected is None:
+        raise BadCommand("No mailbox is selected")
     return Question(tuple(scopes), request)
 
 
-async def run(session: Session, reader: Reader) -> Effects:
+async def run(session: Session, reader: Reader) -> Answer:
     """One ESEARCH response for each mailbox in which something was found (RFC 7377 §2.1)."""
     question = read(session, reader)
-    return (Stream(_answers(session, question, await folders_of(session, question.scopes))),)
+    folders = await folders_of(session, question.scopes)
+    return await after_news(session, _answer(session, question, folders))
+
+
+async def _answer(session: Session, question: Question, folders: Iterable[Folder]) -> Done:
+    return Done((Stream(_answers(session, question, folders)),), numbers=asks_by_number(question.request.node))
 
 
 async def folders_of(session: Session, scopes: Iterable[Scope]) -> list[Folder]:
@@ -83,22 +103,30 @@ async def _answers(session: Session, question: Question, folders: Iterable[Folde
     request = question.request
     returns = request.returns if request.returns.asked else Returns(asked=True, names=frozenset(("ALL",)))
     for folder in folders:
-        if not folder.messages:
-            continue
-        found = await _search(session, folder, request.node)
-        if found.places:
+        mailbox = b" MAILBOX %b UIDVALIDITY %d" % (session.wire_name(folder.name), folder.uidvalidity)
+        kept = b""
+        if session.selected is not None and session.selected.id == folder.id:
+            with saving(session, returns):
+                found = await search(session, request.node)
+            found.save(session, returns, found.places)
+            if "UPDATE" in returns:
+                kept = keep_searching(session, request, found, uids=True, mailbox=mailbox)
+        else:
+            found = await _search(session, folder, request.node)
+        if found.places and not returns.only_saves:
             yield Found(
                 tag=session.tag,
                 numbers=found.numbers(found.places, uids=True),
                 uids=True,
                 returns=returns,
                 modseq=found.modseq(returns, found.places) if request.modseq else None,
-                mailbox=b" MAILBOX %b UIDVALIDITY %d" % (session.wire_name(folder.name), folder.uidvalidity),
+                mailbox=mailbox,
             ).response()
+        yield kept
 
 
 async def _search(session: Session, folder: Folder, node: Node) -> Search:
-    """As SELECT would show it now, whether it is selected or not."""
+    """As SELECT would show it now."""
     world, reader = session.world, folder.reader(session.user.id)
     view = View(total=folder.messages, uidnext=folder.uidnext, modseq=folder.highestmodseq)
     selected = Selected(folder=folder, read_only=True, reader=reader, messages=world.messages, view=view)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from worldmail.protocols.imap.afterwards import after_news
 from worldmail.protocols.imap.condstore import enable_condstore
 from worldmail.protocols.imap.grammar.reader import Reader
 from worldmail.protocols.imap.replies import UidRequired
-from worldmail.protocols.imap.rows import SELECTED, Command, Done
-from worldmail.protocols.imap.search.contexts import Context, keep
+from worldmail.protocols.imap.rows import SELECTED, Answer, Command, Done
+from worldmail.protocols.imap.search.contexts import Context, check_tag, keep
 from worldmail.protocols.imap.search.keys import Program
 from worldmail.protocols.imap.search.request import Request, read_request, read_returns
 from worldmail.protocols.imap.search.results import Found, Returns, search_response
@@ -14,6 +15,7 @@ from worldmail.protocols.imap.search.running import (
     OPTIONS,
     UPDATING,
     Search,
+    as_named_now,
     asks_by_number,
     saving,
     search,
@@ -35,43 +37,52 @@ def read(session: Session, reader: Reader, returns: Returns) -> Request:
     return read_request(program, returns)
 
 
-async def run(session: Session, reader: Reader) -> Done:
+async def run(session: Session, reader: Reader) -> Answer:
     """Message sequence numbers."""
     if "UIDONLY" in session.enabled:
         raise UidRequired("Use UID SEARCH")
     return await _search(session, reader, uids=False)
 
 
-async def run_uid(session: Session, reader: Reader) -> Done:
+async def run_uid(session: Session, reader: Reader) -> Answer:
     """UIDs."""
     return await _search(session, reader, uids=True)
 
 
-async def _search(session: Session, reader: Reader, *, uids: bool) -> Done:
+async def _search(session: Session, reader: Reader, *, uids: bool) -> Answer:
     reader.space()
     returns = read_returns(reader, OPTIONS | UPDATING)
+    check_tag(session, returns)
     with saving(session, returns):
         request = read(session, reader, returns)
+    return await after_news(session, _found(session, request, uids=uids))
+
+
+async def _found(session: Session, request: Request, *, uids: bool) -> Done:
+    """The answer, for messages as the client knows them now."""
+    returns = request.returns
+    with saving(session, returns):
         highest = enable_condstore(session, selected_of(session)) if request.modseq else ()  # RFC 7162 §3.1
-        news = await session.news(expunges=False)
         found = await search(session, request.node)
     found.save(session, returns, found.places)
-    kept = b"" if "UPDATE" not in returns else _keep(session, request, found, uids=uids)
-    effects = (*highest, *news, *answer(session, request, found, uids=uids), kept)
+    kept = b"" if "UPDATE" not in returns else keep_searching(session, request, found, uids=uids)
+    effects = (*highest, *answer(session, request, found, uids=uids), kept)
     return Done(effects, numbers=asks_by_number(request.node))
 
 
-def _keep(session: Session, request: Request, found: Search, *, uids: bool) -> bytes:
+def keep_searching(session: Session, request: Request, found: Search, *, uids: bool, mailbox: bytes = b"") -> bytes:
     """Keep the results up to date from now on (RFC 5267 §4.3)."""
+    node = as_named_now(found, request.node)
 
     async def again() -> list[int]:
-        now = await search(session, request.node)
+        now = await search(session, node)
         return now.numbers(now.places, uids=True)
 
     known = found.numbers(found.places, uids=True)
+    items = request.returns.items
     return keep(
         session,
-        Context(tag=session.tag, uids=uids, ordered=False, again=again, known=known, items=request.returns.items),
+        Context(tag=session.tag, uids=uids, ordered=False, again=again, known=known, items=items, mailbox=mailbox),
     )
 
 

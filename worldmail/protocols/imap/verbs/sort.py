@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from worldmail.mail.text.sorting import KEYS, Criterion, Sortable, needs_summary, sort_messages
+from worldmail.protocols.imap.afterwards import after_news
 from worldmail.protocols.imap.condstore import enable_condstore
 from worldmail.protocols.imap.grammar.reader import Reader
 from worldmail.protocols.imap.replies import BadCommand, UidRequired
-from worldmail.protocols.imap.rows import SELECTED, Command, Done
-from worldmail.protocols.imap.search.contexts import Context, keep
+from worldmail.protocols.imap.rows import SELECTED, Answer, Command, Done
+from worldmail.protocols.imap.search.contexts import Context, check_tag, keep
 from worldmail.protocols.imap.search.keys import Program, read_charset
 from worldmail.protocols.imap.search.request import Request, read_request, read_returns
 from worldmail.protocols.imap.search.results import Found, search_response
@@ -15,6 +16,7 @@ from worldmail.protocols.imap.search.running import (
     OPTIONS,
     UPDATING,
     Search,
+    as_named_now,
     asks_by_number,
     saving,
     search,
@@ -58,41 +60,49 @@ def read_behind_charset(session: Session, reader: Reader) -> Program:
     )
 
 
-async def run(session: Session, reader: Reader) -> Done:
+async def run(session: Session, reader: Reader) -> Answer:
     """Message sequence numbers."""
     if "UIDONLY" in session.enabled:
         raise UidRequired("Use UID SORT")
     return await _sort(session, reader, uids=False)
 
 
-async def run_uid(session: Session, reader: Reader) -> Done:
+async def run_uid(session: Session, reader: Reader) -> Answer:
     """UIDs."""
     return await _sort(session, reader, uids=True)
 
 
-async def _sort(session: Session, reader: Reader, *, uids: bool) -> Done:
+async def _sort(session: Session, reader: Reader, *, uids: bool) -> Answer:
     reader.space()
     returns = read_returns(reader, OPTIONS | UPDATING)
+    check_tag(session, returns)
     criteria = read_criteria(reader)
     with saving(session, returns):
         request = read_request(read_behind_charset(session, reader), returns)
+    return await after_news(session, _sorted(session, request, criteria, uids=uids))
+
+
+async def _sorted(session: Session, request: Request, criteria: list[Criterion], *, uids: bool) -> Done:
+    """The answer, for messages as the client knows them now."""
+    returns = request.returns
+    with saving(session, returns):
         highest = enable_condstore(session, selected_of(session)) if request.modseq else ()  # RFC 7162 §3.1
-        news = await session.news(expunges=False)
         found = await search(session, request.node)
         places = await in_order(session, found, criteria)
     found.save(session, returns, places)
     kept = b""
     if "UPDATE" in returns:
+        node = as_named_now(found, request.node)
 
         async def again() -> list[int]:
-            now = await search(session, request.node)
+            now = await search(session, node)
             return now.numbers(await in_order(session, now, criteria), uids=True)
 
         known = found.numbers(places, uids=True)
         kept = keep(
             session, Context(tag=session.tag, uids=uids, ordered=True, again=again, known=known, items=returns.items)
         )
-    effects = (*highest, *news, *_answer(session, request, found, places, uids=uids), kept)
+    effects = (*highest, *_answer(session, request, found, places, uids=uids), kept)
     return Done(effects, numbers=asks_by_number(request.node))
 
 

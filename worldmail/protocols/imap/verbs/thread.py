@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable
 from worldmail.mail.mime.rendered import read_envelope
 from worldmail.mail.text.subject import base_subject
 from worldmail.mail.text.threads import Thread, Threadable, ordered_subject, references, refs, render_threads
+from worldmail.protocols.imap.afterwards import after_news
 from worldmail.protocols.imap.condstore import enable_condstore
 from worldmail.protocols.imap.grammar.reader import Reader
 from worldmail.protocols.imap.replies import BadCommand, UidRequired
-from worldmail.protocols.imap.rows import SELECTED, Command, Done
-from worldmail.protocols.imap.search.request import read_request
+from worldmail.protocols.imap.rows import SELECTED, Answer, Command, Done
+from worldmail.protocols.imap.search.request import Request, read_request
 from worldmail.protocols.imap.search.results import Returns
 from worldmail.protocols.imap.search.running import Search, asks_by_number, search, selected_of, unread
 from worldmail.protocols.imap.session import Session
@@ -26,26 +27,30 @@ ALGORITHMS: dict[bytes, Algorithm] = {
 }
 
 
-async def run(session: Session, reader: Reader) -> Done:
+async def run(session: Session, reader: Reader) -> Answer:
     """Message sequence numbers."""
     if "UIDONLY" in session.enabled:
         raise UidRequired("Use UID THREAD")
     return await _thread(session, reader, uids=False)
 
 
-async def run_uid(session: Session, reader: Reader) -> Done:
+async def run_uid(session: Session, reader: Reader) -> Answer:
     """UIDs."""
     return await _thread(session, reader, uids=True)
 
 
-async def _thread(session: Session, reader: Reader, *, uids: bool) -> Done:
+async def _thread(session: Session, reader: Reader, *, uids: bool) -> Answer:
     reader.space()
     algorithm = ALGORITHMS.get(reader.word())
     if algorithm is None:
         raise BadCommand("There is no such thread algorithm")
     request = read_request(read_behind_charset(session, reader), Returns())
+    return await after_news(session, _threads(session, request, algorithm, uids=uids))
+
+
+async def _threads(session: Session, request: Request, algorithm: Algorithm, *, uids: bool) -> Done:
+    """The answer, for messages as the client knows them now."""
     highest = enable_condstore(session, selected_of(session)) if request.modseq else ()  # RFC 7162 §3.1
-    news = await session.news(expunges=False)
     found = await search(session, request.node)
     messages = await _threadable(found, uids=uids)
 
@@ -54,7 +59,7 @@ async def _thread(session: Session, reader: Reader, *, uids: bool) -> Done:
 
     rendered = threads() if len(found.places) <= AT_ONCE else await session.world.aside(threads)
     line = b"* THREAD" + (b" " + rendered if rendered else b"") + b"\r\n"
-    return Done((*highest, *news, line), numbers=asks_by_number(request.node))
+    return Done((*highest, line), numbers=asks_by_number(request.node))
 
 
 async def _threadable(found: Search, *, uids: bool) -> Callable[[], list[Threadable]]:
