@@ -59,6 +59,7 @@ class Trial:
         end: how a life ends; by default SIGKILL, seldom SIGTERM.
         between: what is done between an end and the next start.
         reading: False leaves the mailboxes alone until an audit; there is no IMAP client then.
+        imap: False for no IMAP clients.
         sessions: of SMTP.
         longest: the longest life under load, in seconds.
     """
@@ -66,6 +67,7 @@ class Trial:
     server: ServerProcess
     seed: int
     reading: bool = True
+    imap: bool = True
     sessions: int = 20
     longest: float = 0.7
     end: Callable[[], None] | None = None
@@ -78,7 +80,7 @@ class Trial:
 
     def __attrs_post_init__(self) -> None:
         self.site = site_of(self.server)
-        self.books = books_of(self.site) if self.reading else []
+        self.books = books_of(self.site) if self.reading and self.imap else []
         self._chance = random.Random(f"{self.seed} ends")
 
     def run(self, ends: int, audit_every: int = 10, report: Callable[[str], None] = print) -> list[Breach]:
