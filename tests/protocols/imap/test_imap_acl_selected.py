@@ -181,3 +181,35 @@ def test_EXAMINE_changes_nothing_whatever_the_rights(shared: ImapClient, ann: Im
 
 def test_the_announcement_names_the_rights_that_RFC_2086_did_not_have(bob: ImapClient) -> None:
     assert {b"ACL", b"RIGHTS=kxte", b"LIST-MYRIGHTS"} <= set(bob.say(b"CAPABILITY").raw.split())
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        b"FETCH 1 BODY.PEEK[]",
+        b"SEARCH SUBJECT x",
+        b"UID SORT (SUBJECT) UTF-8 ALL",
+        b"STORE 1 +FLAGS (\\Flagged)",
+        b"COPY 1 INBOX",
+        b"MOVE 1 INBOX",
+        b"EXPUNGE",
+        b"CLOSE",
+        b"NOOP",
+    ],
+)
+def test_a_right_that_was_taken_away_is_not_used_once_more(shared: ImapClient, ann: ImapClient, command: bytes) -> None:
+    opened(shared, ann, OWNER_RIGHTS)
+    shared.say(b"DELETEACL Ours ann@example.test")
+    answer = ann.say(command)
+    assert answer.untagged == [b"* BYE The selected mailbox is gone"]
+    assert shared.say(b"STATUS Ours (MESSAGES DELETED)").untagged == [b"* STATUS Ours (MESSAGES 2 DELETED 1)"]
+    shared.say(b"SELECT Ours")
+    assert flags(shared, 1) == set()
+
+
+@pytest.mark.parametrize("command", [b"EXPUNGE", b"MOVE 1 INBOX", b"STORE 1 +FLAGS (\\Deleted)"])
+def test_who_may_only_read_from_now_on_removes_nothing(shared: ImapClient, ann: ImapClient, command: bytes) -> None:
+    opened(shared, ann, OWNER_RIGHTS)
+    shared.say(b"SETACL Ours ann@example.test lr")
+    assert ann.say(command).code == b"NOPERM"
+    assert shared.say(b"STATUS Ours (MESSAGES DELETED)").untagged == [b"* STATUS Ours (MESSAGES 2 DELETED 1)"]

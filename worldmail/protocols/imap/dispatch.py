@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from worldmail.protocols.imap.completion import finish
 from worldmail.protocols.imap.parser import CommandLine
 from worldmail.protocols.imap.replies import BadCommand, NotNow
-from worldmail.protocols.imap.rows import State
+from worldmail.protocols.imap.rows import SELECTED, State
 from worldmail.wire.effects import Effects
 
 if TYPE_CHECKING:
@@ -56,6 +56,8 @@ async def run(session: Session, line: CommandLine) -> Effects:
     at = begin(session, first)
     row = session.command
     try:
+        if session.selected is not None and row.states is SELECTED:
+            await session.selected.look_at_rights(session)
         answer = await row.run(session, row.parse(session.reader(line.parts, at)))
     finally:
         if session.sinks is not None or session.progress is not None:

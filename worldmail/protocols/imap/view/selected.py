@@ -43,6 +43,7 @@ class Selected:
         whole: while what was expunged is withheld, the MODSEQ up to which all was told; else None.
         trees: the parts of some large messages, by UID: what was found once is not looked for again.
         contents: content ids by UID, of those that were looked up.
+        rekeyed: a key for the mailbox's URLs was forgotten, of which the client is to be told (RFC 4467 §7, RESETKEY).
     """
 
     folder: Folder
@@ -55,6 +56,7 @@ class Selected:
     whole: int | None = field(default=None, init=False)
     trees: dict[int, Part] = field(factory=dict, init=False)
     contents: dict[int, int] = field(factory=dict, init=False)
+    rekeyed: bool = field(default=False, init=False)
 
     @property
     def id(self) -> int:
@@ -155,12 +157,17 @@ class Selected:
 
         Raises: `MailboxLost`.
         """
-        if self.reader is not None and self.view.dirty:
-            await self._look_at_rights(session)
+        if self.view.dirty:
+            await self.look_at_rights(session)
         return await self.pull(style_of(session.enabled), expunges=expunges)
 
-    async def _look_at_rights(self, session: Session) -> None:
-        """They may have been changed (RFC 4314 §3): what is true now counts from now on."""
+    async def look_at_rights(self, session: Session) -> None:
+        """Those of others than the owner may have been changed (RFC 4314 §3): what is true now counts from now on.
+
+        Raises: `MailboxLost` if the account may not read here any more.
+        """
+        if self.reader is None:
+            return
         folder = await session.world.folders.by_id(session.user, self.id)
         if folder is None or "r" not in folder.rights:
             raise MailboxLost
@@ -189,6 +196,9 @@ class Selected:
             known = [row for row in changed.changed if row.uid >= first_uid]
             lines += untagged.flags(view, view.take(known, newer=style.modseq), style)
             view.untold.clear()
+        if self.rekeyed:
+            self.rekeyed = False
+            lines.append(untagged.URL_MECHANISMS)
         return lines + self._tell_highest(style, withheld=withheld)
 
     async def _pulled(self, style: Style, *, expunges: bool) -> tuple[Changed | None, dict[int, int]]:
