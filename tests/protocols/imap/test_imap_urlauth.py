@@ -281,6 +281,22 @@ def test_select_tells_the_mechanisms(client: ImapClient) -> None:
         assert any(line.startswith(b"* OK [URLMECH INTERNAL]") for line in client.say(command).untagged)
 
 
+def test_sessions_that_have_the_mailbox_selected_are_told_of_a_new_key(site: ImapSite, client: ImapClient) -> None:
+    mechanisms = b"* OK [URLMECH INTERNAL]"
+    sign(client, BOB + b"/INBOX/;UID=1;URLAUTH=authuser")
+    here, elsewhere = site.client("bob"), site.client("bob")
+    assert here.say(b"SELECT INBOX").status == elsewhere.say(b"EXAMINE Sent").status == b"OK"
+    here.idle()
+    assert client.say(b"RESETKEY INBOX").status == b"OK"
+    assert here.told().startswith(mechanisms)
+    assert here.done().status == b"OK"
+    assert mechanisms not in elsewhere.say(b"NOOP").raw + here.say(b"NOOP").raw
+    sign(client, BOB + b"/INBOX/;UID=1;URLAUTH=authuser")
+    assert client.say(b"RESETKEY").status == b"OK"
+    assert mechanisms in here.say(b"NOOP").raw
+    assert mechanisms not in elsewhere.say(b"NOOP").raw
+
+
 def test_too_many_urls_and_none_are_BAD(client: ImapClient) -> None:
     assert client.say(b"URLFETCH" + b" x" * 101).status == b"BAD"
     assert client.say(b"URLFETCH").status == b"BAD"

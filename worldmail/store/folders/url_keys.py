@@ -28,12 +28,18 @@ def make_key(cursor: Cursor, account: Account, name: str, fresh: bytes) -> bytes
 
 
 def reset(cursor: Cursor, account: Account, name: str | None) -> None:
-    """Forget the key of one mailbox or all keys of the account: what was signed with them is void (RFC 4467 §5)."""
+    """Forget the key of one mailbox or all keys of the account: what was signed with them is void (RFC 4467 §5).
+
+    Whoever has such a mailbox selected is told, though none of those keys was his.
+    """
     if name is None:
-        cursor.run("DELETE FROM url_key WHERE account_id = ?", (account.id,))
+        rows = cursor.all("DELETE FROM url_key WHERE account_id = ? RETURNING mailbox_id", (account.id,))
+        mailboxes = [mailbox_id for (mailbox_id,) in rows]
     else:
-        mailbox_id = _id(cursor, account, name)
-        cursor.run("DELETE FROM url_key WHERE account_id = ? AND mailbox_id = ?", (account.id, mailbox_id))
+        mailboxes = [_id(cursor, account, name)]
+        cursor.run("DELETE FROM url_key WHERE account_id = ? AND mailbox_id = ?", (account.id, mailboxes[0]))
+    for mailbox_id in mailboxes:
+        cursor.notice("url-key", mailbox_id)
 
 
 def _id(cursor: Cursor, account: Account, name: str) -> int:

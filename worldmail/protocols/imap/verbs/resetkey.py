@@ -7,7 +7,7 @@ from worldmail.protocols.imap.grammar.reader import Reader
 from worldmail.protocols.imap.replies import No
 from worldmail.protocols.imap.rows import SIGNED_IN, Command, Done
 from worldmail.protocols.imap.session import Session
-from worldmail.protocols.imap.view.opening import URLMECH
+from worldmail.protocols.imap.view.untagged import URLMECH
 
 
 def parse(reader: Reader) -> str | None:

@@ -7,14 +7,11 @@ from typing import TYPE_CHECKING
 from worldmail.interfaces.folders import Folder
 from worldmail.protocols.imap.replies import untagged
 from worldmail.protocols.imap.view.selected import Selected
-from worldmail.protocols.imap.view.untagged import exists, recent
+from worldmail.protocols.imap.view.untagged import URL_MECHANISMS, exists, recent
 from worldmail.protocols.imap.view.view import View
 
 if TYPE_CHECKING:
     from worldmail.protocols.imap.session import Session
-
-URLMECH = b"URLMECH INTERNAL"
-"""Told at SELECT and EXAMINE, and by RESETKEY (RFC 4467 §8.1)."""
 
 MOST_RECENT = 10_000
 """Messages that are \\Recent; of more that came since, the last ones."""
@@ -36,7 +33,20 @@ async def open_view(session: Session, folder: Folder, *, read_only: bool) -> Sel
         selected.touch()
         session.wake()
 
-    selected.forget = world.changes.subscribe("mailbox", changed, folder.id)
+    def rekeyed(notice: object) -> None:
+        selected.rekeyed = True
+        changed(notice)
+
+    watches = (
+        world.changes.subscribe("mailbox", changed, folder.id),
+        world.changes.subscribe("url-key", rekeyed, folder.id),
+    )
+
+    def forget() -> None:
+        for cancel in watches:
+            cancel()
+
+    selected.forget = forget
     try:
         if "IMAP4REV2" not in session.enabled:
             await _open_recent(selected)
@@ -72,7 +82,7 @@ async def opening_lines(session: Session, selected: Selected) -> list[bytes]:
         untagged(b"OK", "Flags that are kept", b"PERMANENTFLAGS (%b)" % permanent_flags(selected)),
         untagged(b"OK", "Highest", b"HIGHESTMODSEQ %d" % view.modseq),
         untagged(b"OK", "Identity of the mailbox", b"MAILBOXID (F%d)" % folder.id),
-        untagged(b"OK", "Ways to authorise URLs", URLMECH),
+        URL_MECHANISMS,
     ]
     return lines
 

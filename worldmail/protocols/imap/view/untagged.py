@@ -9,7 +9,13 @@ from attrs import frozen
 
 from worldmail.interfaces.messages import Marked
 from worldmail.mail.numbers import ranges_of, render
+from worldmail.protocols.imap.replies import untagged
 from worldmail.protocols.imap.view.view import View
+
+URLMECH = b"URLMECH INTERNAL"
+"""The ways to authorise URLs (RFC 4467 §8.1): told at SELECT and EXAMINE, and after RESETKEY."""
+
+URL_MECHANISMS = untagged(b"OK", "Ways to authorise URLs", URLMECH)
 
 
 @frozen
