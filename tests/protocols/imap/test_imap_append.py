@@ -207,7 +207,7 @@ def test_more_messages_than_SAVELIMIT_are_neither_copied_nor_appended() -> None:
     client = selected(limited)
     assert b"SAVELIMIT=1000" in client.say(b"CAPABILITY").raw
     done = client.say(b"COPY 1:* Trash")
-    assert (done.status, done.code) == (b"NO", b"MESSAGELIMIT 1000")
+    assert (done.status, done.code) == (b"NO", b"MESSAGELIMIT 1000 2")
     assert client.say(b"COPY 2:* Trash").status == b"OK"
     head = b"x APPEND Trash {1+}\r\na" + b" {1+}\r\na" * 1000
     assert b"x NO [MESSAGELIMIT 1000]" in client.send(head + b"\r\n")

@@ -197,7 +197,7 @@ class NoOctets(No):
 
 
 def within_save_limit(session: Session, count: int) -> None:
-    """Raises `No` if these are more messages than one command may put into a mailbox (RFC 9738 §3.2)."""
+    """Raises `No` if these are more messages than one command may put into a mailbox (RFC 9738 §3.1)."""
     limit = session.settings.save_limit
     if count > limit:
         raise No("These are too many messages for one command", b"MESSAGELIMIT %d" % limit)

@@ -5,6 +5,7 @@ LITERAL+ is announced and LITERAL- therefore never (RFC 7888 §5).
 
 from __future__ import annotations
 
+from worldmail.protocols.imap import message_limit
 from worldmail.protocols.imap.condstore import nothing_more, turn_on_condstore
 from worldmail.protocols.imap.rights import NEW_RIGHTS
 from worldmail.protocols.imap.rows import Extension
@@ -45,4 +46,5 @@ EXTENSIONS: tuple[Extension, ...] = (
     Extension(capability="WITHIN", rfc="RFC 5032 §3"),
     Extension(capability="SEARCH=FUZZY", rfc="RFC 6203 §3"),
     Extension(capability="I18NLEVEL=1", rfc="RFC 5255 §4.3"),
+    Extension(capability=message_limit.capability, rfc="RFC 9738 §3"),
 )

@@ -44,6 +44,8 @@ class Answers:
     Args:
         slices: which messages; they are loaded.
         lenient: messages that are gone are no error (RFC 9051 §6.4.9: of a UID command).
+        limit: what is told if there were more messages than one command works on; these are answered for from the
+            last one down then (RFC 9738 §3.1).
     """
 
     selected: Selected
@@ -51,6 +53,7 @@ class Answers:
     plan: Plan
     slices: Slices
     lenient: bool
+    limit: bytes | None = None
     _missing: bool = field(default=False, init=False)
     _unreadable: bool = field(default=False, init=False)
 
@@ -65,7 +68,7 @@ class Answers:
             return (Stream(self.chunks()),)
         answer = b"".join([chunk async for chunk in self._all()])
         refusal = self._refusal()
-        return (answer,) if refusal is None else refused(answer, refusal)
+        return (answer,) if refusal is None else refused(answer + (self.limit or b""), refusal)
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """All of it, as it is taken.
@@ -76,6 +79,8 @@ class Answers:
             yield chunk
         refusal = self._refusal()
         if refusal is not None:
+            if self.limit is not None:
+                yield self.limit
             raise refusal
 
     def _refusal(self) -> Refusal | None:
@@ -86,9 +91,12 @@ class Answers:
     async def _all(self) -> AsyncIterator[bytes]:
         octets = Need.OCTETS in self.plan.need
         most = max(1, FIRST_WITH_OCTETS // len(self.plan.items)) if octets else FIRST_MESSAGES
-        waiting = list(reversed(self.slices))
+        downwards = self.limit is not None
+        waiting = list(self.slices) if downwards else list(reversed(self.slices))
         while waiting:
-            batch = await self._batch(_take(waiting, most))
+            batch = await self._batch(_take_last(waiting, most) if downwards else _take(waiting, most))
+            if downwards:
+                batch = batch.only(range(len(batch) - 1, -1, -1))
             sent = 0
             async for chunk in self._answer(batch):
                 sent += len(chunk)
@@ -218,3 +226,16 @@ def _take(waiting: list[tuple[int, int]], most: int) -> list[tuple[int, int]]:
         taken.append((start, end))
         most -= end - start
     return taken
+
+
+def _take_last(waiting: list[tuple[int, int]], most: int) -> list[tuple[int, int]]:
+    """The last messages off a list of slices."""
+    taken: list[tuple[int, int]] = []
+    while waiting and most:
+        start, end = waiting.pop()
+        if end - start > most:
+            waiting.append((start, end - most))
+            start = end - most
+        taken.append((start, end))
+        most -= end - start
+    return taken[::-1]

@@ -9,6 +9,7 @@ from attrs import define, field, frozen
 
 from worldmail.interfaces.derived import Needle, Summary
 from worldmail.interfaces.messages import Flag, Stored
+from worldmail.mail.numbers import LARGEST, Numbers
 from worldmail.mail.objectids import content_of, thread_id
 from worldmail.protocols.imap.grammar.reader import Reader
 from worldmail.protocols.imap.replies import BadCommand, No, UidRequired
@@ -283,6 +284,18 @@ def _uid(program: Program) -> Node:
     return Numbered(program.reader.numbers(), True)
 
 
+def _uid_after(program: Program) -> Node:
+    program.reader.space()
+    uid = program.reader.nz_number()
+    return Numbered(Numbers(((uid + 1, LARGEST),)), True) if uid < LARGEST else Nothing()
+
+
+def _uid_before(program: Program) -> Node:
+    program.reader.space()
+    uid = program.reader.nz_number()
+    return Numbered(Numbers(((1, uid - 1),)), True) if uid > 1 else Nothing()
+
+
 def _modseq(program: Program) -> Node:
     """RFC 7162 §3.1.5: an entry and its type may stand before the number; all have one MODSEQ here."""
     reader = program.reader
@@ -316,6 +329,8 @@ def _thread_id(program: Program) -> Node:
 _NUMBERS = [
     SearchKey(word=b"ALL", parse=lambda _: Everything()),
     SearchKey(word=b"UID", parse=_uid),
+    SearchKey(word=b"UIDAFTER", parse=_uid_after, rfc="RFC 9738 §3.2"),
+    SearchKey(word=b"UIDBEFORE", parse=_uid_before, rfc="RFC 9738 §3.2"),
     SearchKey(word=b"MODSEQ", parse=_modseq, rfc="RFC 7162 §3.1.5"),
     SearchKey(word=b"EMAILID", parse=_email_id, rfc="RFC 8474 §6"),
     SearchKey(word=b"THREADID", parse=_thread_id, rfc="RFC 8474 §6"),

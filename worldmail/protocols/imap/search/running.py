@@ -10,6 +10,7 @@ from attrs import frozen
 from worldmail.errors import Refusal
 from worldmail.mail.numbers import Numbers, ranges_of
 from worldmail.protocols.imap.grammar.reader import Reader
+from worldmail.protocols.imap.message_limit import Reached, most
 from worldmail.protocols.imap.replies import BAD_REFUSALS, NotNow
 from worldmail.protocols.imap.search.evaluate import Evaluation, Places
 from worldmail.protocols.imap.search.nodes import AllOf, AnyOf, Node, Not, Nothing, Numbered, leaves
@@ -39,11 +40,15 @@ def selected_of(session: Session) -> Selected:
 
 @frozen(kw_only=True)
 class Search:
-    """A search that was made: what was found, and what was looked up for it."""
+    """A search that was made: what was found, and what was looked up for it.
+
+    `reached`: there were more messages to look at than one command works on (RFC 9738 §3.1).
+    """
 
     selected: Selected
     evaluation: Evaluation
     places: Places
+    reached: Reached | None = None
 
     def numbers(self, places: Sequence[int], *, uids: bool) -> list[int]:
         """Those messages as the client names them."""
@@ -121,7 +126,30 @@ async def search(session: Session, node: Node) -> Search:
     if view.pending:
         gone = frozenset(view.places(view.pending))
         among = [place for place in among if place not in gone]
-    return Search(selected=selected, evaluation=evaluation, places=await evaluation.holds(node, list(among)))
+    among, reached = await _looked_at(evaluation, node, list(among), most(session))
+    places = await evaluation.holds(node, among)
+    return Search(selected=selected, evaluation=evaluation, places=places, reached=reached)
+
+
+async def _looked_at(evaluation: Evaluation, node: Node, among: Places, limit: int) -> tuple[Places, Reached | None]:
+    """Those that have to be looked at, as numbers bound them, and no more of them than one command works on."""
+    if not limit or len(among) <= limit:
+        return among, None
+    for part in node.nodes if isinstance(node, AllOf) else (node,):
+        if isinstance(part, Numbered):
+            among = await evaluation.holds(part, among)
+    if len(among) <= limit:
+        return among, None
+    among = among[-limit:]
+    return among, Reached(limit, evaluation.view.uids[among[0]])
+
+
+async def search_all(session: Session, node: Node) -> Search:
+    """The same, where results of some of the messages would be wrong (RFC 9738 §3.3)."""
+    found = await search(session, node)
+    if found.reached is not None:
+        raise found.reached.refusal()
+    return found
 
 
 async def load_for(selected: Selected, node: Node) -> None:

@@ -64,9 +64,8 @@ def appenduid(appended: Appended, target: Folder) -> bytes | None:
 
 
 def capability(session: Session) -> Iterable[str]:
-    """APPENDLIMIT is the same for all mailboxes of an account (RFC 7889 §3); SAVELIMIT: RFC 9738 §3.2."""
-    limits = (f"APPENDLIMIT={session.append_limit}", f"SAVELIMIT={session.settings.save_limit}")
-    return ("MULTIAPPEND", "CATENATE", "URL-PARTIAL", *limits)
+    """APPENDLIMIT is the same for all mailboxes of an account (RFC 7889 §3)."""
+    return ("MULTIAPPEND", "CATENATE", "URL-PARTIAL", f"APPENDLIMIT={session.append_limit}")
 
 
 APPEND = Command(

@@ -12,10 +12,10 @@ from worldmail.interfaces.folders import Folder
 from worldmail.interfaces.messages import Copied, FlagChange
 from worldmail.mail.numbers import Numbers, render
 from worldmail.protocols.imap.access import existing
-from worldmail.protocols.imap.appending import within_save_limit
 from worldmail.protocols.imap.fetch.answers import Gone
 from worldmail.protocols.imap.flag_rights import changeable
 from worldmail.protocols.imap.grammar.reader import Reader
+from worldmail.protocols.imap.message_limit import last_of, most
 from worldmail.protocols.imap.replies import No, untagged
 from worldmail.protocols.imap.rows import SELECTED, Answer, Command, Done
 from worldmail.protocols.imap.session import Session
@@ -52,7 +52,9 @@ async def copy(session: Session, asked: Asked) -> Effects | Done:
     uids = selected.view.uid_ranges(slices)
     if not uids:
         return ()
-    within_save_limit(session, sum(end - start for start, end in slices))
+    _, reached = last_of(selected.view, slices, session.settings.save_limit)
+    if reached is not None:
+        raise reached.refusal()
     done = await selected.messages.copy(selected.id, uids, target.id, flags=flags_at(session, target))
     if not asked.uid and not done.source:
         raise Gone
@@ -61,7 +63,7 @@ async def copy(session: Session, asked: Asked) -> Effects | Done:
     return Done(code=copyuid(done, target)) if done.source else ()
 
 
-async def move(session: Session, asked: Asked) -> Effects | Done:
+async def move(session: Session, asked: Asked) -> Answer:
     """Copy and remove in one unit.
 
     COPYUID comes before what is told of the removal (RFC 6851 §4.3), and HIGHESTMODSEQ behind it (§4.4).
@@ -71,6 +73,7 @@ async def move(session: Session, asked: Asked) -> Effects | Done:
     need(selected, "t")  # RFC 6851 §4.1: as COPY, STORE \Deleted and EXPUNGE would
     slices = await targets(session, asked.numbers, uid=asked.uid)
     target = await receiving(session, asked.name)
+    slices, reached = last_of(selected.view, slices, most(session))
     uids = selected.view.uid_ranges(slices)
     if not uids:
         return ()
@@ -82,7 +85,11 @@ async def move(session: Session, asked: Asked) -> Effects | Done:
     if done.source and (code := copyuid(done, target)) is not None:
         told = (untagged(b"OK", "Moved", code),)
     told += tuple(await session.news(expunges=True))
-    return Done(told, code=b"HIGHESTMODSEQ %d" % selected.view.modseq) if done.source else told
+    resynchronises = reached is None or "QRESYNC" in session.enabled
+    answer = Done(told)
+    if done.source and resynchronises:
+        answer = Done(told, code=b"HIGHESTMODSEQ %d" % selected.view.modseq)
+    return answer if reached is None else reached.told_with(answer)
 
 
 async def receiving(session: Session, name: str) -> Folder:

@@ -18,13 +18,13 @@ from worldmail.protocols.imap.fetch.items import FLAGS, MODSEQ, UID
 from worldmail.protocols.imap.fetch.parse import read_items
 from worldmail.protocols.imap.fetch.plan import Plan, make_plan
 from worldmail.protocols.imap.grammar.reader import Reader
-from worldmail.protocols.imap.replies import BadCommand
+from worldmail.protocols.imap.message_limit import Reached, last_of, most
+from worldmail.protocols.imap.replies import BadCommand, No
 from worldmail.protocols.imap.rows import SELECTED, Answer, Command
 from worldmail.protocols.imap.session import Session
 from worldmail.protocols.imap.targets import selected_of, targets
 from worldmail.protocols.imap.view.selected import Selected
 from worldmail.protocols.imap.view.untagged import style_of
-from worldmail.wire.effects import Effects
 
 
 @define
@@ -84,17 +84,24 @@ async def run(session: Session, asked: Asked) -> Answer:
     return await after_news(session, fetch(session, asked))
 
 
-async def fetch(session: Session, asked: Asked) -> Effects:
+async def fetch(session: Session, asked: Asked) -> Answer:
     """The answers for messages as the client knows them now."""
     if asked.vanished and "QRESYNC" not in session.enabled:
         raise BadCommand("QRESYNC has to be enabled first")  # RFC 7162 §3.2.6
+    limit = most(session)
+    if asked.partial is not None and limit and abs(asked.partial[1] - asked.partial[0]) >= limit:
+        raise No("These are too many messages for one command", b"MESSAGELIMIT %d" % limit)  # RFC 9738 §3.1
     selected = selected_of(session)
     before: tuple[bytes, ...] = ()
     if asked.changed_since is not None or MODSEQ in asked.items:
         before += enable_condstore(session, selected)
     if _flags_since(asked) and (rows := await _changed_flags(selected, asked)) is not None:
-        told = await _vanished(selected, asked) if asked.vanished else ()
-        return (*before, *told, b"".join(await selected.tell_rows(rows, style_of(session.enabled))))
+        before += await _vanished(selected, asked) if asked.vanished else ()
+        reached = Reached(limit, rows[-limit].uid) if 0 < limit < len(rows) else None
+        told = await selected.tell_rows(rows[-limit:], style_of(session.enabled))
+        if reached is None:
+            return (*before, b"".join(told))
+        return reached.told_with((*before, b"".join(reversed(told))))
     slices = await targets(session, asked.numbers, uid=asked.uid)
     if asked.partial is not None:
         slices = partials.cut(slices, asked.partial)
@@ -104,8 +111,11 @@ async def fetch(session: Session, asked: Asked) -> Effects:
         slices = selected.view.newer(slices, asked.changed_since)
     if not slices:
         return before
-    answers = Answers(selected, session.world.summaries, _plan(session, selected, asked), slices, asked.uid)
-    return (*before, *await answers.effects())
+    slices, reached = last_of(selected.view, slices, limit)
+    plan, cut = _plan(session, selected, asked), None if reached is None else reached.line
+    answers = Answers(selected, session.world.summaries, plan, slices, asked.uid, cut)
+    effects = (*before, *await answers.effects())
+    return effects if reached is None else reached.told_with(effects)
 
 
 def _plan(session: Session, selected: Selected, asked: Asked) -> Plan:

@@ -67,7 +67,8 @@ async def _found(session: Session, request: Request, *, uids: bool) -> Done:
     found.save(session, returns, found.places)
     kept = b"" if "UPDATE" not in returns else keep_searching(session, request, found, uids=uids)
     effects = (*highest, *answer(session, request, found, uids=uids), kept)
-    return Done(effects, numbers=asks_by_number(request.node))
+    done = Done(effects, numbers=asks_by_number(request.node))
+    return done if found.reached is None else found.reached.told_with(done)
 
 
 def keep_searching(session: Session, request: Request, found: Search, *, uids: bool, mailbox: bytes = b"") -> bytes:
@@ -93,7 +94,7 @@ def answer(session: Session, request: Request, found: Search, *, uids: bool) -> 
     modseq = found.modseq(returns, found.places) if request.modseq and numbers else None
     if not returns.asked:
         if "IMAP4REV2" not in session.enabled:
-            return (search_response(numbers, modseq),)
+            return (search_response(numbers if found.reached is None else numbers[::-1], modseq),)  # RFC 9738 §3.1
         returns = Returns(asked=True, names=frozenset(("ALL",)))
     if returns.only_saves:
         return ()

@@ -20,6 +20,7 @@ from worldmail.protocols.imap.search.running import (
     asks_by_number,
     saving,
     search,
+    search_all,
     selected_of,
     unread,
 )
@@ -87,7 +88,7 @@ async def _sorted(session: Session, request: Request, criteria: list[Criterion],
     returns = request.returns
     with saving(session, returns):
         highest = enable_condstore(session, selected_of(session)) if request.modseq else ()  # RFC 7162 §3.1
-        found = await search(session, request.node)
+        found = await search_all(session, request.node)
         places = await in_order(session, found, criteria)
     found.save(session, returns, places)
     kept = b""

@@ -16,6 +16,7 @@ from worldmail.protocols.imap.fetch.answers import Gone
 from worldmail.protocols.imap.flag_rights import ALL_FLAGS, changeable
 from worldmail.protocols.imap.grammar.flags import Flags
 from worldmail.protocols.imap.grammar.reader import Reader
+from worldmail.protocols.imap.message_limit import last_of, most
 from worldmail.protocols.imap.replies import BadCommand
 from worldmail.protocols.imap.rows import SELECTED, Answer, Command, Done
 from worldmail.protocols.imap.session import Session
@@ -83,6 +84,7 @@ async def run(session: Session, asked: Asked) -> Answer:
     if not slices:
         return before
     view = selected.view
+    slices, reached = last_of(view, slices, most(session))
     # What others changed at the same moment is told too, whatever the client says it knows (RFC 9051 §6.4.6).
     known = view.modseq
     done = await selected.messages.change_flags(selected.id, view.uid_ranges(slices), change)
@@ -92,13 +94,15 @@ async def run(session: Session, asked: Asked) -> Answer:
     silent = asked.silent and done.previous == known and not gone
     silent = silent and change.allowed == ALL_FLAGS and change.keywords_allowed
     style = style_of(session.enabled)
+    if reached is not None:
+        places.reverse()  # RFC 9738 §3.1
     told = b"".join(untagged.modseqs(view, places, style) if silent else untagged.flags(view, places, style))
     code = b"MODIFIED " + _modified(selected, done, asked) if done.modified else None
     if gone:  # MODIFIED is told in a NO as well (RFC 7162 §3.1.3)
-        return refused(b"".join((*before, told)), Gone() if code is None else Gone(code))
-    if code is not None:
-        return Done(effects=(*before, told), code=code, text="Some were changed")
-    return (*before, told)
+        limit = b"" if reached is None else reached.line
+        return refused(b"".join((*before, told, limit)), Gone() if code is None else Gone(code))
+    answer = Done((*before, told), code=code, text=None if code is None else "Some were changed")
+    return answer if reached is None else reached.told_with(answer)
 
 
 def _places(view: View, slices: Slices, done: FlagsChanged) -> list[int]:

@@ -14,7 +14,7 @@ from worldmail.protocols.imap.replies import BadCommand, UidRequired
 from worldmail.protocols.imap.rows import SELECTED, Answer, Command, Done
 from worldmail.protocols.imap.search.request import Request, read_request
 from worldmail.protocols.imap.search.results import Returns
-from worldmail.protocols.imap.search.running import Search, asks_by_number, search, selected_of, unread
+from worldmail.protocols.imap.search.running import Search, asks_by_number, search_all, selected_of, unread
 from worldmail.protocols.imap.session import Session
 from worldmail.protocols.imap.verbs.sort import AT_ONCE, read_behind_charset
 
@@ -51,7 +51,7 @@ async def _thread(session: Session, reader: Reader, *, uids: bool) -> Answer:
 async def _threads(session: Session, request: Request, algorithm: Algorithm, *, uids: bool) -> Done:
     """The answer, for messages as the client knows them now."""
     highest = enable_condstore(session, selected_of(session)) if request.modseq else ()  # RFC 7162 §3.1
-    found = await search(session, request.node)
+    found = await search_all(session, request.node)
     messages = await _threadable(found, uids=uids)
 
     def threads() -> bytes:
