@@ -6,13 +6,12 @@ from typing import Any
 
 import pytest
 
+from tests.protocols.imap.conftest import ImapSite
 from worldmail.protocols.imap import catenating
 from worldmail.protocols.imap.grammar.reader import Reader
 from worldmail.testing.imap import ImapClient, talk_in_all_ways
 from worldmail.testing.memory_contents import MemoryContents, MemoryPlaceWriter
 from worldmail.testing.real_store import settle
-
-from .conftest import ImapSite
 
 MIXED = (
     b"Subject: two\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"

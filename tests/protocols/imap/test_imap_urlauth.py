@@ -8,11 +8,10 @@ import re
 import pytest
 from attrs import evolve
 
+from tests.protocols.imap.conftest import ImapSite
 from worldmail.mail.imap_url import ImapUrl
 from worldmail.testing.imap import ImapClient
 from worldmail.testing.real_store import settle
-
-from .conftest import ImapSite
 
 MIXED = (
     b"Subject: two\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
