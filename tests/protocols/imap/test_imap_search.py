@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from worldmail.interfaces.messages import Appending, Flag
+from worldmail.protocols.imap.search import evaluate
 from worldmail.testing.imap import ImapClient
 from worldmail.testing.real_store import settle
+from worldmail.wire.ready import Ready
 
 DAY = 86400
 NOW = 1_900_000_000  # 2030-03-17 17:46:40 UTC
@@ -257,3 +259,20 @@ def test_fields_that_delivery_put_in_front_are_found_too(bob: ImapClient, site: 
     assert bob.say(b'SEARCH TEXT "return-path: <eve"').of(b"SEARCH") == [b"* SEARCH 1"]
     assert bob.say(b"SEARCH BODY eve").of(b"SEARCH") == [b"* SEARCH"]
     assert bob.say(b"SEARCH HEADER Delivered-To ann@").of(b"SEARCH") == [b"* SEARCH"]
+
+
+def test_a_search_of_many_keys_lets_others_run_and_ends_in_time(
+    box: ImapClient, site: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluate, "AT_ONCE", 100)
+    clock = site.store.world.clock
+    assert box.say(b"SEARCH" + b" UNKEYWORD x" * 100).status == b"OK"
+    assert clock.slept.count(0) > 10
+
+    def sleep(self: Any, seconds: float) -> Any:
+        self.advance(1)
+        return Ready(None)
+
+    monkeypatch.setattr(type(clock), "sleep", sleep)
+    refused = box.say(b"SEARCH" + b" UNKEYWORD x" * 900)
+    assert (refused.status, refused.code) == (b"NO", b"LIMIT")

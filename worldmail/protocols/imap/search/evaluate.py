@@ -11,8 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from attrs import define, field
 
+from worldmail.errors import SearchTooLong
 from worldmail.interfaces.derived import ISearchIndex, ISummaries, Needle, Summary
 from worldmail.interfaces.messages import IMessages, Stored, Uids
+from worldmail.interfaces.world import IClock
 from worldmail.mail.numbers import Numbers, ranges_of
 from worldmail.mail.text.casemap import fold
 from worldmail.protocols.imap.search.nodes import (
@@ -36,6 +38,9 @@ from worldmail.protocols.imap.view.view import Slices, View
 ROWS = 1000
 """Stored rows that one look brings."""
 
+AT_ONCE = 100_000
+"""Messages that are asked a question, before others have their turn: some ten milliseconds."""
+
 MOST_CONTENTS = 200_000
 """Content ids that are remembered of one selected mailbox."""
 
@@ -51,7 +56,7 @@ class Evaluation:
 
     Args:
         view: loaded as far back as `first_needed` says.
-        limit: seconds that looking into texts may take.
+        limit: seconds that the search may take.
         saved: what "$" stands for (RFC 5182).
         contents: content ids by UID that were looked up before; more are added.
     """
@@ -61,16 +66,25 @@ class Evaluation:
     store: IMessages
     derived: ISummaries
     index: ISearchIndex
+    clock: IClock
     limit: float
     saved: Uids = ()
     contents: dict[int, int] = field(factory=dict)
     _rows: dict[int, Stored] = field(factory=dict, init=False)
     _summaries: dict[int, Summary] = field(factory=dict, init=False)
+    _asked: int = field(default=0, init=False)
+    _ends: float = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._ends = self.clock.seconds() + self.limit
 
     async def holds(self, node: Node, among: Places) -> Places:
         """Those of `among` for which the node holds."""
         if not among:
             return among
+        self._asked += len(among)
+        if self._asked >= AT_ONCE:
+            await self._let_others_run()
         if isinstance(node, AllOf):
             for part in sorted(node.nodes, key=lambda part: part.cost):
                 among = await self.holds(part, among)
@@ -81,6 +95,18 @@ class Evaluation:
             gone = frozenset(await self.holds(node.node, among))
             return [place for place in among if place not in gone]
         return await self._leaf(node, among)
+
+    async def _let_others_run(self) -> None:
+        """A program may have many keys, and a mailbox many messages. Raises `SearchTooLong`."""
+        self._asked = 0
+        self._time_left()
+        await self.clock.sleep(0)
+
+    def _time_left(self) -> float:
+        left = self._ends - self.clock.seconds()
+        if left <= 0:
+            raise SearchTooLong
+        return left
 
     async def stored(self, among: Places) -> Mapping[int, Stored]:
         """Their rows by place; without those of messages that are gone."""
@@ -179,7 +205,7 @@ class Evaluation:
         known, uids = await self.content_ids(among), self.view.uids
         content_of = [(place, known.get(uids[place])) for place in among]
         contents = {content for _, content in content_of if content is not None}
-        found = await self.index.holding(node.needle, contents, limit=self.limit)
+        found = await self.index.holding(node.needle, contents, limit=self._time_left())
         inside = {place for place, content in content_of if content in found}
         if may_be_in_prefix(node.needle):
             inside.update(await self._in_prefix(node.needle, [place for place in among if place not in inside]))

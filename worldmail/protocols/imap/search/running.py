@@ -118,6 +118,7 @@ async def search(session: Session, node: Node) -> Search:
         store=world.messages,
         derived=world.summaries,
         index=world.search,
+        clock=world.clock,
         limit=session.settings.search_time,
         saved=session.saved_result or (),
         contents=selected.contents,

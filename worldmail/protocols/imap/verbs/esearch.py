@@ -137,6 +137,7 @@ async def _search(session: Session, folder: Folder, node: Node) -> Search:
         store=world.messages,
         derived=world.summaries,
         index=world.search,
+        clock=world.clock,
         limit=session.settings.search_time,
     )
     places = await evaluation.holds(node, range(len(view.uids)))
