@@ -113,6 +113,8 @@ class Evaluation:
         rows, uids = self._rows, self.view.uids
         missing = [place for place in among if place not in rows]
         for start in range(0, len(missing), ROWS):
+            if start:
+                await self._let_others_run()
             batch = missing[start : start + ROWS]
             found = await self.store.stored(self.mailbox_id, ranges_of(uids[place] for place in batch), limit=ROWS)
             by_uid = {row.uid: row for row in found}
@@ -125,6 +127,8 @@ class Evaluation:
         known = self._summaries
         wanted = sorted({rows[place].content_id for place in among if place in rows} - known.keys())
         for start in range(0, len(wanted), SUMMARIES):
+            if start:
+                await self._let_others_run()
             known.update(await self.derived.summaries(wanted[start : start + SUMMARIES]))
         return known
 
@@ -182,11 +186,14 @@ class Evaluation:
     async def _in_summary(self, node: InSummary, among: Places) -> Places:
         rows, known = await self.stored(among), await self.summaries(among)
         found = []
-        for place in among:
-            row = rows.get(place)
-            summary = None if row is None else known.get(row.content_id)
-            if row is not None and summary is not None and node.holds(row.content_id, summary):
-                found.append(place)
+        for start in range(0, len(among), ROWS):
+            if start:
+                await self._let_others_run()
+            for place in among[start : start + ROWS]:
+                row = rows.get(place)
+                summary = None if row is None else known.get(row.content_id)
+                if row is not None and summary is not None and node.holds(row.content_id, summary):
+                    found.append(place)
         return found
 
     async def content_ids(self, among: Places) -> Mapping[int, int]:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
+
+from worldmail.interfaces.derived import Summary
+from worldmail.interfaces.messages import Stored
 from worldmail.mail.text.sorting import KEYS, Criterion, Sortable, needs_summary, sort_messages
 from worldmail.protocols.imap.afterwards import after_news
 from worldmail.protocols.imap.condstore import enable_condstore
@@ -109,27 +113,33 @@ async def _sorted(session: Session, request: Request, criteria: list[Criterion],
 
 async def in_order(session: Session, found: Search, criteria: list[Criterion]) -> list[int]:
     """The places of what was found, sorted; messages that are gone meanwhile are left out."""
-    rows = await found.evaluation.stored(found.places)
-    summaries = await found.evaluation.summaries(found.places) if needs_summary(criteria) else {}
-    sortable = []
-    for place in found.places:
+    rows = dict(await found.evaluation.stored(found.places))
+    summaries = dict(await found.evaluation.summaries(found.places)) if needs_summary(criteria) else {}
+
+    def ordered() -> list[int]:
+        return sort_messages(_sortable(found.places, rows, summaries), criteria)
+
+    if len(found.places) <= AT_ONCE:
+        return ordered()
+    sorted_aside: list[int] = await session.world.aside(ordered)
+    return sorted_aside
+
+
+def _sortable(
+    places: Iterable[int], rows: Mapping[int, Stored], summaries: Mapping[int, Summary]
+) -> Iterator[Sortable]:
+    for place in places:
         row = rows.get(place)
         if row is None:
             continue
         summary = summaries.get(row.content_id)
-        sortable.append(
-            Sortable(
-                number=place,
-                arrival=row.received,
-                size=row.size,
-                sent=None if summary is None else summary.sent,
-                envelope=b"" if summary is None else summary.envelope,
-            )
+        yield Sortable(
+            number=place,
+            arrival=row.received,
+            size=row.size,
+            sent=None if summary is None else summary.sent,
+            envelope=b"" if summary is None else summary.envelope,
         )
-    if len(sortable) <= AT_ONCE:
-        return sort_messages(sortable, criteria)
-    ordered: list[int] = await session.world.aside(lambda: sort_messages(sortable, criteria))
-    return ordered
 
 
 def _answer(session: Session, request: Request, found: Search, places: list[int], *, uids: bool) -> Effects:
