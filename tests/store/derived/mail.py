@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import quopri
 from collections.abc import Awaitable, Sequence
 from typing import TypeVar
@@ -64,13 +65,13 @@ def _word(text: str) -> str:
     return f"=?utf-8?b?{base64.b64encode(text.encode()).decode()}?="
 
 
-def add(database: IDatabase, contents: Sequence[bytes], first: int = 1) -> list[int]:
+def add(database: IDatabase, contents: Sequence[bytes]) -> list[int]:
     """Put these octets into the store; their ids."""
 
     def unit(cursor: Cursor) -> list[int]:
         ids = []
-        for number, octets in enumerate(contents, first):
-            digest = number.to_bytes(32, "big")
+        for octets in contents:
+            digest = hashlib.sha256(octets).digest()
             row = cursor.one(
                 "INSERT INTO content (digest, size, flags, inline) VALUES (?, ?, 2, ?) RETURNING id",
                 (digest, len(octets), octets),

@@ -186,7 +186,7 @@ def test_two_processes_may_begin_at_once(site: Site) -> None:
 def test_one_process_fills_and_another_takes_over_when_it_ends(site: Site) -> None:
     first, second = site.process(), site.process()
     assert now(first.filler.catch_up()) == 30
-    add(site.database, MESSAGES[:1], 100)
+    add(site.database, MESSAGES[:1])
     assert now(second.filler.catch_up()) == 0
     site.check(second)
     now(first.stop())
@@ -232,3 +232,23 @@ def test_a_store_that_was_set_back_does_not_get_what_its_later_contents_were(fil
     filled.database = back
     derived = filled.process()
     assert now(derived.shelf.kept(filled.ids)) == {}
+
+
+def test_a_store_that_was_set_back_and_got_mail_since_does_not_either(filled: Site) -> None:
+    """Before anybody asks for what is derived there may have come more than there was before."""
+    back = memory_database()
+    add(back, MESSAGES[:10])
+    others = [Message([("Subject", f"another {number}")], f"the other{number}\r\n").octets() for number in range(40)]
+    add(back, others)
+    fact = now(filled.database.read(lambda cursor: cursor.all("SELECT name, value FROM fact")))
+    now(back.write(lambda cursor: cursor.run_many("INSERT INTO fact (name, value) VALUES (?, ?)", fact)))
+    filled.database = back
+    derived = filled.process()
+    made = now(derived.summaries.summaries([11, 30, 31]))
+    assert [b"another" in made[number].envelope for number in (11, 30, 31)] == [True, True, True]
+    assert now(derived.search.holding(NEEDLE, range(1, 51), limit=60)) == {3}
+
+
+def test_mail_that_came_since_the_file_was_written_makes_no_other_store_of_it(filled: Site) -> None:
+    add(filled.database, [b"Subject: x\r\n\r\nnew\r\n"] * 3)
+    assert len(now(filled.process().shelf.kept(filled.ids))) == 30

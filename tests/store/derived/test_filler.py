@@ -25,7 +25,7 @@ class Site:
         self.count = 0
 
     def deliver(self, number: int) -> None:
-        add(self.database, [MESSAGE] * number, self.count + 1)
+        add(self.database, [MESSAGE] * number)
         self.count += number
 
     def look(self) -> int:

@@ -62,7 +62,7 @@ def derived_of(pool: list[Message], indexed: int) -> tuple[Derived, list[int]]:
     ids = add(database, [message.octets() for message in pool[:indexed]])
     derived = derived_here(database, None)  # type: ignore[arg-type]  # there is no large content
     assert now(derived.filler.catch_up()) == indexed
-    return derived, ids + add(database, [message.octets() for message in pool[indexed:]], indexed + 1)
+    return derived, ids + add(database, [message.octets() for message in pool[indexed:]])
 
 
 @settings(max_examples=150)

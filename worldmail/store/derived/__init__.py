@@ -8,7 +8,8 @@ Theory of operation
 The truth is in the main database, whose contents never change. What is derived of them lies apart, in a file beside the
 embedded store (on PostgreSQL in tables of the same database), is not synced commit by commit, and can be thrown away at
 any time. So a write to it may fail, and what it does not have is made again: that costs time, never an answer. The file
-says which store it belongs to, and knows no content later than the store does, or it is begun anew.
+says which store it belongs to, knows no content later than the store does, and the last ones that it knows have the
+store's digests, or it is begun anew.
 
 The index. IMAP searches for substrings, an index has terms (`worldmail.mail.text.tokens`). The postings (which contents
 have a term) are an FTS5 table without contents and positions; the vocabulary of all terms has an index of its own, by

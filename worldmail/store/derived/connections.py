@@ -26,6 +26,8 @@ RETRY = 30.0
 
 _ANY = 1 << 62
 
+_LAST = "SELECT content_id, tag FROM summary ORDER BY content_id DESC LIMIT 16"
+
 UNUSABLE = (apsw.Error, OSError)
 """What opening or using the file may raise."""
 
@@ -52,6 +54,27 @@ class Connections:
     _spare: list[Opened] = field(factory=list, init=False)
     _not_before: float = field(default=float("-inf"), init=False)
     _lock: int | None = field(default=None, init=False)
+
+    def last_known(self, instance: str, newest: int) -> dict[int, bytes]:
+        """The last contents that the file knows and what the digest of each begins with; to be asked before all else.
+
+        Raises `Unavailable`.
+        """
+        if self.seconds() < self._not_before:
+            raise Unavailable
+        try:
+            opened = self.file.open(instance, newest)
+            try:
+                return dict(opened.connection.execute(_LAST).fetchall())  # type: ignore[arg-type]  # of two columns
+            finally:
+                if not self.file.in_memory:
+                    opened.connection.close(True)
+        except DAMAGED as error:
+            self.file.remove()
+            raise Unavailable from error
+        except UNUSABLE as error:
+            self._failed(error)
+            raise Unavailable from error
 
     def here(self, work: Callable[[apsw.Connection], T]) -> T:
         """`work` on the reactor's own connection. Raises `Unavailable`."""

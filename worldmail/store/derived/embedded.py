@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from time import monotonic
 from typing import Any
 
 import apsw
 from attrs import define, field
+from twisted.logger import Logger
 
 from worldmail.errors import Refusal, SearchTooLong
 from worldmail.interfaces.database import Cursor, IDatabase, Parameters, Row
@@ -24,11 +25,14 @@ from worldmail.store.derived.rows import COLUMNS, from_row, to_row
 from worldmail.store.derived.shelf import Waiting
 from worldmail.store.derived.slices import Elsewhere
 
+_log = Logger()
+
 _KEPT = f"SELECT {COLUMNS} FROM summary WHERE content_id IN (SELECT value FROM json_each(?))"
 _NEXT = "SELECT id FROM content WHERE id > ? ORDER BY id LIMIT ?"
 _ABOVE = "SELECT count(*), max(id) FROM content WHERE id > ?"
 _INDEXED = "SELECT content_id FROM indexed WHERE content_id BETWEEN ? AND ?"
 _NUMBER = "SELECT count(*) FROM indexed WHERE content_id BETWEEN ? AND ?"
+_TAGS = "SELECT id, substr(digest, 1, 8) FROM content WHERE id IN (SELECT value FROM json_each(?))"
 _KNOWN = (
     "SELECT content_id FROM (SELECT content_id FROM summary WHERE content_id > ?1"
     " UNION SELECT content_id FROM indexed WHERE content_id > ?1) ORDER BY content_id LIMIT ?2"
@@ -62,7 +66,8 @@ class EmbeddedShelf:
         return {row[0]: from_row(row) for row in await self._rows(_KEPT, (asked,))}
 
     async def keep(self, summaries: Mapping[int, Summary]) -> bool:
-        rows = [to_row(content_id, summary) for content_id, summary in summaries.items()]
+        tags = await self._tags(list(summaries))
+        rows = [(*to_row(number, summary), tags[number]) for number, summary in summaries.items() if number in tags]
         return await self._write(lambda connection: keep_rows(connection, rows))
 
     def entry(self, text: Searched) -> frozenset[str] | None:
@@ -97,8 +102,8 @@ class EmbeddedShelf:
             finally:
                 connection.set_progress_handler(None)
 
-        await self._ready()
         try:
+            await self._ready()
             found: Candidates = await self.searching(lambda: self.connections.read(ask))
         except Unavailable:
             return Candidates(set(), set(content_ids))
@@ -159,7 +164,22 @@ class EmbeddedShelf:
             if instance is None:
                 await self.database.write(_name_instance)
                 newest, instance = await self.database.read(_instance)
+            await self._compare(newest, str(instance))
             self.connections.newest, self.connections.instance = newest, str(instance)
+
+    async def _compare(self, newest: int, instance: str) -> None:
+        """Take a file away that knows other contents under their ids than the store, which was set back to a copy."""
+        known = self.connections.last_known(instance, newest)
+        if known:
+            tags = await self._tags(list(known))
+            if any(tags.get(content_id, tag) != tag for content_id, tag in known.items()):
+                _log.warn("{path} is of a later state of the store: it is made anew", path=self.connections.file.path)
+                self.connections.file.remove()
+
+    def _tags(self, content_ids: list[int]) -> Awaitable[dict[int, bytes]]:
+        """What the digest of each of these begins with, of those that are there."""
+        asked = json.dumps(content_ids)
+        return self.database.read(lambda cursor: dict(cursor.all(_TAGS, (asked,))))
 
 
 def _instance(cursor: Cursor) -> tuple[int, str | None]:

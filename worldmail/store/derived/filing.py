@@ -19,7 +19,7 @@ from worldmail.store.derived.rows import COLUMNS, PLACES
 _MOST_KNOWN = 100_000
 _AT_ONCE = (64, 8, 1)
 
-_KEEP = f"INSERT OR REPLACE INTO summary ({COLUMNS}) VALUES"
+_KEEP = f"INSERT OR REPLACE INTO summary ({COLUMNS}, tag) VALUES"
 
 _TERMS = "INSERT INTO term (term) SELECT value FROM json_each(?) WHERE true ON CONFLICT DO NOTHING"
 _LAST_TERM = "SELECT coalesce(max(id), 0) FROM term"
@@ -77,12 +77,12 @@ def file_entries(
 
 
 def keep_rows(connection: apsw.Connection, rows: Sequence[Row]) -> None:
-    """Keep these rows of summaries, many in one statement."""
+    """Keep these rows of summaries, a tag behind each, many in one statement."""
     start = 0
     while start < len(rows):
         number = next(size for size in _AT_ONCE if size <= len(rows) - start)
         values = [value for row in rows[start : start + number] for value in row]
-        connection.execute(f"{_KEEP} {', '.join([f'({PLACES})'] * number)}", values).fetchall()
+        connection.execute(f"{_KEEP} {', '.join([f'({PLACES}, ?)'] * number)}", values).fetchall()
         start += number
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-VERSION = 1
+VERSION = 2
 """Of the tables and of all that is written into them: a file of another version is made anew."""
 
 APPLICATION_ID = 0x574D4444
@@ -11,9 +11,9 @@ APPLICATION_ID = 0x574D4444
 STATEMENTS = (
     # "instance": of the store whose contents these are; "settled": see `Shelf.settled`.
     "CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
-    # refs: message-ids, separated by line feeds.
-    "CREATE TABLE summary (content_id INTEGER PRIMARY KEY, sent INTEGER, sent_day INTEGER, message_id TEXT,"
-    " refs TEXT NOT NULL, preview TEXT NOT NULL, envelope BLOB NOT NULL, structure BLOB NOT NULL)",
+    # tag: what the content's digest begins with. refs: message-ids, separated by line feeds.
+    "CREATE TABLE summary (content_id INTEGER PRIMARY KEY, tag BLOB NOT NULL, sent INTEGER, sent_day INTEGER,"
+    " message_id TEXT, refs TEXT NOT NULL, preview TEXT NOT NULL, envelope BLOB NOT NULL, structure BLOB NOT NULL)",
     # Contents whose terms are in `posting`. whole: 0 if its text has more terms than an index should hold; it may
     # hold any needle.
     "CREATE TABLE indexed (content_id INTEGER PRIMARY KEY, whole INTEGER NOT NULL)",
