@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from attrs import define, evolve, field, frozen
@@ -306,6 +307,15 @@ class Messages(RuleBasedStateMachine):
             )
 
     @invariant()
+    def marks_do_not_overlap_and_are_no_more_than_the_messages(self) -> None:
+        for box in self.model.values():
+            sql = f"SELECT first, last, modseq FROM mark WHERE mailbox_id = {box.id} ORDER BY first"
+            rows = settle(self.site.database.read(lambda cursor, sql=sql: cursor.all(sql)))
+            assert all(first <= last < box.uidnext and modseq <= box.modseq for first, last, modseq in rows)
+            assert all(one[1] < other[0] for one, other in pairwise(rows))
+            assert len(rows) <= len(box.messages)
+
+    @invariant()
     def every_message_has_its_octets(self) -> None:
         for box in self.model.values():
             for uid, size, octets in settle(self.store.octets(box.id, [(1, 1 << 32)])):
@@ -320,7 +330,7 @@ class Messages(RuleBasedStateMachine):
     def nothing_is_left_of_what_went(self) -> None:
         left = (
             "SELECT (SELECT count(*) FROM mark k WHERE NOT EXISTS (SELECT 1 FROM message m"
-            " WHERE m.mailbox_id = k.mailbox_id AND m.uid = k.uid)),"
+            " WHERE m.mailbox_id = k.mailbox_id AND m.uid BETWEEN k.first AND k.last)),"
             " (SELECT count(*) FROM seen s WHERE NOT EXISTS (SELECT 1 FROM message m"
             " WHERE m.mailbox_id = s.mailbox_id AND m.uid = s.uid)),"
             " (SELECT count(*) FROM content c WHERE NOT EXISTS (SELECT 1 FROM message m WHERE m.content_id = c.id)"

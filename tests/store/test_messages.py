@@ -10,8 +10,8 @@ from worldmail.errors import OverQuota, StorageFull
 from worldmail.interfaces.database import Cursor
 from worldmail.interfaces.messages import FlagChange
 from worldmail.store import provision
-from worldmail.store.messages import forgetting, looking, removing
-from worldmail.store.messages.asked import among, clipped, ranges, span, without
+from worldmail.store.messages import forgetting, looking, marks, removing
+from worldmail.store.messages.asked import among, clipped, common, ranges, span, without
 from worldmail.store.messages.forgetting import Forgetting
 from worldmail.store.quota import recount_domains
 from worldmail.testing.real_store import RealStoreWorld, settle
@@ -123,6 +123,8 @@ def test_sets_of_UIDs_stay_ranges() -> None:
     assert span([(1, 3), (7, 7)]) == 4
     assert among([1, 4, 7, 8], [(1, 3), (7, 7)]) == [1, 7]
     assert clipped([(1, 3), (7, 9), (12, 14)], 8) == [(1, 3), (7, 7)]
+    assert common([(1, 4), (6, 9)], [(2, 2), (4, 7), (9, 12)]) == [(2, 2), (4, 4), (6, 7), (9, 9)]
+    assert common([(1, 9)], [(11, 12)]) == common([], [(1, 2)]) == []
     assert without([(1, 10), (20, 30)], [(1, 2), (4, 4), (9, 22), (30, 40)]) == [(3, 3), (5, 8), (23, 29)]
     assert without([(1, 3)], []) == [(1, 3)]
     assert without([(5, 6), (8, 9)], [(1, 7)]) == [(8, 9)]
@@ -140,18 +142,20 @@ def test_wide_and_narrow_ranges_give_the_first_so_many(site: RealStoreWorld) -> 
 
 def test_looking_for_deleted_messages_and_for_changes_takes_an_index(site: RealStoreWorld) -> None:
     def plan(cursor: Cursor) -> list[str]:
-        questions = ((removing._DELETED, 3), (looking._CHANGES[True], 2), (looking._CHANGES[False], 3))
+        questions = ((removing._DELETED, 3), (looking._CHANGED, 3), (marks._OVER, 4), (looking._SEEN, 3))
         table = "WITH asked (low, high) AS (VALUES (?, ?)) "
         rows = []
         for sql, parameters in questions:
             whole = f"EXPLAIN QUERY PLAN {table if 'asked' in sql else ''}{sql}"
             rows += [row[3] for row in cursor.all(whole, (1,) * parameters)]
-        return [detail for detail in rows if detail.startswith("SEARCH k ")]
+        return [detail for detail in rows if detail.startswith(("SEARCH k ", "SEARCH p ", "SEARCH mark "))]
 
     assert settle(site.database.read(plan)) == [
-        "SEARCH k USING COVERING INDEX mark_deleted (mailbox_id=? AND uid>? AND uid<?)",
+        "SEARCH k USING COVERING INDEX mark_deleted (mailbox_id=? AND first<?)",
         "SEARCH k USING INDEX mark_modseq (mailbox_id=? AND modseq>?)",
-        "SEARCH k USING INDEX mark_modseq (mailbox_id=? AND modseq>?)",
+        "SEARCH k USING PRIMARY KEY (mailbox_id=? AND first>? AND first<?)",
+        "SEARCH p USING PRIMARY KEY (mailbox_id=? AND first<?)",
+        "SEARCH mark USING PRIMARY KEY (mailbox_id=? AND first>?)",
     ]
 
 

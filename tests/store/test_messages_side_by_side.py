@@ -25,7 +25,7 @@ ALL = [(1, 1 << 32)]
 
 _COUNTS = (
     "SELECT m.id FROM mailbox m LEFT JOIN message x ON x.mailbox_id = m.id"
-    " LEFT JOIN mark k ON k.mailbox_id = x.mailbox_id AND k.uid = x.uid GROUP BY m.id"
+    " LEFT JOIN mark k ON k.mailbox_id = x.mailbox_id AND x.uid BETWEEN k.first AND k.last GROUP BY m.id"
     " HAVING m.messages <> count(x.uid) OR m.octets <> coalesce(sum(x.size), 0) OR m.uidnext <= coalesce(max(x.uid), 0)"
     " OR m.seen <> coalesce(sum(k.flags & 1), 0) OR m.deleted <> coalesce(sum((k.flags & 8) / 8), 0)"
     " OR m.deleted_octets <> coalesce(sum((k.flags & 8) / 8 * x.size), 0)"
@@ -40,6 +40,11 @@ _TWICE = (
     "SELECT mailbox_id, uid FROM expunged GROUP BY mailbox_id, uid HAVING count(*) > 1"
     " UNION ALL SELECT m.mailbox_id, m.uid FROM message m"
     " JOIN expunged e ON e.mailbox_id = m.mailbox_id AND e.uid = m.uid"
+)
+_MARKS = (
+    "SELECT k.mailbox_id, k.first FROM mark k WHERE k.first > k.last OR EXISTS (SELECT 1 FROM mark o"
+    " WHERE o.mailbox_id = k.mailbox_id AND o.first > k.first AND o.first <= k.last) OR NOT EXISTS"
+    " (SELECT 1 FROM message m WHERE m.mailbox_id = k.mailbox_id AND m.uid BETWEEN k.first AND k.last)"
 )
 
 
@@ -144,7 +149,7 @@ class TestTwoNodes(messages.MessagesCase):
         work = [self.busy(store, boxes, 12) for _, store in self.nodes * 3]
         self.others: Deferred[Any] = Deferred.fromCoroutine(self.all_of(*work))
         await self.all_of(*(self.observe(store, box, 25) for store in (first, second) for box in boxes))
-        for question in (_COUNTS, _FORGOTTEN, _TWICE):
+        for question in (_COUNTS, _FORGOTTEN, _TWICE, _MARKS):
             assert self.postgres.rows(self.url, question) == []
         assert [int(row[0]) for row in self.postgres.rows(self.url, _DOMAIN)] == [0]
 

@@ -38,6 +38,19 @@ class Marked(NamedTuple):
     modseq: int
 
 
+class Alike(NamedTuple):
+    """Messages whose changing parts are alike: those that are there with `first` <= UID <= `last`.
+
+    `modseq` 0 stands for the one that each of them arrived with: their flags were never changed.
+    """
+
+    first: int
+    last: int
+    flags: int
+    keywords: str | None
+    modseq: int
+
+
 class Stored(NamedTuple):
     """A message's lasting part. `size` counts prefix and content; `received` is INTERNALDATE, `saved` SAVEDATE."""
 

@@ -24,18 +24,28 @@ _QUESTIONS = {
     "mailbox {} counts {} seen, {} deleted of {} octets but has {}, {} of {}": (
         "SELECT * FROM (SELECT m.id, m.seen, m.deleted, m.deleted_octets, coalesce(sum(k.flags & 1), 0) AS s,"
         " coalesce(sum((k.flags & 8) / 8), 0) AS d, coalesce(sum((k.flags & 8) / 8 * r.size), 0) AS o"
-        " FROM mailbox m LEFT JOIN mark k ON k.mailbox_id = m.id"
-        " LEFT JOIN message r ON r.mailbox_id = k.mailbox_id AND r.uid = k.uid GROUP BY m.id)"
+        " FROM mailbox m LEFT JOIN message r ON r.mailbox_id = m.id"
+        " LEFT JOIN mark k ON k.mailbox_id = r.mailbox_id AND r.uid BETWEEN k.first AND k.last GROUP BY m.id)"
         " WHERE seen <> s OR deleted <> d OR deleted_octets <> o"
     ),
     "mailbox {} has UID {} with MODSEQ {} above its HIGHESTMODSEQ {}": (
         "SELECT m.id, r.uid, max(r.arrived, coalesce(k.modseq, 0)) AS n, m.highestmodseq FROM mailbox m"
-        " JOIN message r ON r.mailbox_id = m.id LEFT JOIN mark k ON k.mailbox_id = r.mailbox_id AND k.uid = r.uid"
+        " JOIN message r ON r.mailbox_id = m.id"
+        " LEFT JOIN mark k ON k.mailbox_id = r.mailbox_id AND r.uid BETWEEN k.first AND k.last"
         " WHERE n > m.highestmodseq"
     ),
-    "mailbox {} has flags of UID {}, which is not there": (
-        "SELECT k.mailbox_id, k.uid FROM (SELECT mailbox_id, uid FROM mark UNION SELECT mailbox_id, uid FROM seen) k"
-        " LEFT JOIN message r ON r.mailbox_id = k.mailbox_id AND r.uid = k.uid WHERE r.uid IS NULL"
+    "mailbox {} has flags of UIDs {} to {}, of which none is there": (
+        "SELECT k.mailbox_id, k.first, k.last FROM (SELECT mailbox_id, first, last FROM mark"
+        " UNION ALL SELECT mailbox_id, uid, uid FROM seen) k WHERE NOT EXISTS (SELECT 1 FROM message r"
+        " WHERE r.mailbox_id = k.mailbox_id AND r.uid BETWEEN k.first AND k.last)"
+    ),
+    "mailbox {} has flags of UIDs {} to {}, and others of {}": (
+        "SELECT k.mailbox_id, k.first, k.last, o.first FROM mark k JOIN mark o ON o.mailbox_id = k.mailbox_id"
+        " AND o.first > k.first AND o.first <= k.last"
+    ),
+    "mailbox {} has flags of UIDs up to {}, but its UIDNEXT is {}": (
+        "SELECT k.mailbox_id, k.last, m.uidnext FROM mark k JOIN mailbox m ON m.id = k.mailbox_id"
+        " WHERE k.last >= m.uidnext"
     ),
     "content {} is forgotten: nothing refers to it, and nobody noted that": (
         "SELECT id FROM content c WHERE NOT EXISTS (SELECT 1 FROM message r WHERE r.content_id = c.id)"

@@ -62,13 +62,15 @@ STATEMENTS = (
     " PRIMARY KEY (mailbox_id, uid)) {no_rowid}",
     # Without it, removing content would look through every message for a reference.
     "CREATE INDEX message_content ON message (content_id)",
-    # The flags of messages that ever had any; modseq is that of the last change, and a message without a row has the
-    # one that it arrived with. flags: a bit set of system flags; keywords: names separated by spaces, or NULL.
-    "CREATE TABLE mark (mailbox_id {int} NOT NULL, uid {int} NOT NULL, flags {int} NOT NULL, modseq {int} NOT NULL,"
-    " keywords {text}, PRIMARY KEY (mailbox_id, uid)) {no_rowid}",
+    # The flags of messages that ever had any: a row is about all messages with first <= uid <= last. Rows of a mailbox
+    # do not overlap, and each is about one message at least, though not every UID in it need be there. modseq is that
+    # of the last change; a message that no row is about has the one that it arrived with. flags: a bit set of system
+    # flags; keywords: names separated by spaces, or NULL.
+    "CREATE TABLE mark (mailbox_id {int} NOT NULL, first {int} NOT NULL, last {int} NOT NULL, flags {int} NOT NULL,"
+    " modseq {int} NOT NULL, keywords {text}, PRIMARY KEY (mailbox_id, first)) {no_rowid}",
     "CREATE INDEX mark_modseq ON mark (mailbox_id, modseq)",
-    # With flags it covers what it is for, else SQLite would take the primary key.
-    "CREATE INDEX mark_deleted ON mark (mailbox_id, uid, flags) WHERE (flags & 8) <> 0",
+    # With last and flags it covers what it is for, else SQLite would take the primary key.
+    "CREATE INDEX mark_deleted ON mark (mailbox_id, first, last, flags) WHERE (flags & 8) <> 0",
     # What others than the owner of a shared mailbox have read: \\Seen is each reader's own.
     "CREATE TABLE seen (account_id {int} NOT NULL, mailbox_id {int} NOT NULL, uid {int} NOT NULL,"
     " PRIMARY KEY (account_id, mailbox_id, uid)) {no_rowid}",

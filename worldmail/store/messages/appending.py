@@ -8,19 +8,18 @@ from attrs import define, field
 
 from worldmail.errors import MessageGone
 from worldmail.interfaces.database import Cursor
-from worldmail.interfaces.messages import Appended, Appending
+from worldmail.interfaces.messages import Alike, Appended, Appending
 from worldmail.store.content import keep_content
 from worldmail.store.messages.box import Box, keep_all, lock, lock_two
 from worldmail.store.messages.keywords import joined, spelled
+from worldmail.store.messages.looks import BARE, write_own
+from worldmail.store.messages.marks import add_mark, write_marks
 from worldmail.store.messages.removing import take
-from worldmail.store.messages.states import SEEN
 
 _ADD = (
     "INSERT INTO message (mailbox_id, uid, content_id, arrived, size, received, saved, acceptance, prefix)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, NULL, ?)"
 )
-_MARK = "INSERT INTO mark (mailbox_id, uid, flags, modseq, keywords) VALUES (?, ?, ?, ?, ?)"
-_READ = "INSERT INTO seen (account_id, mailbox_id, uid) VALUES (?, ?, ?)"
 
 
 @define(kw_only=True)
@@ -51,8 +50,12 @@ class Append:
             if not take(cursor, source, [(uid, uid)], self.now):  # before the new one comes, which may get this UID
                 raise MessageGone(reason=f"message {uid} of mailbox {source.id}")
         first = target.uidnext
+        marks: list[Alike] = []
         for number, message in enumerate(self.messages):
             self._add(cursor, target, message, contents[number])
+            self._mark(cursor, target, message, marks)
+            target.uidnext += 1
+        write_marks(cursor, target.id, marks)
         keep_all(cursor, source, target)
         return Appended(uidvalidity=target.uidvalidity, uids=[(first, target.uidnext - 1)] if self.messages else [])
 
@@ -67,12 +70,14 @@ class Append:
         uid, size = box.uidnext, message.content.size
         received = self.now if message.received is None else message.received
         cursor.run(_ADD, (box.id, uid, content_id, box.modseq, size, received, self.now, b""))
+        box.came(1, size)
+
+    def _mark(self, cursor: Cursor, box: Box, message: Appending, marks: list[Alike]) -> None:
+        uid, reader = box.uidnext, box.reader(message.reader)
         keywords = joined(spelled(cursor, box.id, message.keywords, add=True))
-        flags, reader = int(message.flags), box.reader(message.reader)
-        if reader is not None and flags & SEEN:
-            cursor.run(_READ, (reader, box.id, uid))
-            flags &= ~SEEN
-        if flags or keywords:
-            cursor.run(_MARK, (box.id, uid, flags, box.modseq, keywords))
-        box.came(size, flags)
-        box.uidnext += 1
+        look = BARE.showing(int(message.flags), keywords, reader)
+        if look.own:
+            write_own(cursor, box.id, reader, [(uid, uid)])
+        if look.flags or look.keywords:
+            add_mark(marks, Alike(uid, uid, look.flags, look.keywords, box.modseq))
+        box.flagged(0, look.flags, 1, message.content.size)

@@ -83,6 +83,16 @@ def ranges(uids: Iterable[int]) -> list[tuple[int, int]]:
     return found
 
 
+def united(uids: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Ranges, of which those that touch become one."""
+    found: list[tuple[int, int]] = []
+    for low, high in uids:
+        if found and found[-1][1] + 1 == low:
+            low = found.pop()[0]
+        found.append((low, high))
+    return found
+
+
 def expanded(uids: Uids) -> Iterator[int]:
     """Every UID in the ranges."""
     for low, high in uids:
@@ -103,6 +113,20 @@ def among(found: Iterable[int], uids: Uids) -> list[int]:
         return place > 0 and uid <= uids[place - 1][1]
 
     return [uid for uid in found if is_there(uid)]
+
+
+def common(one: Uids, other: Uids) -> list[tuple[int, int]]:
+    """What is in both."""
+    found: list[tuple[int, int]] = []
+    at = 0
+    for low, high in one:
+        while at < len(other) and other[at][1] < low:
+            at += 1
+        place = at
+        while place < len(other) and other[place][0] <= high:
+            found.append((max(low, other[place][0]), min(high, other[place][1])))
+            place += 1
+    return found
 
 
 def clipped(uids: Uids, below: int) -> list[tuple[int, int]]:

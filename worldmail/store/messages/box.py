@@ -53,25 +53,18 @@ class Box:
         """This account, if its \\Seen is its own here."""
         return None if account_id == self.account_id else account_id
 
-    def came(self, size: int, flags: int) -> None:
-        """Count one message that is new."""
-        self.messages += 1
-        self.octets += size
-        self.flagged(0, flags, size)
+    def came(self, messages: int, octets: int) -> None:
+        """Count messages that are new, or with negative numbers those that went; `flagged` counts their flags."""
+        self.messages += messages
+        self.octets += octets
 
-    def went(self, size: int, flags: int) -> None:
-        """Count one message that is no longer there."""
-        self.messages -= 1
-        self.octets -= size
-        self.flagged(flags, 0, size)
-
-    def flagged(self, before: int, after: int, size: int) -> None:
-        """Count a change of flags."""
+    def flagged(self, before: int, after: int, messages: int, octets: int) -> None:
+        """Count a change of flags of so many messages, which have so many octets."""
         if (before ^ after) & _COUNTED:
-            self.seen += (after & _SEEN) - (before & _SEEN)
+            self.seen += ((after & _SEEN) - (before & _SEEN)) * messages
             deleted = (after & _DELETED) // _DELETED - (before & _DELETED) // _DELETED
-            self.deleted += deleted
-            self.deleted_octets += deleted * size
+            self.deleted += deleted * messages
+            self.deleted_octets += deleted * octets
 
     def keep(self, cursor: Cursor) -> None:
         """Write down that something was done, and tell of it."""

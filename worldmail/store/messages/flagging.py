@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from attrs import frozen
+from attrs import define, field, frozen
 
 from worldmail.interfaces.database import Cursor
-from worldmail.interfaces.messages import FlagChange, FlagsChanged, Marked, Uids
+from worldmail.interfaces.messages import Alike, FlagChange, FlagsChanged, Uids
+from worldmail.store.messages.asked import all_asked, clipped, united
 from worldmail.store.messages.box import Box, lock
+from worldmail.store.messages.found import Found
 from worldmail.store.messages.keywords import joined, spelled
-from worldmail.store.messages.states import Change, Look, State, states, write_looks
+from worldmail.store.messages.looking import last_arrived
+from worldmail.store.messages.looks import Look, with_own, write_own
+from worldmail.store.messages.marks import marks_over, merged, pieces, write_marks
+
+_AMONG = " FROM asked CROSS JOIN message m WHERE m.mailbox_id = ? AND m.uid BETWEEN asked.low AND asked.high"
+_UIDS = f"SELECT m.uid{_AMONG}"
+_ARRIVED = f"SELECT m.uid, m.arrived{_AMONG}"
 
 
 @frozen
@@ -44,43 +52,89 @@ class _Rule:
         return joined(had - self.keywords if self.change.how == "remove" else self.keywords)
 
 
+@define
+class _Changes:
+    """What a rule makes of messages: all as they are now, the rows to write, what the reader has seen and what not."""
+
+    now: list[Alike] = field(factory=list)
+    written: list[Alike] = field(factory=list)
+    read: list[tuple[int, int]] = field(factory=list)
+    unread: list[tuple[int, int]] = field(factory=list)
+
+
 def change_flags(cursor: Cursor, mailbox_id: int, uids: Uids, change: FlagChange) -> FlagsChanged:
     """Raises `NoSuchMailbox`, `LimitReached`."""
     box = lock(cursor, mailbox_id)
-    found = states(cursor, mailbox_id, uids, change.reader)
+    uids = clipped(uids, box.uidnext)
+    marks = marks_over(cursor, mailbox_id, uids)
+    found = [*pieces(marks, uids)]
     modified: list[int] = []
-    if change.unchanged_since is not None:
-        modified = [state.uid for state in found if state.modseq > change.unchanged_since]
-        found = [state for state in found if state.modseq <= change.unchanged_since]
-    keywords = change.keywords if change.keywords_allowed and found else ()
+    if change.unchanged_since is not None and change.unchanged_since < box.highest:
+        found, failed = _divided(cursor, mailbox_id, found, change.unchanged_since)
+        modified = [uid for (uid,) in all_asked(cursor, failed, _UIDS, (mailbox_id,))]
+    asked = united((alike.first, alike.last) for alike in found)
+    there = Found.among(cursor, mailbox_id, asked)
+    keywords = change.keywords if change.keywords_allowed and there.uids else ()
     known = spelled(cursor, mailbox_id, keywords, add=change.how != "remove")
-    now, changes = _apply(box, found, _Rule(change, frozenset(known)))
-    if changes:
-        write_looks(cursor, mailbox_id, changes, box.modseq, change.reader)
+    parts = with_own(cursor, mailbox_id, found, change.reader)
+    changes = _apply(box, there, parts, _Rule(change, frozenset(known)))
+    if changes.written:
+        write_marks(cursor, mailbox_id, changes.written, marks)
+        write_own(cursor, mailbox_id, change.reader, changes.read, changes.unread)
         box.keep(cursor)
-    return FlagsChanged(modseq=box.modseq if changes else box.highest, previous=box.highest, now=now, modified=modified)
+    return FlagsChanged(
+        modseq=box.modseq if changes.written else box.highest,
+        previous=box.highest,
+        now=merged(all_asked(cursor, asked, _ARRIVED, (mailbox_id,)), changes.now),
+        modified=modified,
+    )
 
 
-def _apply(box: Box, found: Sequence[State], rule: _Rule) -> tuple[list[Marked], list[Change]]:
-    """The messages as they are then, and those that change."""
-    modseq = box.modseq
-    known: dict[tuple[int, str | None, int], tuple[Change, int, bool]] = {}
-    now: list[Marked] = []
-    for uid, flags, keywords, modseq_before, size, own in found:
-        to = known.get((flags, keywords, own))
+def _divided(
+    cursor: Cursor, mailbox_id: int, found: Sequence[Alike], limit: int
+) -> tuple[list[Alike], list[tuple[int, int]]]:
+    """Those with a MODSEQ up to a limit, and the UIDs of the others. MODSEQs of arrivals grow with the UID."""
+    older = last_arrived(cursor, mailbox_id, limit)
+    left: list[Alike] = []
+    failed: list[tuple[int, int]] = []
+    for alike in found:
+        end = alike.first - 1 if alike.modseq > limit else alike.last if alike.modseq else min(alike.last, older)
+        if end >= alike.first:
+            left.append(alike._replace(last=end))
+        if end < alike.last:
+            failed.append((max(end + 1, alike.first), alike.last))
+    return left, failed
+
+
+def _apply(box: Box, there: Found, parts: Sequence[tuple[Alike, int]], rule: _Rule) -> _Changes:
+    """Count the changes, too."""
+    reader, octets, modseq = rule.change.reader, there.octets, box.modseq
+    known: dict[tuple[int, str | None, int], tuple[Look, int]] = {}
+    made = _Changes()
+    latest, reach = Look(0, None, 0), -1  # the last row is for this look, and no other message is up to this UID
+    for (first, last, flags, keywords, modseq_before), own, start, end in there.places(parts):
+        goes_on, reach = reach + 1 == first, last
+        if start == end:
+            reach = last if goes_on else -1
+            continue
+        if not modseq_before:  # no row was about them
+            first, last = there.uids[start], there.uids[end - 1]
+        before = (flags, keywords, own)
+        to = known.get(before)
         if to is None:
-            to = known[flags, keywords, own] = _change(rule, Look(flags, keywords, own))
-        (_, after, uids), shows, changes = to
-        if changes:
-            now.append(Marked(uid, shows, after.keywords, modseq))
-            uids.append(uid)
-            box.flagged(flags, after.flags, size)
-        else:
-            now.append(Marked(uid, shows, keywords, modseq_before))
-    return now, [change for change, _, changes in known.values() if changes]
-
-
-def _change(rule: _Rule, before: Look) -> tuple[Change, int, bool]:
-    """What becomes of messages with this look, the flags that they show then, and whether that is another look."""
-    after = rule(before)
-    return Change(before, after, []), after.shown(rule.change.reader), before != after
+            after = rule(Look(*before))
+            to = known[before] = after, after.shown(reader)
+        after, shows = to
+        if after == before:
+            made.now.append(Alike(first, last, shows, keywords, modseq_before))
+            reach = -1
+            continue
+        made.now.append(Alike(first, last, shows, after.keywords, modseq))
+        box.flagged(flags, after.flags, end - start, octets[end] - octets[start])
+        if own != after.own:
+            (made.read if after.own else made.unread).append((first, last))
+        if goes_on and after[:2] == latest[:2]:
+            first = made.written.pop().first
+        made.written.append(Alike(first, last, after.flags, after.keywords, modseq))
+        latest = after
+    return made

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import accumulate
+from itertools import accumulate, starmap
 
-from worldmail.interfaces.database import Cursor
-from worldmail.interfaces.messages import Changed, Marked, Stored, Uids
-from worldmail.store.messages.asked import all_asked, among, clipped, first_asked, ranges, without
+from worldmail.interfaces.database import Cursor, Row
+from worldmail.interfaces.messages import Alike, Changed, Marked, Stored, Uids
+from worldmail.store.messages.asked import AT_ONCE, all_asked, among, clipped, common, first_asked, ranges, without
+from worldmail.store.messages.looks import shown
+from worldmail.store.messages.marks import marks_over, merged, pieces
 
-_LOOK = " m.uid, coalesce(k.flags, 0), k.keywords, coalesce(k.modseq, m.arrived) "
-_LOOK_OF_READER = (
-    " m.uid, (coalesce(k.flags, 0) & ~1) | (CASE WHEN s.uid IS NULL THEN 0 ELSE 1 END), k.keywords,"
-    " coalesce(k.modseq, m.arrived) "
+_TAIL = "SELECT uid, arrived FROM message WHERE mailbox_id = ? AND uid >= ? AND uid < ? ORDER BY uid"
+_LAST_ARRIVED = "SELECT uid FROM message WHERE mailbox_id = ? AND arrived <= ? ORDER BY uid DESC LIMIT 1"
+_AMONG = (
+    "SELECT m.uid, m.arrived FROM asked CROSS JOIN message m"
+    " WHERE m.mailbox_id = ? AND m.uid BETWEEN asked.low AND asked.high"
 )
-_MARKS = " LEFT JOIN mark k ON k.mailbox_id = m.mailbox_id AND k.uid = m.uid "
-_OWN = " LEFT JOIN seen s ON s.account_id = ? AND s.mailbox_id = m.mailbox_id AND s.uid = m.uid "
-
-_TAIL = " WHERE m.mailbox_id = ? AND m.uid >= ? AND m.uid < ? ORDER BY m.uid"
-_ARRIVED = (
-    " WHERE m.mailbox_id = ? AND m.uid > coalesce((SELECT uid FROM message WHERE mailbox_id = ? AND arrived <= ?"
-    " ORDER BY uid DESC LIMIT 1), 0) ORDER BY m.uid"
+_CHANGED = (
+    "SELECT k.first, k.last, k.flags, k.keywords, k.modseq FROM mark k WHERE k.mailbox_id = ? AND k.modseq > ?"
+    " AND +k.first < ?"  # the sign keeps it from choosing the index
 )
 _NOW = "SELECT highestmodseq, uidnext, messages, forgotten FROM mailbox WHERE id = ? AND name >= ' '"
 _EXPUNGED = "SELECT uid FROM expunged WHERE mailbox_id = ? AND modseq > ? ORDER BY uid"
@@ -49,11 +48,15 @@ _BELOW = (
     "SELECT asked.high, (SELECT count(*) FROM message m WHERE m.mailbox_id = ? AND m.uid >= asked.low"
     " AND m.uid < asked.high) FROM asked WHERE asked.low < asked.high"
 )
-_UNSEEN = {
-    is_owner: f"SELECT m.uid FROM message m{_MARKS}{own} WHERE m.mailbox_id = ? AND m.uid <= ? AND {is_unseen}"
-    " ORDER BY m.uid LIMIT 1"
-    for is_owner, is_unseen, own in ((True, "(coalesce(k.flags, 0) & 1) = 0", ""), (False, "s.uid IS NULL", _OWN))
-}
+_SEEN = "SELECT first, last FROM mark WHERE mailbox_id = ? AND first > ? AND (flags & 1) <> 0 ORDER BY first LIMIT ?"
+_FIRST_IN = (
+    "SELECT asked.low, (SELECT m.uid FROM message m WHERE m.mailbox_id = ? AND m.uid BETWEEN asked.low AND asked.high"
+    " ORDER BY m.uid LIMIT 1) FROM asked"
+)
+_UNSEEN_BY = (
+    "SELECT m.uid FROM message m LEFT JOIN seen s ON s.account_id = ? AND s.mailbox_id = m.mailbox_id AND s.uid = m.uid"
+    " WHERE m.mailbox_id = ? AND m.uid <= ? AND s.uid IS NULL ORDER BY m.uid LIMIT 1"
+)
 _NTH = "SELECT uid FROM message WHERE mailbox_id = ? ORDER BY uid LIMIT 1 OFFSET ?"
 _NUMBER = "SELECT count(*) FROM message WHERE mailbox_id = ? AND uid <= ?"
 _COUNTS = "SELECT messages, seen FROM mailbox WHERE id = ?"
@@ -61,43 +64,34 @@ _COUNTS = "SELECT messages, seen FROM mailbox WHERE id = ?"
 LOOKED_AT = 10_000
 """Messages among which the first unseen one is looked for."""
 
-
-def _looks(reader: int | None, where: str) -> str:
-    """A SELECT of what messages show to a reader; whose parameter comes first."""
-    if reader is None:
-        return f"SELECT{_LOOK}FROM message m{_MARKS}{where}"
-    return f"SELECT{_LOOK_OF_READER}FROM message m{_MARKS}{_OWN}{where}"
-
-
-def _changed(reader: int | None) -> str:
-    own = "" if reader is None else _OWN
-    look = _LOOK if reader is None else _LOOK_OF_READER
-    look = look.replace("m.", "k.").replace("k.arrived", "0")
-    return f"SELECT{look}FROM mark k{own.replace('m.', 'k.')} WHERE k.mailbox_id = ? AND k.modseq > ?"
-
-
-_BY_READER = (None, 0)
-_TAILS, _ARRIVALS, _CHANGES = (
-    {known is None: make(known) for known in _BY_READER}
-    for make in (lambda r: _looks(r, _TAIL), lambda r: _looks(r, _ARRIVED), _changed)
-)
-
-
-def _marked(cursor: Cursor, sql: str, reader: int | None, *parameters: int) -> list[Marked]:
-    rows = cursor.all(sql, parameters if reader is None else (reader, *parameters))
-    return [*map(Marked._make, rows)]
+_STEPS = (16, *[AT_ONCE] * (LOOKED_AT // AT_ONCE))
+_HIGHEST = 1 << 62
 
 
 def tail(
     cursor: Cursor, mailbox_id: int, first_uid: int, below: int, count: int | None, reader: int | None
 ) -> list[Marked]:
     """See `IMessages.tail`."""
-    sql = _TAILS[reader is None]
     if count is None:
-        return _marked(cursor, sql, reader, mailbox_id, first_uid, below)
-    found = _marked(cursor, f"{sql} DESC LIMIT ?", reader, mailbox_id, first_uid, below, count)
-    found.reverse()
-    return found
+        rows = cursor.all(_TAIL, (mailbox_id, first_uid, below))
+    else:
+        rows = cursor.all(f"{_TAIL} DESC LIMIT ?", (mailbox_id, first_uid, below, count))
+        rows.reverse()
+    return _merged(cursor, mailbox_id, rows, [(rows[0][0], rows[-1][0])] if rows else [], reader)
+
+
+def _merged(cursor: Cursor, mailbox_id: int, rows: Sequence[Row], uids: Uids, reader: int | None) -> list[Marked]:
+    """The messages of these rows, which are among these UIDs, as that reader (None: the owner) sees them."""
+    found = marks_over(cursor, mailbox_id, uids)
+    if reader is not None:
+        found = shown(cursor, mailbox_id, [*pieces(found, uids)], reader)
+    return merged(rows, found)
+
+
+def last_arrived(cursor: Cursor, mailbox_id: int, modseq: int) -> int:
+    """The highest UID that came with a MODSEQ up to this one; 0 if there is none. Both grow together."""
+    (uid,) = cursor.one(_LAST_ARRIVED, (mailbox_id, modseq)) or (0,)
+    return int(uid)
 
 
 def changes(cursor: Cursor, mailbox_id: int, since: int, uidnext: int, reader: int | None) -> Changed | None:
@@ -112,25 +106,29 @@ def changes(cursor: Cursor, mailbox_id: int, since: int, uidnext: int, reader: i
     if highest > since:
         if next_uid > uidnext:
             arrived = tail(cursor, mailbox_id, uidnext, next_uid, None, reader)
-        changed = [mark for mark in _marks_since(cursor, mailbox_id, since, reader) if mark.uid < uidnext]
+        found = shown(cursor, mailbox_id, _changed(cursor, mailbox_id, since, uidnext), reader)
+        those = [(alike.first, alike.last) for alike in found]
+        changed = merged(all_asked(cursor, those, _AMONG, (mailbox_id,)), found)
         gone = [uid for (uid,) in cursor.all(_EXPUNGED, (mailbox_id, since)) if uid < uidnext]
     return Changed(
         highestmodseq=highest, uidnext=next_uid, messages=messages, arrived=arrived, changed=changed, expunged=gone
     )
 
 
-def _marks_since(cursor: Cursor, mailbox_id: int, modseq: int, reader: int | None) -> list[Marked]:
-    found = _marked(cursor, _CHANGES[reader is None], reader, mailbox_id, modseq)
-    found.sort()
+def _changed(cursor: Cursor, mailbox_id: int, modseq: int, below: int) -> list[Alike]:
+    """Messages below a UID whose flags were changed after a MODSEQ."""
+    found = sorted(starmap(Alike, cursor.all(_CHANGED, (mailbox_id, modseq, below))))
+    if found and found[-1].last >= below:
+        found[-1] = found[-1]._replace(last=below - 1)
     return found
 
 
 def since(cursor: Cursor, mailbox_id: int, modseq: int, uids: Uids, reader: int | None) -> list[Marked]:
-    """See `IMessages.since`. UIDs and the MODSEQs of arrivals grow together, so what arrived since is at the end."""
-    found = {mark.uid: mark for mark in _marks_since(cursor, mailbox_id, modseq, reader)}
-    for mark in _marked(cursor, _ARRIVALS[reader is None], reader, mailbox_id, mailbox_id, modseq):
-        found[mark.uid] = mark
-    return [found[uid] for uid in among(sorted(found), uids)]
+    """See `IMessages.since`. What arrived since is at the end; if it was changed, then since, too."""
+    older = last_arrived(cursor, mailbox_id, modseq)
+    changed = _changed(cursor, mailbox_id, modseq, older + 1)
+    asked = common(uids, [*((mark.first, mark.last) for mark in changed), (older + 1, _HIGHEST)])
+    return _merged(cursor, mailbox_id, all_asked(cursor, asked, _AMONG, (mailbox_id,)), asked, reader)
 
 
 def vanished(cursor: Cursor, mailbox_id: int, modseq: int, uids: Uids) -> list[tuple[int, int]]:
@@ -196,10 +194,28 @@ def first_unseen(cursor: Cursor, mailbox_id: int, reader: int | None) -> tuple[i
     messages, seen = cursor.one(_COUNTS, (mailbox_id,)) or (0, 0)
     if reader is None and messages == seen:
         return None
-    (last,) = (cursor.one(_NTH, (mailbox_id, LOOKED_AT)) if messages > LOOKED_AT else None) or (1 << 62,)
-    parameters = (mailbox_id, last)
-    row = cursor.one(_UNSEEN[reader is None], parameters if reader is None else (reader, *parameters))
-    if row is None:
+    (last,) = (cursor.one(_NTH, (mailbox_id, LOOKED_AT)) if messages > LOOKED_AT else None) or (_HIGHEST,)
+    if reader is None:
+        uid = _first_without_seen(cursor, mailbox_id)
+    else:
+        (uid,) = cursor.one(_UNSEEN_BY, (reader, mailbox_id, last)) or (None,)
+    if uid is None or uid > last:
         return None
-    (number,) = cursor.one(_NUMBER, (mailbox_id, row[0])) or (0,)
-    return number, row[0]
+    (number,) = cursor.one(_NUMBER, (mailbox_id, uid)) or (0,)
+    return number, uid
+
+
+def _first_without_seen(cursor: Cursor, mailbox_id: int) -> int | None:
+    """The first message that no mark with \\Seen is about; None if too many of those are before it."""
+    end = 0
+    for most in _STEPS:
+        marks = cursor.all(_SEEN, (mailbox_id, end, most))
+        is_end = len(marks) < most
+        others = without([(end + 1, _HIGHEST if is_end else marks[-1][1])], marks)
+        for _, uid in all_asked(cursor, others, _FIRST_IN, (mailbox_id,)):
+            if uid is not None:
+                return int(uid)
+        if is_end:
+            break
+        end = marks[-1][1]
+    return None
