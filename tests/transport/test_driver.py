@@ -93,6 +93,46 @@ class DriverTests(Meets):
 
         return self.run_async(test())
 
+    def test_a_peer_that_waits_for_long_work_is_told_how_it_goes_on(self) -> Any:
+        async def test() -> None:
+            meeting = self.meet()
+            connection = await self.client(self.greeted)
+            connection.sendall(b"WAIT\r\none\r\n")
+            await self.until(lambda: meeting.dialogues[0].events)
+            [driven] = meeting.factory.connections
+            now = time.monotonic()
+            assert now + 8 < driven.deadline <= now + 10
+            driven.look(driven.deadline)
+            assert await self.client(lambda: read_until(connection, b"\r\n")) == b"working\r\n"
+            assert driven.deadline <= now + 20
+            driven.look(driven.deadline)
+            meeting.dialogues[0].release.callback(None)
+            answer = await self.client(lambda: read_until(connection, b"ok one\r\n"))
+            assert answer == b"working\r\nwaited\r\nok one\r\n"
+            assert driven.deadline > now + 50
+
+        return self.run_async(test())
+
+    def test_a_report_that_is_due_does_not_look_at_the_rate_before_its_time(self) -> Any:
+        async def test() -> None:
+            meeting = self.meet()
+            connection = await self.client(self.greeted)
+            dialogue = meeting.dialogues[0]
+            dialogue.minimum_rate = 1000
+            connection.sendall(b"one\r\n")
+            await self.client(lambda: read_until(connection, b"ok one\r\n"))
+            [driven] = meeting.factory.connections
+            now = time.monotonic()
+            driven.look(now + 11)
+            assert dialogue.endings == []
+            assert now + 25 < driven.deadline <= now + 30
+            driven.look(driven.deadline)
+            await self.until(lambda: dialogue.endings)
+            assert dialogue.endings == ["too slow"]
+            connection.close()
+
+        return self.run_async(test())
+
     def test_what_comes_while_an_event_is_handled_waits_and_is_bounded(self) -> Any:
         async def test() -> None:
             meeting = self.meet()

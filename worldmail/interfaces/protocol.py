@@ -85,6 +85,16 @@ class IDialogue(Interface):
         """The connection is gone. Give back everything held. Called exactly once."""
 
 
+class IReporting(Interface):
+    """What a dialogue may provide whose work can take long."""
+
+    def working() -> bytes:
+        """Work has gone on for a while since the last word: something to tell the peer, or nothing.
+
+        Asked while a `handle` is under way, or while a chunk of a `Stream` is made; it goes out at once.
+        """
+
+
 class ISuccessor(Interface):
     """What a maker of dialogues may provide: it goes on from what the one before it learnt.
 

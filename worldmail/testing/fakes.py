@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from worldmail.config.sections import CertificateSettings, TlsSettings
-from worldmail.interfaces.protocol import IDialogue, Peer
+from worldmail.interfaces.protocol import IDialogue, IReporting, Peer
 from worldmail.transport.certificates import self_signed
 from worldmail.transport.tls import Tls
 from worldmail.wire.effects import Close, Compress, Effects, StartTls, Stream
@@ -21,7 +21,7 @@ from worldmail.wire.wakes import WAKE
 CHUNK = b"0123456789abcdef" * 1024
 
 
-@implementer(IDialogue)
+@implementer(IDialogue, IReporting)
 @define(kw_only=True)
 class PlainDialogue:
     """Answers each line with "ok LINE", but for these.
@@ -83,6 +83,10 @@ class PlainDialogue:
         word, _, argument = event.partition(b" ")
         special = _SPECIAL.get(word)
         return [b"ok " + event + b"\r\n"] if special is None else await special(self, argument)
+
+    def working(self) -> bytes:
+        """That it goes on."""
+        return b"working\r\n"
 
     def secured(self, peer: Peer) -> Effects:
         """Starts anew."""

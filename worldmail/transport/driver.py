@@ -23,12 +23,12 @@ from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from worldmail.interfaces.protocol import Peer
+from worldmail.interfaces.protocol import IReporting, Peer
 from worldmail.transport.ends import make_peer, no_binding, no_wake
 from worldmail.transport.factory import ConnectionFactory
 from worldmail.transport.facts import channel_binding, tls_facts
 from worldmail.transport.incoming import INPUT_LIMIT, Incoming
-from worldmail.transport.outgoing import NEVER, OUTPUT_LIMIT, TURN_SECONDS, why
+from worldmail.transport.outgoing import NEVER, OUTPUT_LIMIT, TURN_SECONDS, WORKING_SECONDS, why
 from worldmail.transport.steps import Steps
 from worldmail.wire.effects import Close, Compress, Effects, StartTls, Stream
 from worldmail.wire.wakes import WAKE
@@ -137,10 +137,13 @@ class DialogueProtocol(Incoming):
         """The deadline has passed."""
         if self._securing:
             self.abort("TLS handshake timed out")
+        elif self._working and not self._over:
+            self.deadline = now + WORKING_SECONDS
+            self._report()
         elif self._full or self._over:
             self.look_at_reader(now)
         elif self._busy:
-            self.deadline = now + 10.0  # it is our turn, not the peer's
+            self.deadline = now + WORKING_SECONDS  # it is our turn, not the peer's
         elif now >= self._silent_until:
             self._last_words(self.dialogue.timed_out, "timed out")
         else:
@@ -150,7 +153,7 @@ class DialogueProtocol(Incoming):
 
     def _begin(self, turn: Coroutine[Any, None, None]) -> None:
         self._busy = True
-        Steps(turn, self.flush, self._turn_over).go()
+        Steps(turn, self.waits, self._turn_over).go()
 
     async def _open(self) -> None:
         self._acted = True
@@ -164,9 +167,12 @@ class DialogueProtocol(Incoming):
         while not self._over:
             event = self.next_event()
             if event is not None:
+                self._working = True
                 effects = await dialogue.handle(event)
+                self._working = False
                 if effects:
                     await self._carry_out(effects)
+                self._reporting = False
                 if event is not WAKE:  # that is no act of the peer's
                     self._acted = True
                     events += 1
@@ -206,6 +212,15 @@ class DialogueProtocol(Incoming):
         if self._queued > OUTPUT_LIMIT:
             self.flush()
 
+    def _report(self) -> None:
+        """Tell the peer how the work goes on, unless it reads too slowly anyway."""
+        if self._full or not IReporting.providedBy(self.dialogue):
+            return
+        report = self.dialogue.working()
+        if report:
+            self.send(report)
+            self.flush()
+
     async def _reader(self) -> None:
         """Wait until the peer has read. Its own time begins anew after that."""
         self._acted = True
@@ -219,7 +234,7 @@ class DialogueProtocol(Incoming):
                 self._refuse(refusal)
 
     def _turn_over(self, error: Exception | None) -> None:
-        self._busy = False
+        self._busy = self._working = self._reporting = False
         if self._deflate is not None:
             self._deflate.rest()
         if error is not None:
@@ -257,6 +272,9 @@ class DialogueProtocol(Incoming):
 
     def _look_at_rate(self, now: float) -> None:
         """A window is over: did the peer send enough in it?"""
+        if now < self._window_end:  # the deadline was that of a report
+            self.deadline = min(self._silent_until, self._window_end)
+            return
         rate = self.dialogue.minimum_rate
         if rate and self._window_end and self._octets_in - self._window_start < rate * RATE_WINDOW:
             self._last_words(self.dialogue.timed_out, "too slow")

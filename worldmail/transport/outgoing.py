@@ -28,6 +28,9 @@ TURN_SECONDS = 0.01
 LINGER_SECONDS = 3.0
 """How long a closed connection waits for the peer to close too, when it may not have read the last words."""
 
+WORKING_SECONDS = 10.0
+"""After so long a peer that waits for our work may be told how it goes on (`IReporting`), and again each time."""
+
 NEVER = float("inf")
 
 
@@ -48,6 +51,8 @@ class Outgoing(Protocol):
     _queued = 0  # octets in _output
     _over = False  # closing or gone: nothing new begins
     _gone = False  # the connection is lost
+    _working = False  # the dialogue is at work: if the turn waits, it is neither for the peer nor for others
+    _reporting = False  # it has waited so since the event came, and a report is due some time
     _full = False  # output waits for the peer
     _undelivered = 0  # octets that the peer had not taken when last looked at
     _looked = 0.0  # when that was; 0 if never
@@ -74,12 +79,22 @@ class Outgoing(Protocol):
             self._octets_out += len(data)
             self.transport.write(data)
 
+    def waits(self) -> None:
+        """The turn begins to wait."""
+        self.flush()
+        if self._working and not self._reporting:
+            self._reporting = True
+            self.deadline = time.monotonic() + WORKING_SECONDS
+
     async def stream(self, stream: Stream) -> None:
         """Send chunk after chunk, as fast as the peer takes them and others are not kept waiting."""
         chunks, until = stream.chunks, time.monotonic() + TURN_SECONDS
         try:
             while not self._over:
-                self.send(await anext(chunks))
+                self._working = True
+                chunk = await anext(chunks)
+                self._working = False
+                self.send(chunk)
                 if self._full:
                     await self.room()
                 elif time.monotonic() > until:
@@ -88,6 +103,7 @@ class Outgoing(Protocol):
         except StopAsyncIteration:
             pass
         finally:
+            self._working = False
             close = getattr(chunks, "aclose", None)
             if close is not None:
                 await close()
