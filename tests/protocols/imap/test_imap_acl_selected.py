@@ -213,3 +213,11 @@ def test_who_may_only_read_from_now_on_removes_nothing(shared: ImapClient, ann: 
     shared.say(b"SETACL Ours ann@example.test lr")
     assert ann.say(command).code == b"NOPERM"
     assert shared.say(b"STATUS Ours (MESSAGES DELETED)").untagged == [b"* STATUS Ours (MESSAGES 2 DELETED 1)"]
+
+
+def test_which_flags_can_be_changed_is_told_when_rights_change(shared: ImapClient, ann: ImapClient) -> None:
+    opened(shared, ann, "lrw")
+    shared.say(b"SETACL Ours ann@example.test lrs")
+    told = ann.say(b"NOOP").untagged  # RFC 4314 §5.1.1
+    assert told[-1] == b"* OK [PERMANENTFLAGS (\\Seen)] Flags that are kept"
+    assert ann.say(b"NOOP").untagged == []

@@ -58,6 +58,21 @@ def test_messages_are_recent_in_the_first_session_that_selects_alone(three: Imap
     assert b"\\Recent" not in other.say(b"FETCH 1 FLAGS").raw
 
 
+def test_keywords_are_among_the_flags_and_new_ones_are_told_before_they_are_met(three: ImapSite) -> None:
+    one, other = three.client(), three.client()
+    one.say(b"SELECT INBOX")
+    flags = b"* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft $Work"
+    permanent = b"* OK [PERMANENTFLAGS (\\Answered \\Flagged \\Draft \\Deleted \\Seen $Work"
+    stored = one.say(b"STORE 1 +FLAGS ($Work)").untagged
+    assert stored[:2] == [flags + b")", permanent + b" \\*)] Flags that are kept"]
+    assert flags + b")" in other.say(b"SELECT INBOX").untagged
+    one.say(b"STORE 2 +FLAGS (Red)")
+    assert one.say(b"STORE 3 +FLAGS ($work Red)").of(b"FLAGS") == []
+    told = other.say(b"NOOP").untagged
+    assert told[:2] == [flags + b" Red)", permanent + b" Red \\*)] Flags that are kept"]
+    assert [line[:9] for line in told[2:]] == [b"* 2 FETCH", b"* 3 FETCH"]
+
+
 def test_what_arrives_where_nothing_was_recent_is_recent(three: ImapSite) -> None:
     three.client().say(b"SELECT INBOX")
     client = three.client()

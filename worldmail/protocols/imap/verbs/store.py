@@ -96,7 +96,8 @@ async def run(session: Session, asked: Asked) -> Answer:
     style = style_of(session.enabled)
     if reached is not None:
         places.reverse()  # RFC 9738 §3.1
-    told = b"".join(untagged.modseqs(view, places, style) if silent else untagged.flags(view, places, style))
+    lines = untagged.modseqs(view, places, style) if silent else untagged.flags(view, places, style)
+    told = b"".join((*selected.tell_flags(done.now), *lines))
     code = b"MODIFIED " + _modified(selected, done, asked) if done.modified else None
     if gone:  # MODIFIED is told in a NO as well (RFC 7162 §3.1.3)
         limit = b"" if reached is None else reached.line

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from worldmail.interfaces.folders import Folder
 from worldmail.protocols.imap.replies import untagged
+from worldmail.protocols.imap.view.applicable import flag_lines
 from worldmail.protocols.imap.view.selected import Selected
 from worldmail.protocols.imap.view.untagged import URL_MECHANISMS, exists, recent
 from worldmail.protocols.imap.view.view import View
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
 
 MOST_RECENT = 10_000
 """Messages that are \\Recent; of more that came since, the last ones."""
-
-FLAGS = b"\\Answered \\Flagged \\Deleted \\Seen \\Draft"
 
 
 async def open_view(session: Session, folder: Folder, *, read_only: bool) -> Selected:
@@ -48,6 +47,7 @@ async def open_view(session: Session, folder: Folder, *, read_only: bool) -> Sel
 
     selected.forget = forget
     try:
+        selected.keywords = frozenset(await world.messages.keywords(folder.id))
         if "IMAP4REV2" not in session.enabled:
             await _open_recent(selected)
     except BaseException:
@@ -78,8 +78,7 @@ async def opening_lines(session: Session, selected: Selected) -> list[bytes]:
     lines += [
         untagged(b"OK", "UIDs are valid", b"UIDVALIDITY %d" % folder.uidvalidity),
         untagged(b"OK", "Next UID", b"UIDNEXT %d" % view.uidnext),
-        b"* FLAGS (%b)\r\n" % FLAGS,
-        untagged(b"OK", "Flags that are kept", b"PERMANENTFLAGS (%b)" % permanent_flags(selected)),
+        *flag_lines(selected.keywords, selected.may),
         untagged(b"OK", "Highest", b"HIGHESTMODSEQ %d" % view.modseq),
         untagged(b"OK", "Identity of the mailbox", b"MAILBOXID (F%d)" % folder.id),
         URL_MECHANISMS,
@@ -94,17 +93,3 @@ async def _first_unseen(session: Session, selected: Selected) -> list[bytes]:
         return []
     first = (1, 0) if not folder.seen else await selected.messages.first_unseen(selected.id, reader=selected.reader)
     return [] if first is None else [untagged(b"OK", "First message without \\Seen", b"UNSEEN %d" % first[0])]
-
-
-def permanent_flags(selected: Selected) -> bytes:
-    """What the account may change here (RFC 9051 §7.1, RFC 4314 §5.1.1)."""
-    names = []
-    if selected.may("w"):
-        names += [b"\\Answered", b"\\Flagged", b"\\Draft"]
-    if selected.may("t"):
-        names.append(b"\\Deleted")
-    if selected.may("s"):
-        names.append(b"\\Seen")
-    if selected.may("w"):
-        names.append(b"\\*")
-    return b" ".join(names)

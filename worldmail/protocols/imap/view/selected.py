@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from attrs import define, evolve, field
@@ -13,6 +14,7 @@ from worldmail.interfaces.messages import Changed, FlagsChanged, IMessages, Mark
 from worldmail.mail.mime.part import Part
 from worldmail.protocols.imap.replies import AccountChanged
 from worldmail.protocols.imap.view import untagged
+from worldmail.protocols.imap.view.applicable import flag_lines
 from worldmail.protocols.imap.view.untagged import Style, style_of
 from worldmail.protocols.imap.view.view import View
 
@@ -40,6 +42,8 @@ class Selected:
 
     Attributes:
         told_recent: messages that arrived were told as \\Recent.
+        keywords: those that the client was told of.
+        reflag: the client has to be told again which flags it may change.
         whole: while what was expunged is withheld, the MODSEQ up to which all was told; else None.
         trees: the parts of some large messages, by UID: what was found once is not looked for again.
         contents: content ids by UID, of those that were looked up.
@@ -53,6 +57,8 @@ class Selected:
     view: View
     forget: Callable[[], None] = field(default=lambda: None)
     told_recent: bool = field(default=False, init=False)
+    keywords: frozenset[str] = field(default=frozenset(), init=False)
+    reflag: bool = field(default=False, init=False)
     whole: int | None = field(default=None, init=False)
     trees: dict[int, Part] = field(factory=dict, init=False)
     contents: dict[int, int] = field(factory=dict, init=False)
@@ -171,6 +177,7 @@ class Selected:
         folder = await session.world.folders.by_id(session.user, self.id)
         if folder is None or "r" not in folder.rights:
             raise MailboxLost
+        self.reflag = self.reflag or folder.rights != self.folder.rights
         self.folder = evolve(self.folder, rights=folder.rights)
 
     async def pull(self, style: Style, *, expunges: bool) -> list[bytes]:
@@ -188,6 +195,7 @@ class Selected:
         lines = untagged.expunged(view, gone, ahead, style)
         view.remove(gone)
         view.pending.difference_update(gone)
+        lines += self.tell_flags(() if changed is None else chain(changed.arrived, changed.changed))
         if changed is not None:
             first_uid = view.first_uid
             lines += self._tell_arrived(changed, style)
@@ -200,6 +208,15 @@ class Selected:
             self.rekeyed = False
             lines.append(untagged.URL_MECHANISMS)
         return lines + self._tell_highest(style, withheld=withheld)
+
+    def tell_flags(self, rows: Iterable[Marked]) -> list[bytes]:
+        """Which flags there are, if it is not as it was: these rows have new keywords, or rights are others."""
+        sets = {row.keywords for row in rows if row.keywords}
+        new = {name for keywords in sets for name in keywords.split(" ")} - self.keywords
+        if not (new or self.reflag):
+            return []
+        self.keywords, self.reflag = self.keywords | new, False
+        return flag_lines(self.keywords, self.may)
 
     async def _pulled(self, style: Style, *, expunges: bool) -> tuple[Changed | None, dict[int, int]]:
         """What happened, if anything may have, and how many messages are before those that are not loaded."""
