@@ -24,15 +24,40 @@ class Bearer:
 
 
 @frozen(kw_only=True)
+class UrlForm:
+    """In which form a part is asked for (RFC 5524).
+
+    Args:
+        decoded: without its transfer encoding.
+        described: with its structure; only for what is a part, or a message.
+    """
+
+    decoded: bool = False
+    described: bool = False
+
+
+AS_IT_IS = UrlForm()
+
+
+@frozen(kw_only=True)
 class UrlOctets:
     """What a URL leads to: `size` octets, which `read` gives in chunks of bounded size, as FETCH BODY would.
 
-    There is no NUL in them. `cost` is how many octets had to be looked through to find them. While they are read it may turn out that the message is gone: `UrlNotResolved`.
+    While they are read it may turn out that the message is gone: `UrlNotResolved`.
+
+    Args:
+        cost: how many octets had to be looked through to find them.
+        structure: BODYSTRUCTURE of what is given, if it was asked for.
+        decodable: False of a part with an unknown transfer encoding that was to be undone; there is nothing to read.
+        binary: there is a NUL in them, as there may be in what is decoded.
     """
 
     size: int
     read: Callable[[], AsyncIterator[bytes]]
     cost: int = 0
+    structure: bytes | None = None
+    decodable: bool = True
+    binary: bool = False
 
 
 class IUrls(Interface):
@@ -44,7 +69,7 @@ class IUrls(Interface):
         It must name the account itself and a mailbox that it may read. Raises `NotAUrl`.
         """
 
-    def open(url: ImapUrl, bearer: Bearer) -> Awaitable[UrlOctets]:
+    def open(url: ImapUrl, bearer: Bearer, form: UrlForm = AS_IT_IS) -> Awaitable[UrlOctets]:
         """What the URL leads to.
 
         If it carries an authorisation, that counts, and the rights that the URL's user has now. If not, it must name

@@ -301,3 +301,82 @@ def test_too_many_urls_and_none_are_BAD(client: ImapClient) -> None:
     assert client.say(b"URLFETCH").status == b"BAD"
     assert client.say(b"GENURLAUTH").status == b"BAD"
     assert client.say(b"GENURLAUTH x").status == b"BAD"
+
+
+# --- URLAUTH=BINARY (RFC 5524) ---
+
+ENCODED = (
+    b"Subject: parts\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+    b"--b\r\nContent-Type: text/plain\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\na=3Db=\r\nc\r\nd\r\n"
+    b"--b\r\nContent-Type: image/png\r\nContent-Transfer-Encoding: base64\r\n\r\nAAEC\r\n"
+    b"--b\r\nContent-Type: image/gif\r\nContent-Transfer-Encoding: x-unknown\r\n\r\nxyz\r\n--b--\r\n"
+)
+
+
+@pytest.fixture(params=[64 << 10, 16])
+def encoded(site: ImapSite, request: pytest.FixtureRequest) -> ImapClient:
+    """Bob, with a message of encoded parts; once in the database, once in the content store."""
+    site.store.store.acceptance._inline_limit = request.param
+    site.store.add(site.accounts["bob"], ENCODED)
+    return site.client("bob")
+
+
+def ask(client: ImapClient, part: bytes, parameters: bytes) -> bytes:
+    url = sign(client, BOB + b"/INBOX/;UID=1" + part + b";URLAUTH=authuser")
+    done = client.say(b'URLFETCH ("%b"%b)' % (url, parameters))
+    assert done.status == b"OK", done.raw
+    (answer,) = done.untagged
+    head = b'* URLFETCH "%b" ' % url
+    assert answer.startswith(head)
+    return answer[len(head) :]
+
+
+@pytest.mark.parametrize(
+    ("part", "parameters", "answer"),
+    [
+        (b"/;SECTION=1", b"", b"{12}\r\na=3Db=\r\nc\r\nd"),
+        (b"/;SECTION=1", b" BODY", b"(BODY {12}\r\na=3Db=\r\nc\r\nd)"),
+        (b"/;SECTION=1", b" binary", b"(BINARY {7}\r\na=bc\r\nd)"),
+        (b"/;SECTION=2", b" BINARY", b"(BINARY ~{3}\r\n\0\1\2)"),
+        (b"/;SECTION=2/;PARTIAL=1.1", b" BINARY", b"(BINARY ~{1}\r\n\1)"),
+        (b"/;SECTION=2/;PARTIAL=9", b" BINARY", b"(BINARY ~{0}\r\n)"),
+        (b"/;SECTION=2/;PARTIAL=1.2", b" BODY", b"(BODY {2}\r\nAE)"),
+        (b"/;SECTION=3", b" BINARY", b"(BINARY NIL)"),
+        (b"/;SECTION=9", b" BINARY BODYPARTSTRUCTURE", b"NIL"),
+        (b"/;SECTION=HEADER", b" BODYPARTSTRUCTURE", b"NIL"),
+        (b"/;SECTION=1.MIME/;PARTIAL=0.7", b" BINARY", b"(BINARY {7}\r\nContent)"),
+        (
+            b"/;SECTION=2",
+            b" BODYPARTSTRUCTURE",
+            b'(BODYPARTSTRUCTURE ("image" "png" NIL NIL NIL "base64" 4 NIL NIL NIL NIL))',
+        ),
+        (
+            b"/;SECTION=2",
+            b" BINARY BODYPARTSTRUCTURE",
+            b'(BODYPARTSTRUCTURE ("image" "png" NIL NIL NIL "binary" 3 NIL NIL NIL NIL)) (BINARY ~{3}\r\n\0\1\2)',
+        ),
+        (
+            b"/;SECTION=3",
+            b" BODYPARTSTRUCTURE BINARY",
+            b'(BODYPARTSTRUCTURE ("image" "gif" NIL NIL NIL "x-unknown" 3 NIL NIL NIL NIL)) (BINARY NIL)',
+        ),
+    ],
+)
+def test_parts_without_their_encoding_and_what_they_are(
+    encoded: ImapClient, part: bytes, parameters: bytes, answer: bytes
+) -> None:
+    assert ask(encoded, part, parameters) == answer
+
+
+def test_the_message_itself_has_no_encoding(encoded: ImapClient) -> None:
+    assert ask(encoded, b"", b" BINARY") == b"(BINARY {%d}\r\n%b)" % (len(ENCODED), ENCODED)
+    assert ask(encoded, b"", b" BODYPARTSTRUCTURE BODY").startswith(b'(BODYPARTSTRUCTURE (("text" "plain" ')
+
+
+@pytest.mark.parametrize("parameters", [b" BODY BINARY", b" BINARY BINARY", b" NOTHING", b" BODY ", b" (BODY)"])
+def test_parameters_that_are_none_are_BAD(client: ImapClient, parameters: bytes) -> None:
+    assert client.say(b"URLFETCH (x%b)" % parameters).status == b"BAD"
+
+
+def test_URLAUTH_BINARY_is_announced(client: ImapClient) -> None:
+    assert b"URLAUTH=BINARY" in client.say(b"CAPABILITY").untagged[0].split()

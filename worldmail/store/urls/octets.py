@@ -15,14 +15,15 @@ from twisted.internet.defer import DeferredLock
 
 from worldmail.errors import MessageGone, UrlNotResolved
 from worldmail.interfaces.messages import IMessages
-from worldmail.interfaces.urls import UrlOctets
+from worldmail.interfaces.urls import AS_IT_IS, UrlForm, UrlOctets
 from worldmail.interfaces.world import Aside
 from worldmail.mail.mime.fields import MAXIMUM_HEADER, header_end
 from worldmail.mail.mime.given import Text, of_message
 from worldmail.mail.mime.part import Part
 from worldmail.mail.mime.scan import scan
-from worldmail.mail.mime.sections import Found, Kind, Section, chosen_fields, find_section, numbered
+from worldmail.mail.mime.sections import Found, Kind, Section, chosen_fields, find_part, find_section, numbered
 from worldmail.mail.transfer_encoding import says_binary
+from worldmail.store.urls.parts import formed
 
 CHUNK = 256 * 1024
 
@@ -46,15 +47,21 @@ class Finder:
     _trees: OrderedDict[tuple[int, int], Part] = field(factory=OrderedDict, init=False)
     _one_at_a_time: DeferredLock = field(factory=DeferredLock, init=False)
 
-    async def find(self, mailbox_id: int, uid: int, section: Section, partial: Partial) -> UrlOctets:
+    async def find(
+        self, mailbox_id: int, uid: int, section: Section, partial: Partial, form: UrlForm = AS_IT_IS
+    ) -> UrlOctets:
         """Raises: `UrlNotResolved` if there is no such message, or no such section in it."""
+        if section.kind is not Kind.WHOLE:
+            if form.described:
+                raise UrlNotResolved
+            form = AS_IT_IS
         found = await self._messages.octets(mailbox_id, ((uid, uid),))
         if not found:
             raise UrlNotResolved
         ((_, size, octets),) = found
         if octets is not None:
-            return _in_memory(octets, section, partial)
-        return await _Large(self._messages, mailbox_id, uid, size).find(self, section, partial)
+            return await _in_memory(octets, section, partial, form)
+        return await _Large(self._messages, mailbox_id, uid, size).find(self, section, partial, form)
 
     async def tree(self, message: _Large) -> tuple[Part, int]:
         """The parts of a large message, and how many octets were looked through for them."""
@@ -84,11 +91,14 @@ class _Large:
     uid: int
     size: int
 
-    async def find(self, finder: Finder, section: Section, partial: Partial) -> UrlOctets:
+    async def find(self, finder: Finder, section: Section, partial: Partial, form: UrlForm) -> UrlOctets:
         head = await self.beginning()
         body = header_end(head, 0, len(head))
         if says_binary(head[:body]):
-            return _in_memory(await self.whole(), section, partial)
+            return await _in_memory(await self.whole(), section, partial, form)
+        if form != AS_IT_IS:
+            root, _ = await finder.tree(self)
+            return await formed(self.read, _part(root, section), partial, form, whole=not section.path)
         if not section.path and section.kind is not Kind.MIME:
             return self.octets(of_message(head, body, self.size, section), partial, body)
         root, cost = await finder.tree(self)
@@ -133,19 +143,33 @@ class _Large:
                 yield chunk.replace(b"\0", b"\x80")
 
 
-def _in_memory(octets: bytes, section: Section, partial: Partial) -> UrlOctets:
+async def _in_memory(octets: bytes, section: Section, partial: Partial, form: UrlForm) -> UrlOctets:
     text = Text(octets)
+    if form != AS_IT_IS:
+        data, root = (text.raw, text.raw_root) if form.decoded else (text.octets, text.root)
+
+        def piece(start: int, end: int) -> AsyncIterator[bytes]:
+            return _pieces(data[start:end])
+
+        return await formed(piece, _part(root, section), partial, form, whole=not section.path)
     whole = text.found(section)
     if whole is None:
         raise UrlNotResolved
     found = _cut(whole, partial)
     given = found.octets(text.octets).replace(b"\0", b"\x80")
+    return UrlOctets(size=len(given), read=lambda: _pieces(given), cost=len(octets))
 
-    async def read() -> AsyncIterator[bytes]:
-        for start in range(0, len(given), CHUNK):
-            yield given[start : start + CHUNK]
 
-    return UrlOctets(size=len(given), read=read, cost=len(octets))
+async def _pieces(octets: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(octets), CHUNK):
+        yield octets[start : start + CHUNK]
+
+
+def _part(root: Part, section: Section) -> Part:
+    part = find_part(root, section.path)
+    if part is None:
+        raise UrlNotResolved
+    return part
 
 
 def _cut(found: Found, partial: Partial) -> Found:

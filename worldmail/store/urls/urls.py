@@ -19,7 +19,7 @@ from zope.interface import implementer
 from worldmail.errors import BadName, NoSuchMailbox, NotAUrl, UrlNotAuthorised, UrlNotResolved, UrlOfAnother
 from worldmail.interfaces.directory import Account, IDirectory
 from worldmail.interfaces.folders import Folder, IFolders
-from worldmail.interfaces.urls import Bearer, IUrls, UrlOctets
+from worldmail.interfaces.urls import AS_IT_IS, Bearer, IUrls, UrlForm, UrlOctets
 from worldmail.mail.address import Address
 from worldmail.mail.imap_url import INTERNAL, WITH_USER, Authorisation, ImapUrl
 from worldmail.mail.mime.section_text import parse_section
@@ -67,7 +67,7 @@ class Urls:
         assert key is not None, "it is made"
         return f"{url.rump}:{INTERNAL}:{_proof(key, url.rump).hex()}"
 
-    async def open(self, url: ImapUrl, bearer: Bearer) -> UrlOctets:
+    async def open(self, url: ImapUrl, bearer: Bearer, form: UrlForm = AS_IT_IS) -> UrlOctets:
         if url.authorisation is None:
             account = await self._own(url, bearer)
         else:
@@ -79,7 +79,7 @@ class Urls:
             section = parse_section(url.section)
         except ValueError:
             raise UrlNotResolved from None
-        found: UrlOctets = await self._finder.find(folder.id, url.uid, section, url.partial)
+        found: UrlOctets = await self._finder.find(folder.id, url.uid, section, url.partial, form)
         return found
 
     async def _own(self, url: ImapUrl, bearer: Bearer) -> Account:
