@@ -19,11 +19,13 @@ from worldmail.errors import ConfigurationError, Refusal
 from worldmail.mail.address import Address
 from worldmail.mail.domain import normal_domain
 from worldmail.mail.header import Header
+from worldmail.mail.imap_url import ImapUrl
 from worldmail.mail.labels import CharsetSense
 from worldmail.mail.mailboxes import addresses_of
 from worldmail.mail.mime.decoding import UnknownEncoding, decoded, decoded_size
 from worldmail.mail.mime.rendered import read_envelope, read_value
 from worldmail.mail.mime.scan import scan
+from worldmail.mail.mime.section_text import parse_section
 from worldmail.mail.mime.sections import Kind, Section, find_section, numbered
 from worldmail.mail.mime.summary import summarise
 from worldmail.mail.submission import qualified_header
@@ -241,6 +243,13 @@ def _imap_session(octets: bytes) -> None:
     assert not site.memory.journal.failures
 
 
+def _imap_url(octets: bytes) -> None:
+    url = ImapUrl.parse(octets.decode())
+    assert ImapUrl.parse(str(url)) == url
+    assert octets.decode().startswith(url.rump)
+    parse_section(url.section)
+
+
 def _deflate(octets: bytes) -> None:
     deflate, back = Deflate(), Deflate()
     back.receive(deflate.compress(octets))
@@ -281,6 +290,9 @@ IMAP_ARGUMENTS = (
     b" INBOX (QRESYNC (1 2 1:3 (1 2)))",
     b" PLAIN AGJvYgBzZWNyZXQ=",
     b" &AOQ-/x y",
+    b" Drafts (\\Seen) CATENATE (URL {9}\r\n/x/;UID=1\r\n TEXT {3}\r\nabc\r\n UTF8 (~{1}\r\nx\r\n)) CATENATE (URL a)",
+    b' "imap://h/x/;UID=1;URLAUTH=anonymous" INTERNAL',
+    b" (x BINARY BODYPARTSTRUCTURE) y",
 )
 IMAP_COMMANDS = (
     b"FETCH 1:* (UID FLAGS ENVELOPE BODYSTRUCTURE BODY.PEEK[])",
@@ -296,6 +308,10 @@ IMAP_COMMANDS = (
     b"SORT (DATE) UTF-8 ALL",
     b"THREAD REFERENCES UTF-8 ALL",
     b"ENABLE QRESYNC UTF8=ACCEPT",
+    b"APPEND INBOX CATENATE (URL ;UID=1 TEXT {2+}\r\nxy URL /INBOX/;UID=2/;SECTION=1/;PARTIAL=1.2)",
+    b'GENURLAUTH "imap://bob%40example.test@h/INBOX/;UID=1;URLAUTH=anonymous" INTERNAL',
+    b"URLFETCH (imap://h/x/;UID=1;URLAUTH=anonymous:internal:" + b"0" * 64 + b" BINARY)",
+    b"RESETKEY INBOX",
     b"CLOSE",
 )
 
@@ -368,6 +384,14 @@ TARGETS: dict[str, Target] = {
             b"".join(b"t%d %s\r\n" % (number, line) for number, line in enumerate(IMAP_COMMANDS)),
             b"a IDLE\r\nDONE\r\nb LOGOUT\r\n",
             b"a APPEND INBOX (\\Seen) {6+}\r\nA: b\r\n\r\nb CLOSE\r\nc DELETE Sent\r\n",
+        ),
+    ),
+    "imap-url": Target(
+        run=_imap_url,
+        allowed=(ValueError,),
+        seeds=(
+            b"imap://bob%40a.test@h:143/A%2FB;UIDVALIDITY=1/;UID=2/;SECTION=1.2.HEADER.FIELDS%20(To)/;PARTIAL=0.9",
+            b"imap://h/x/;UID=2;EXPIRE=2030-01-01T00:00:00+01:00;URLAUTH=submit+bob:internal:" + b"0f" * 32,
         ),
     ),
     "deflate": Target(
