@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
-from attrs import evolve
+from attrs import define, evolve, field
+from twisted.internet.defer import Deferred
+from zope.interface import implementer
 
+from worldmail.errors import NotAUrl, UrlNotResolved
 from worldmail.interfaces.directory import Account
+from worldmail.interfaces.urls import AS_IT_IS, Bearer, IUrls, UrlForm, UrlOctets
 from worldmail.mail.imap_url import ImapUrl
 from worldmail.protocols.smtp.entrance import Entrance
 from worldmail.protocols.smtp.session import Session
@@ -248,3 +252,46 @@ def test_the_same_however_it_is_cut() -> None:
         assert said.codes[3:] == [*expected, "503 5.5.1", "221 2.0.0"], way
         assert held(site)[0].endswith(DRAFT[-7:] + b"more\r\n")
         settle(site.database.stop())
+
+
+@implementer(IUrls)
+@define
+class SlowUrls:
+    """Leads to octets that come when the test says so."""
+
+    more: Deferred[bytes] = field(factory=Deferred)
+
+    async def sign(self, account: Account, url: ImapUrl) -> str:
+        raise NotAUrl
+
+    async def open(self, url: ImapUrl, bearer: Bearer, form: UrlForm = AS_IT_IS) -> UrlOctets:
+        async def read() -> AsyncIterator[bytes]:
+            yield b"Subject: slow\r\n\r\n"
+            yield await self.more
+
+        return UrlOctets(size=100, read=read)
+
+
+@pytest.mark.parametrize("failed", [False, True])
+def test_a_client_that_leaves_while_it_is_read_has_sent_nothing(site: RealStoreWorld, failed: bool) -> None:
+    urls = SlowUrls()
+    session = Session(evolve(make(site).entrance, world=evolve(site.world, urls=urls)))
+    session.opened(evolve(loopback_peer(), tls=TLS))
+    token = base64.b64encode(b"\0amy@example.test\0secret")
+    for line in (
+        b"EHLO a.test",
+        b"AUTH PLAIN " + token,
+        b"MAIL FROM:<amy@example.test>",
+        b"RCPT TO:<bob@example.test>",
+    ):
+        settle(session.handle(line))
+    waiting = Deferred.fromCoroutine(session.handle(b"BURL imap://mail.example.test/Drafts/;UID=1 LAST"))
+    if failed:
+        urls.more.errback(UrlNotResolved())
+    else:
+        session.closed("peer closed")
+        urls.more.callback(b"x" * 84)
+    (reply,) = settle(waiting)
+    assert reply.startswith(b"554 5.6.6" if failed else b"451 ")
+    assert session.transaction is None
+    assert held(site) == []
