@@ -61,6 +61,14 @@ def test_MOVE_ends_with_HIGHESTMODSEQ_if_anything_was_moved(four: ImapSite) -> N
     assert client.say(b"UID MOVE 1:2 Trash").code is None
 
 
+def test_REPLACE_ends_with_HIGHESTMODSEQ_as_UID_EXPUNGE_does(four: ImapSite) -> None:
+    client = selected(four, b"QRESYNC")
+    done = client.say(b"UID REPLACE 1 INBOX {}", TEXT)
+    assert done.untagged[1] == b"* VANISHED 1"
+    assert done.code == b"HIGHESTMODSEQ %d" % four.store.status(four.accounts["bob"]).highestmodseq
+    assert selected(four).say(b"UID REPLACE 2 INBOX {}", TEXT).code is None
+
+
 def test_while_VANISHED_is_withheld_the_client_is_told_from_where_to_begin_again(four: ImapSite) -> None:
     other, client = selected(four), selected(four, b"QRESYNC")
     gone(other, 2)

@@ -80,3 +80,11 @@ def test_after_UTF8_ACCEPT_messages_with_UTF8_headers_are_taken(bob: ImapClient)
     assert bob.say(b"APPEND INBOX UTF8 (~{})", octets).status in (b"NO", b"BAD")
     bob.say(b"ENABLE UTF8=ACCEPT")
     assert bob.say(b"APPEND INBOX UTF8 (~{})", octets).status == b"OK"
+
+
+def test_what_is_quoted_must_be_UTF_8_once_that_is_enabled(site: Any) -> None:
+    client = site.client()
+    assert client.say(b"ENABLE UTF8=ACCEPT").status == b"OK"
+    for command in (b'CREATE "\xff\xfe"', b'STATUS "\xc3" (MESSAGES)', b'LIST "" "\xe4*"', b'ID ("name" "\xfc")'):
+        assert client.say(command).status == b"BAD", command  # RFC 6855 §3
+    assert client.say('CREATE "\xe4"'.encode()).status == b"OK"

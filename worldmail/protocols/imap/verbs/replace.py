@@ -13,12 +13,11 @@ from worldmail.protocols.imap.grammar.reader import Reader
 from worldmail.protocols.imap.message_sink import Sink
 from worldmail.protocols.imap.parser import Announced
 from worldmail.protocols.imap.replies import BadCommand, untagged
-from worldmail.protocols.imap.rows import SELECTED, Command
+from worldmail.protocols.imap.rows import SELECTED, Command, Done
 from worldmail.protocols.imap.session import Session
 from worldmail.protocols.imap.targets import need, selected_of, targets
 from worldmail.protocols.imap.verbs.append import appenduid
 from worldmail.protocols.imap.verbs.copy import receiving
-from worldmail.wire.effects import Effects
 
 
 @define
@@ -58,7 +57,7 @@ async def literal(session: Session, reader: Reader, ahead: Announced) -> Sink | 
     return sink
 
 
-async def run(session: Session, asked: Asked) -> Effects:
+async def run(session: Session, asked: Asked) -> Done:
     """Append and expunge; APPENDUID comes before what is told of the old message (RFC 8508 §3.4)."""
     selected = selected_of(session)
     _may_replace(session)
@@ -72,7 +71,9 @@ async def run(session: Session, asked: Asked) -> Effects:
     selected.touch()
     code = appenduid(appended, target)
     told = () if code is None else (untagged(b"OK", "Replacement is there", code),)
-    return (*told, *await session.news(expunges=True))
+    effects = (*told, *await session.news(expunges=True))
+    # As of UID EXPUNGE (RFC 8508 §4.5, RFC 7162 §3.2.9).
+    return Done(effects, code=b"HIGHESTMODSEQ %d" % selected.view.modseq if "QRESYNC" in session.enabled else None)
 
 
 def _only(messages: list[Message]) -> Message:
