@@ -91,7 +91,7 @@ class Acceptances:
             self._leftovers.discard(staged)
 
 
-_account_id = attrgetter("account_id")
+_place = attrgetter("account_id", "mailbox")
 
 
 @frozen
@@ -123,7 +123,7 @@ class _Unit:
         sender = acceptance.envelope.sender
         return_path = f"Return-Path: <{'' if sender is None else sender}>\r\nDelivered-To: "
         drops = []
-        for delivery in sorted(acceptance.deliveries, key=_account_id):  # all lock mailboxes in this order
+        for delivery in sorted(acceptance.deliveries, key=_place):  # all lock mailboxes in this order
             prefix = f"{return_path}{delivery.recipient.address}\r\n".encode()
             size = len(prefix) + acceptance.content.size
             drops.append(_Drop(delivery.account_id, delivery.mailbox, prefix, size))
@@ -147,7 +147,7 @@ class _Unit:
             came: dict[int, int] = {}
             for drop in self.drops:
                 if self._add(cursor, drop, content_id):
-                    came[drop.account_id] = drop.size
+                    came[drop.account_id] = came.get(drop.account_id, 0) + drop.size
             if came:
                 charge(cursor, came)
         self.trace.record(cursor, self.acceptance, self.saved, "accepted", self.keys, self.detail)
