@@ -103,3 +103,19 @@ def test_many_that_are_woken_at_once_are_served_over_several_rounds() -> None:
         served.append(len(told))
     assert told == list(range(20))
     assert len(served) > 1
+
+
+class _Broken:
+    def woken(self) -> None:
+        raise ZeroDivisionError
+
+
+def test_one_that_cannot_be_woken_keeps_nobody_else_asleep() -> None:
+    rounds, told = _Rounds(), list[int]()
+    wakes = Wakes(rounds)
+    wakes.add(_Broken())
+    for _ in range(2):
+        wakes.add(_Slow(told, 1))
+        while rounds.calls:
+            rounds.calls.pop()()
+    assert told == [1, 1]

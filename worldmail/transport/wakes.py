@@ -10,6 +10,10 @@ import time
 from collections import deque
 from typing import Any, Protocol
 
+from twisted.logger import Logger
+
+_log = Logger()
+
 ROUND_SECONDS = 0.01
 """How long the woken are served in one go, while others wait."""
 
@@ -40,7 +44,10 @@ class Wakes:
         until = time.monotonic() + ROUND_SECONDS
         waiting = self._waiting
         while waiting:
-            waiting[0].woken()
+            try:
+                waiting[0].woken()
+            except Exception:  # noqa: BLE001 - the others are to be woken all the same, now and later
+                _log.failure("waking a connection")
             waiting.popleft()
             if waiting and time.monotonic() > until:
                 self._reactor.callLater(0, self._round)
