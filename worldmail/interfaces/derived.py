@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
 from attrs import frozen
 from zope.interface import Interface
@@ -59,12 +59,15 @@ class Needle:
 class ISearchIndex(Interface):
     """Substring search (RFC 9051 §6.4.4) over decoded text, compared by i;unicode-casemap (RFC 5255 §4.2, RFC 5051)."""
 
-    def holding(needle: Needle, content_ids: Collection[int], *, limit: float) -> Awaitable[frozenset[int]]:
+    def holding(
+        needle: Needle, content_ids: Collection[int], *, limit: float, left: Callable[[int], None] | None = None
+    ) -> Awaitable[frozenset[int]]:
         """Which of these contents hold the needle: exact, also while the index is catching up.
 
         Takes no longer than `limit` seconds (`SearchTooLong`). Answered by the index where that is proof, verified
         against the text otherwise; content that the index does not have yet is read. Content that cannot be read now
-        (gone, or its store is away) is left out, unless the index tells of it.
+        (gone, or its store is away) is left out, unless the index tells of it. `left` is told how many contents have
+        still to be read.
         """
 
     def behind() -> Awaitable[int]:

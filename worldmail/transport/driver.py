@@ -23,7 +23,7 @@ from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from worldmail.interfaces.protocol import IReporting, Peer
+from worldmail.interfaces.protocol import Peer
 from worldmail.transport.ends import make_peer, no_binding, no_wake
 from worldmail.transport.factory import ConnectionFactory
 from worldmail.transport.facts import channel_binding, tls_facts
@@ -138,8 +138,7 @@ class DialogueProtocol(Incoming):
         if self._securing:
             self.abort("TLS handshake timed out")
         elif self._working and not self._over:
-            self.deadline = now + WORKING_SECONDS
-            self._report()
+            self.report(now)
         elif self._full or self._over:
             self.look_at_reader(now)
         elif self._busy:
@@ -210,15 +209,6 @@ class DialogueProtocol(Incoming):
             else:
                 raise TypeError(f"no effect: {effect!r}")
         if self._queued > OUTPUT_LIMIT:
-            self.flush()
-
-    def _report(self) -> None:
-        """Tell the peer how the work goes on, unless it reads too slowly anyway."""
-        if self._full or not IReporting.providedBy(self.dialogue):
-            return
-        report = self.dialogue.working()
-        if report:
-            self.send(report)
             self.flush()
 
     async def _reader(self) -> None:

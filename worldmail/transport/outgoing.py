@@ -12,6 +12,7 @@ from twisted.internet.protocol import Protocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from worldmail.interfaces.protocol import IReporting
 from worldmail.transport.deflate import Deflate
 from worldmail.transport.factory import ConnectionFactory
 from worldmail.wire.effects import Stream
@@ -44,6 +45,7 @@ class Outgoing(Protocol):
 
     factory: ConnectionFactory
     transport: Any
+    dialogue: Any
     _output: list[bytes]  # what is joined for the next write
     deadline = NEVER
     reader_timeout = 300.0
@@ -85,6 +87,13 @@ class Outgoing(Protocol):
         if self._working and not self._reporting:
             self._reporting = True
             self.deadline = time.monotonic() + WORKING_SECONDS
+
+    def report(self, now: float) -> None:
+        """Tell the peer how the work goes on, unless it reads too slowly anyway."""
+        self.deadline = now + WORKING_SECONDS
+        if not self._full and IReporting.providedBy(self.dialogue) and (report := self.dialogue.working()):
+            self.send(report)
+            self.flush()
 
     async def stream(self, stream: Stream) -> None:
         """Send chunk after chunk, as fast as the peer takes them and others are not kept waiting."""

@@ -122,6 +122,15 @@ def test_a_search_that_takes_longer_than_it_may_is_given_up() -> None:
         now(derived.search.holding(Needle(where="body", text="word"), ids, limit=-1.0))
 
 
+def test_it_is_told_how_many_contents_are_left_to_be_read() -> None:
+    derived, ids = derived_of(FIXED, 17)
+    left: list[int] = []
+    found = now(derived.search.holding(Needle(where="body", text="word"), ids, limit=LONG, left=left.append))
+    assert len(found) == 40
+    assert len(left) >= 23
+    assert left == list(range(len(left) - 1, -1, -1))
+
+
 def test_removed_contents_leave_the_index() -> None:
     derived, ids = derived_of(FIXED, 40)
     now(derived.database.write(lambda cursor: cursor.run("DELETE FROM content WHERE id < 11")))

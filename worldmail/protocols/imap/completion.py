@@ -55,6 +55,8 @@ async def _streamed(session: Session, effects: Effects, done: Done | None) -> As
         yield untagged(b"BYE", refusal.reply_text)
     except Refusal as refusal:
         yield _reply(session, refusal)
+    finally:
+        session.work = None
 
 
 def _may_expunge(session: Session, done: Done | None) -> bool:

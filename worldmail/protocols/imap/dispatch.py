@@ -9,6 +9,7 @@ from worldmail.protocols.imap.completion import finish
 from worldmail.protocols.imap.parser import CommandLine
 from worldmail.protocols.imap.replies import BadCommand, NotNow
 from worldmail.protocols.imap.rows import SELECTED, State
+from worldmail.protocols.imap.work import Work
 from worldmail.wire.effects import Effects
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ async def run(session: Session, line: CommandLine) -> Effects:
     assert isinstance(first, bytes)
     at = begin(session, first)
     row = session.command
+    work = session.work = Work(session.tag)
     try:
         if session.selected is not None and row.states is SELECTED:
             await session.selected.look_at_rights(session)
@@ -62,6 +64,8 @@ async def run(session: Session, line: CommandLine) -> Effects:
     finally:
         if session.sinks is not None or session.progress is not None:
             session.drop_sinks()
+        if not work.streams:
+            session.work = None
     return await finish(session, answer)
 
 

@@ -46,5 +46,6 @@ EXTENSIONS: tuple[Extension, ...] = (
     Extension(capability="WITHIN", rfc="RFC 5032 §3"),
     Extension(capability="SEARCH=FUZZY", rfc="RFC 6203 §3"),
     Extension(capability="I18NLEVEL=1", rfc="RFC 5255 §4.3"),
+    Extension(capability="INPROGRESS", rfc="RFC 9585 §3"),
     Extension(capability=message_limit.capability, rfc="RFC 9738 §3"),
 )

@@ -24,7 +24,7 @@ from zope.interface import implementer
 from worldmail.errors import Refusal
 from worldmail.interfaces.auth import LoginContext
 from worldmail.interfaces.directory import Account
-from worldmail.interfaces.protocol import IDialogue, Peer
+from worldmail.interfaces.protocol import IDialogue, IReporting, Peer
 from worldmail.interfaces.world import World
 from worldmail.protocols.imap import account_watch, completion, dispatch, literals
 from worldmail.protocols.imap.grammar.names import read_name, write_name
@@ -34,6 +34,7 @@ from worldmail.protocols.imap.replies import astring, untagged
 from worldmail.protocols.imap.rows import Answer, Command, Silence, State
 from worldmail.protocols.imap.settings import ImapSettings
 from worldmail.protocols.imap.site import Site
+from worldmail.protocols.imap.work import Work
 from worldmail.wire.effects import Close, Effects
 from worldmail.wire.wakes import WAKE, Wake
 
@@ -45,7 +46,7 @@ NOTHING_ENABLED: frozenset[str] = frozenset()
 UTF8_NAMES = frozenset(("UTF8=ACCEPT", "IMAP4REV2"))
 
 
-@implementer(IDialogue)
+@implementer(IDialogue, IReporting)
 @define(kw_only=True, eq=False)
 class Session:
     """One connection's dialogue.
@@ -63,6 +64,7 @@ class Session:
         compressed: COMPRESS was given (RFC 4978).
         identified: the client's ID is in the log.
         row: of the command under way; None if it could not be found.
+        work: how far it is.
         expecting: what takes the next line in place of a command.
         ending: why the connection has to be closed now, its last words being said.
         errors: refused commands since there was one that was not.
@@ -92,6 +94,7 @@ class Session:
     revoked: bool = False
     forget: Callable[[], None] | None = None
     row: Command | None = None
+    work: Work | None = None
     errors: int = 0
     _deadline: float = 0.0
     _woken: bool = False
@@ -129,16 +132,7 @@ class Session:
     def context(self) -> LoginContext:
         """Where a login on this connection comes from."""
         if self._context is None:
-            peer = self.peer
-            tls = peer.tls is not None
-            self._context = LoginContext(
-                service="imap",
-                session=peer.session,
-                client=peer.host,
-                secure=tls or self.site.takes_plaintext(peer),
-                tls=tls,
-                channel_binding=peer.channel_binding,
-            )
+            self._context = self.site.login_context(self.peer)
         return self._context
 
     def capabilities(self) -> bytes:
@@ -281,6 +275,10 @@ class Session:
             return tuple(await self.changes(expunges=True))
         except Refusal as refusal:
             return completion.refuse(self, refusal)
+
+    def working(self) -> bytes:
+        """A command takes long (RFC 9585)."""
+        return b"" if self.work is None else self.work.report()
 
     def secured(self, peer: Peer) -> Effects:
         """TLS is on: what came in the clear is forgotten (RFC 9051 §6.2.1). There is no second greeting."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from attrs import define, field
 
+from worldmail.interfaces.auth import LoginContext
 from worldmail.interfaces.protocol import Peer
 from worldmail.interfaces.world import World
 from worldmail.protocols.imap.rows import Command, Extension, State, command_table
@@ -66,6 +67,18 @@ class Site:
         for ask in self._asked[signed_in]:
             names.extend(ask(session))
         return " ".join(names).encode("ascii")
+
+    def login_context(self, peer: Peer) -> LoginContext:
+        """Where a login by this peer comes from."""
+        tls = peer.tls is not None
+        return LoginContext(
+            service="imap",
+            session=peer.session,
+            client=peer.host,
+            secure=tls or self.takes_plaintext(peer),
+            tls=tls,
+            channel_binding=peer.channel_binding,
+        )
 
     def takes_plaintext(self, peer: Peer) -> bool:
         """May this peer send a password without TLS?"""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from functools import partial
 from time import monotonic
 
@@ -26,7 +26,14 @@ class SearchIndex:
     shelf: Shelf
     slices: Slices
 
-    async def holding(self, needle: Needle, content_ids: Collection[int], *, limit: float) -> frozenset[int]:
+    async def holding(
+        self,
+        needle: Needle,
+        content_ids: Collection[int],
+        *,
+        limit: float,
+        left: Callable[[int], None] | None = None,
+    ) -> frozenset[int]:
         wanted = frozenset(content_ids)
         if not wanted or (not needle.text and needle.where != "field"):
             return wanted
@@ -34,10 +41,13 @@ class SearchIndex:
         found = await self.shelf.candidates(needle, wanted, limit)
         holding = set(found.holding)
         holds = needle_finder(needle)
-        turn = self.slices.begin()
+        turn, reading = self.slices.begin(), len(found.possible)
         async for content_id, octets in self.reader.read(sorted(found.possible)):
             if await turn.work(labour(octets), partial(holds, octets)):
                 holding.add(content_id)
+            reading -= 1
+            if left is not None:
+                left(reading)
             if monotonic() > deadline:
                 raise SearchTooLong(reason=f"{len(found.possible)} contents were not read within {limit} s")
         return frozenset(holding)

@@ -20,6 +20,7 @@ from worldmail.protocols.imap.fetch.plan import Plan
 from worldmail.protocols.imap.replies import No
 from worldmail.protocols.imap.view.selected import Selected
 from worldmail.protocols.imap.view.view import Slices
+from worldmail.protocols.imap.work import Work
 from worldmail.wire.effects import Effects, Stream
 
 BATCH_OCTETS = 64 * 1024
@@ -46,6 +47,7 @@ class Answers:
         lenient: messages that are gone are no error (RFC 9051 §6.4.9: of a UID command).
         limit: what is told if there were more messages than one command works on; these are answered for from the
             last one down then (RFC 9738 §3.1).
+        work: is told how far it is.
     """
 
     selected: Selected
@@ -54,6 +56,7 @@ class Answers:
     slices: Slices
     lenient: bool
     limit: bytes | None = None
+    work: Work | None = None
     _missing: bool = field(default=False, init=False)
     _unreadable: bool = field(default=False, init=False)
 
@@ -65,6 +68,9 @@ class Answers:
     async def effects(self) -> Effects:
         """All of it at once where it is little, else as it is taken."""
         if self.count > FIRST_MESSAGES or Need.OCTETS in self.plan.need:
+            if self.work is not None:
+                self.work.streams = True
+                self.work.expect(self.count)
             return (Stream(self.chunks()),)
         answer = b"".join([chunk async for chunk in self._all()])
         refusal = self._refusal()
@@ -101,6 +107,8 @@ class Answers:
             async for chunk in self._answer(batch):
                 sent += len(chunk)
                 yield chunk
+            if self.work is not None:
+                self.work.done += len(batch)
             if sent:
                 most = max(1, min(MOST_MESSAGES, 4 * most, len(batch) * BATCH_OCTETS // sent))
 
@@ -118,11 +126,17 @@ class Answers:
             if text is not None:
                 held += len(text.octets)
                 continue
+            self._amid(True)
             async for chunk in large_answer(self.plan, batch.part(at, at + 1), batch.sizes[at], self.selected):
                 yield chunk
+            self._amid(False)
             start = at + 1
         if start < len(batch):
             yield self.plan.render(batch.part(start, len(batch)))
+
+    def _amid(self, amid: bool) -> None:
+        if self.work is not None:
+            self.work.amid = amid
 
     # --- gathering ---
 

@@ -34,6 +34,7 @@ from worldmail.protocols.imap.search.nodes import (
     Numbered,
 )
 from worldmail.protocols.imap.view.view import Slices, View
+from worldmail.protocols.imap.work import Work
 
 ROWS = 1000
 """Stored rows that one look brings."""
@@ -59,6 +60,7 @@ class Evaluation:
         limit: seconds that the search may take.
         saved: what "$" stands for (RFC 5182).
         contents: content ids by UID that were looked up before; more are added.
+        work: is told how far it is.
     """
 
     mailbox_id: int
@@ -70,6 +72,7 @@ class Evaluation:
     limit: float
     saved: Uids = ()
     contents: dict[int, int] = field(factory=dict)
+    work: Work | None = None
     _rows: dict[int, Stored] = field(factory=dict, init=False)
     _summaries: dict[int, Summary] = field(factory=dict, init=False)
     _asked: int = field(default=0, init=False)
@@ -108,6 +111,10 @@ class Evaluation:
             raise SearchTooLong
         return left
 
+    def _left(self, count: int) -> None:
+        if self.work is not None:
+            self.work.left(count)
+
     async def stored(self, among: Places) -> Mapping[int, Stored]:
         """Their rows by place; without those of messages that are gone."""
         rows, uids = self._rows, self.view.uids
@@ -129,6 +136,7 @@ class Evaluation:
         for start in range(0, len(wanted), SUMMARIES):
             if start:
                 await self._let_others_run()
+            self._left(len(wanted) - start)
             known.update(await self.derived.summaries(wanted[start : start + SUMMARIES]))
         return known
 
@@ -212,7 +220,7 @@ class Evaluation:
         known, uids = await self.content_ids(among), self.view.uids
         content_of = [(place, known.get(uids[place])) for place in among]
         contents = {content for _, content in content_of if content is not None}
-        found = await self.index.holding(node.needle, contents, limit=self._time_left())
+        found = await self.index.holding(node.needle, contents, limit=self._time_left(), left=self._left)
         inside = {place for place, content in content_of if content in found}
         if may_be_in_prefix(node.needle):
             inside.update(await self._in_prefix(node.needle, [place for place in among if place not in inside]))

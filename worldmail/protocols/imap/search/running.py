@@ -122,12 +122,15 @@ async def search(session: Session, node: Node) -> Search:
         limit=session.settings.search_time,
         saved=session.saved_result or (),
         contents=selected.contents,
+        work=session.work,
     )
     among: Places = range(len(view.uids))
     if view.pending:
         gone = frozenset(view.places(view.pending))
         among = [place for place in among if place not in gone]
     among, reached = await _looked_at(evaluation, node, list(among), most(session))
+    if session.work is not None:
+        session.work.expect(len(among))
     places = await evaluation.holds(node, among)
     return Search(selected=selected, evaluation=evaluation, places=places, reached=reached)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 
 from attrs import frozen
 
@@ -31,6 +31,7 @@ from worldmail.protocols.imap.session import Session
 from worldmail.protocols.imap.verbs.search import keep_searching
 from worldmail.protocols.imap.view.selected import Selected
 from worldmail.protocols.imap.view.view import View
+from worldmail.protocols.imap.work import Work
 from worldmail.wire.effects import Stream
 
 
@@ -76,7 +77,9 @@ async def run(session: Session, reader: Reader) -> Answer:
     return await after_news(session, _answer(session, question, folders))
 
 
-async def _answer(session: Session, question: Question, folders: Iterable[Folder]) -> Done:
+async def _answer(session: Session, question: Question, folders: Sequence[Folder]) -> Done:
+    if session.work is not None:
+        session.work.streams = True
     return Done((Stream(_answers(session, question, folders)),), numbers=asks_by_number(question.request.node))
 
 
@@ -99,10 +102,14 @@ async def folders_of(session: Session, scopes: Iterable[Scope]) -> list[Folder]:
     return [folder for folder in chosen.values() if "r" in folder.rights]
 
 
-async def _answers(session: Session, question: Question, folders: Iterable[Folder]) -> AsyncIterator[bytes]:
+async def _answers(session: Session, question: Question, folders: Sequence[Folder]) -> AsyncIterator[bytes]:
     request = question.request
     returns = request.returns if request.returns.asked else Returns(asked=True, names=frozenset(("ALL",)))
+    work = session.work or Work(session.tag)
+    work.expect(sum(folder.messages for folder in folders))
+    work.end = 0
     for folder in folders:
+        work.end += folder.messages
         mailbox = b" MAILBOX %b UIDVALIDITY %d" % (session.wire_name(folder.name), folder.uidvalidity)
         kept = b""
         if session.selected is not None and session.selected.id == folder.id:
@@ -113,6 +120,7 @@ async def _answers(session: Session, question: Question, folders: Iterable[Folde
                 kept = keep_searching(session, request, found, uids=True, mailbox=mailbox)
         else:
             found = await _search(session, folder, request.node)
+        work.left(0)
         if found.places and not returns.only_saves:
             yield Found(
                 tag=session.tag,
@@ -139,6 +147,7 @@ async def _search(session: Session, folder: Folder, node: Node) -> Search:
         index=world.search,
         clock=world.clock,
         limit=session.settings.search_time,
+        work=session.work,
     )
     places = await evaluation.holds(node, range(len(view.uids)))
     return Search(selected=selected, evaluation=evaluation, places=places)

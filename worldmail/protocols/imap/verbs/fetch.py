@@ -113,7 +113,7 @@ async def fetch(session: Session, asked: Asked) -> Answer:
         return before
     slices, reached = last_of(selected.view, slices, limit)
     plan, cut = _plan(session, selected, asked), None if reached is None else reached.line
-    answers = Answers(selected, session.world.summaries, plan, slices, asked.uid, cut)
+    answers = Answers(selected, session.world.summaries, plan, slices, asked.uid, cut, session.work)
     effects = (*before, *await answers.effects())
     return effects if reached is None else reached.told_with(effects)
 
