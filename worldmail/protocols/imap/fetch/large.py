@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from worldmail.errors import Refusal, WorldMailError
 from worldmail.mail.mime.fields import MAXIMUM_HEADER, header_end
 from worldmail.mail.mime.given import Text
+from worldmail.mail.mime.part import Part
 from worldmail.mail.mime.scan import scan
 from worldmail.mail.transfer_encoding import says_binary
 from worldmail.protocols.imap.fetch.batch import Batch
@@ -65,12 +66,18 @@ async def _of_parts(
     octets, root = b"", selected.trees.get(uid)
     if root is None or not all(extent.by_offsets for extent in extents):
         octets = await whole()
-        root = scan(octets)
+        root = await _scanned(octets, selected)
         selected.trees.pop(uid, None)
         while len(selected.trees) >= TREES:
             del selected.trees[next(iter(selected.trees))]
         selected.trees[uid] = root
     return of_parts(extents, octets, root)
+
+
+async def _scanned(octets: bytes, selected: Selected) -> Part:
+    """The tree of a message, which may have very many parts."""
+    root: Part = await selected.aside(lambda: scan(octets))
+    return root
 
 
 async def _rendered(plan: Plan, batch: Batch, pieces: dict[bytes, Piece], read: Read) -> AsyncIterator[bytes]:

@@ -26,7 +26,9 @@ async def open_view(session: Session, folder: Folder, *, read_only: bool) -> Sel
     world = session.world
     reader = folder.reader(session.user.id)
     view = View(total=folder.messages, uidnext=folder.uidnext, modseq=folder.highestmodseq)
-    selected = Selected(folder=folder, read_only=read_only, reader=reader, messages=world.messages, view=view)
+    selected = Selected(
+        folder=folder, read_only=read_only, reader=reader, messages=world.messages, view=view, aside=world.aside
+    )
 
     def changed(notice: object) -> None:
         selected.touch()

@@ -11,12 +11,14 @@ from attrs import define, evolve, field
 
 from worldmail.interfaces.folders import Folder
 from worldmail.interfaces.messages import Changed, FlagsChanged, IMessages, Marked, Uids
+from worldmail.interfaces.world import Aside
 from worldmail.mail.mime.part import Part
 from worldmail.protocols.imap.replies import AccountChanged
 from worldmail.protocols.imap.view import untagged
 from worldmail.protocols.imap.view.applicable import flag_lines
 from worldmail.protocols.imap.view.untagged import Style, style_of
 from worldmail.protocols.imap.view.view import View
+from worldmail.wire.ready import Ready
 
 if TYPE_CHECKING:
     from worldmail.protocols.imap.session import Session
@@ -38,6 +40,7 @@ class Selected:
         reader: as `Folder.reader` says.
         messages: the store.
         view: what the client was told.
+        aside: does what takes long in a thread.
         forget: ends the watch over the mailbox's changes.
 
     Attributes:
@@ -55,6 +58,7 @@ class Selected:
     reader: int | None
     messages: IMessages
     view: View
+    aside: Aside = field(default=lambda work: Ready(work()))
     forget: Callable[[], None] = field(default=lambda: None)
     told_recent: bool = field(default=False, init=False)
     keywords: frozenset[str] = field(default=frozenset(), init=False)
