@@ -48,6 +48,11 @@ MOST_CONTENTS = 200_000
 SUMMARIES = 300
 """Summaries that one look brings."""
 
+ENVELOPES = 128 * 1024
+"""Octets of envelopes that are read, before others have their turn: some ten milliseconds."""
+
+_OF_EACH = 100
+
 Places = Sequence[int]
 
 
@@ -193,15 +198,18 @@ class Evaluation:
 
     async def _in_summary(self, node: InSummary, among: Places) -> Places:
         rows, known = await self.stored(among), await self.summaries(among)
-        found = []
-        for start in range(0, len(among), ROWS):
-            if start:
+        found, looked = [], 0
+        for place in among:
+            row = rows.get(place)
+            summary = None if row is None else known.get(row.content_id)
+            if row is None or summary is None:
+                continue
+            if node.holds(row.content_id, summary):
+                found.append(place)
+            looked += _OF_EACH + len(summary.envelope)
+            if looked > ENVELOPES:
+                looked = 0
                 await self._let_others_run()
-            for place in among[start : start + ROWS]:
-                row = rows.get(place)
-                summary = None if row is None else known.get(row.content_id)
-                if row is not None and summary is not None and node.holds(row.content_id, summary):
-                    found.append(place)
         return found
 
     async def content_ids(self, among: Places) -> Mapping[int, int]:

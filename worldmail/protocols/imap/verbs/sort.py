@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from worldmail.interfaces.derived import Summary
 from worldmail.interfaces.messages import Stored
@@ -13,6 +13,7 @@ from worldmail.protocols.imap.grammar.reader import Reader
 from worldmail.protocols.imap.replies import BadCommand, UidRequired
 from worldmail.protocols.imap.rows import SELECTED, Answer, Command, Done
 from worldmail.protocols.imap.search.contexts import Context, check_tag, keep
+from worldmail.protocols.imap.search.evaluate import ENVELOPES
 from worldmail.protocols.imap.search.keys import Program, read_charset
 from worldmail.protocols.imap.search.request import Request, read_request, read_returns
 from worldmail.protocols.imap.search.results import Found, search_response
@@ -119,10 +120,15 @@ async def in_order(session: Session, found: Search, criteria: list[Criterion]) -
     def ordered() -> list[int]:
         return sort_messages(_sortable(found.places, rows, summaries), criteria)
 
-    if len(found.places) <= AT_ONCE:
+    if not takes_long(found.places, summaries):
         return ordered()
     sorted_aside: list[int] = await session.world.aside(ordered)
     return sorted_aside
+
+
+def takes_long(places: Sequence[int], summaries: Mapping[int, Summary]) -> bool:
+    """Is it better done aside? Somebody may have written thousands of addresses into one message."""
+    return len(places) > AT_ONCE or sum(len(summary.envelope) for summary in summaries.values()) > ENVELOPES
 
 
 def _sortable(
