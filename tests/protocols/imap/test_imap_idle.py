@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from worldmail.errors import TemporaryFailure
 from worldmail.interfaces.messages import Flag
 from worldmail.testing.feeding import settle
 from worldmail.testing.imap import ImapClient
@@ -77,3 +80,57 @@ def test_IDLE_without_a_mailbox_waits_for_nothing(site: Any) -> None:
     site.store.add(site.accounts["bob"], MESSAGE)
     assert client.told() == b""
     assert client.done().status == b"OK"
+
+
+class Faulty:
+    """A store whose changes cannot be looked at now, as long as it is said so."""
+
+    def __init__(self, site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.fails = True
+        kind = type(site.store.world.messages)
+        looks = kind.changes
+
+        def changes(messages: Any, *args: Any, **named: Any) -> Any:
+            if self.fails:
+                raise TemporaryFailure
+            return looks(messages, *args, **named)
+
+        monkeypatch.setattr(kind, "changes", changes)
+
+
+def test_what_cannot_be_told_in_IDLE_is_told_later_and_is_no_reply_to_it(
+    site: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, store = idling(site), Faulty(site, monkeypatch)
+    site.store.add(site.accounts["bob"], MESSAGE)
+    assert client.told() == b""
+    store.fails = False
+    done = client.done()
+    assert (done.status, done.of(b"EXISTS")) == (b"OK", [b"* 1 EXISTS"])
+
+
+def test_an_IDLE_that_is_refused_has_not_begun(site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = site.client("bob")
+    client.say(b"SELECT INBOX")
+    store = Faulty(site, monkeypatch)
+    site.store.add(site.accounts["bob"], MESSAGE)
+    refused = client.say(b"IDLE")
+    assert (refused.status, b"+ " in refused.raw) == (b"NO", False)
+    store.fails = False
+    assert client.say(b"NOOP").of(b"EXISTS") == [b"* 1 EXISTS"]
+
+
+def test_an_account_that_cannot_be_looked_at_now_is_looked_at_later(site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = idling(site)
+
+    def account(*_: object) -> object:
+        raise TemporaryFailure
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(site.store.world.directory), "account", account)
+        client.session.revoked = True
+        client.session.wake()
+        assert client.told() == b""
+        assert client.session.next_event() is None  # it does not ask again and again
+    assert client.done().status == b"OK"
+    assert not client.session.revoked

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from worldmail.errors import TemporaryFailure
 from worldmail.interfaces.messages import Flag
+from worldmail.protocols.imap.notify import watch
 from worldmail.testing.imap import ImapClient, responses
 
 MAIL = b"Subject: Hello\r\nFrom: x@y.test\r\n\r\ntext\r\n"
@@ -214,6 +216,34 @@ def test_too_much_is_NOTIFICATIONOVERFLOW(bob: ImapClient) -> None:
     assert bob.say(b"NOTIFY SET " + groups).code == b"NOTIFICATIONOVERFLOW"
     names = b" ".join(b"m%d" % number for number in range(1001))
     assert bob.say(b"NOTIFY SET (MAILBOXES (" + names + b") NONE)").code == b"NOTIFICATIONOVERFLOW"
+
+
+def test_what_becomes_too_much_is_told_of_no_more(bob: ImapClient, site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    bob.say(b"SELECT INBOX")
+    notify(bob, b"(SELECTED (MessageNew MessageExpunge)) (PERSONAL (MessageNew MessageExpunge))")
+    monkeypatch.setattr(watch, "MOST_WATCHED", 5)
+    site.client("bob").say(b"CREATE one-more")
+    assert told(bob) == [b"* OK [NOTIFICATIONOVERFLOW] These are too many mailboxes to watch"]  # RFC 5465 §5.8
+    add(site)
+    assert told(bob) == []
+    assert bob.say(b"NOOP").status == b"OK"
+
+
+def test_what_cannot_be_looked_at_elsewhere_keeps_back_no_news_of_the_selected_mailbox(
+    bob: ImapClient, site: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bob.say(b"SELECT INBOX")
+    notify(bob, b"(SELECTED (MessageNew MessageExpunge)) (PERSONAL (MessageNew MessageExpunge))")
+
+    def by_id(*_: object) -> object:
+        raise TemporaryFailure
+
+    monkeypatch.setattr(type(site.store.world.folders), "by_id", by_id)
+    add(site, "Sent")
+    add(site)
+    lines = told(bob) + bob.say(b"NOOP").untagged
+    assert b"* 1 EXISTS" in lines
+    assert any(line.startswith(b"* STATUS Sent (UIDNEXT 2 MESSAGES 1") for line in lines)
 
 
 def test_words_are_taken_in_any_case(bob: ImapClient, site: Any) -> None:

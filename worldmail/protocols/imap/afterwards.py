@@ -1,4 +1,4 @@
-"""A refusal that comes when something was told already: what the view learnt has to reach the client all the same."""
+"""Refusals and news: what the view learnt has to reach the client, whatever is refused."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from attrs import evolve
 
 from worldmail.errors import Refusal
+from worldmail.protocols.imap import account_watch, completion
+from worldmail.protocols.imap.replies import AccountChanged
 from worldmail.protocols.imap.rows import Answer, Done
 from worldmail.wire.effects import Effects, Stream
 
@@ -30,6 +32,23 @@ async def after_news(session: Session, answer: Awaitable[Answer]) -> Answer:
     if isinstance(given, Done):
         return evolve(given, effects=(*lines, *given.effects))
     return (*lines, *given)
+
+
+async def unasked(session: Session) -> Effects:
+    """What is new while no command is under way, or IDLE is.
+
+    What cannot be looked at now is told another time: there is no command that could be refused.
+    """
+    try:
+        if session.revoked and session.account is not None:
+            await account_watch.check(session, session.account)
+        if session.notify is not None:
+            return tuple(await session.notify.pushed(session))
+        return tuple(await session.changes(expunges=True))
+    except AccountChanged as refusal:
+        return completion.refuse(session, refusal)
+    except Refusal:
+        return ()
 
 
 def refused(told: bytes, refusal: Refusal) -> Effects:

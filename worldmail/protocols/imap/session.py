@@ -26,7 +26,7 @@ from worldmail.interfaces.auth import LoginContext
 from worldmail.interfaces.directory import Account
 from worldmail.interfaces.protocol import IDialogue, IReporting, Peer
 from worldmail.interfaces.world import World
-from worldmail.protocols.imap import account_watch, completion, dispatch, literals
+from worldmail.protocols.imap import account_watch, afterwards, completion, dispatch, literals
 from worldmail.protocols.imap.grammar.names import read_name, write_name
 from worldmail.protocols.imap.grammar.reader import Reader
 from worldmail.protocols.imap.parser import Announced, CommandLine, Event, Fault, Octets, Parser
@@ -256,8 +256,11 @@ class Session:
         """Answer one event."""
         if self.ending is not None:
             return (Close(self.ending),)
+        if isinstance(event, Wake):
+            self._woken = False
+            return await afterwards.unasked(self)
         try:
-            if self.revoked and self.account is not None:
+            if self.revoked and self.account is not None and not isinstance(event, Octets | Announced):
                 await account_watch.check(self, self.account)
             if type(event) is CommandLine:
                 return await dispatch.run(self, event)
@@ -267,12 +270,8 @@ class Session:
                 return await literals.take(self, event)
             if isinstance(event, Announced):
                 return await literals.announced(self, event)
-            if isinstance(event, Fault):
-                return completion.misframed(self, event)
-            self._woken = False
-            if self.notify is not None:
-                return tuple(await self.notify.pushed(self))
-            return tuple(await self.changes(expunges=True))
+            assert isinstance(event, Fault)
+            return completion.misframed(self, event)
         except Refusal as refusal:
             return completion.refuse(self, refusal)
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from worldmail.errors import Refusal
 from worldmail.protocols.imap.fetch import unasked
+from worldmail.protocols.imap.replies import AccountChanged, response_code, untagged
 from worldmail.protocols.imap.targets import selected_of
 from worldmail.wire.effects import Effects, Stream
 
@@ -40,7 +42,23 @@ async def within_command(session: Session, watch: Watch, *, expunges: bool) -> S
 
 async def _news(session: Session, watch: Watch, word: bytes, *, expunges: bool) -> list[bytes]:
     lines = [*await _of_selected(session, watch, word, expunges=expunges)]
-    return lines + await watch.news(session) if watch.busy else lines
+    if watch.busy:
+        try:
+            lines += await watch.news(session)
+        except AccountChanged:
+            raise
+        except Refusal as refusal:  # what the view has learnt has to be told all the same
+            lines += _not_now(session, watch, refusal)
+    return lines
+
+
+def _not_now(session: Session, watch: Watch, refusal: Refusal) -> list[bytes]:
+    """Everything is looked at another time; or nothing is any more, if it has become too much (§5.8)."""
+    watch.relist = True
+    if response_code(refusal) != b"NOTIFICATIONOVERFLOW":
+        return []
+    session.watch(watch.nothing())
+    return [untagged(b"OK", refusal.reply_text, b"NOTIFICATIONOVERFLOW")]
 
 
 async def _of_selected(session: Session, watch: Watch, word: bytes, *, expunges: bool) -> Sequence[bytes]:

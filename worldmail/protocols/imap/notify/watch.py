@@ -79,6 +79,10 @@ class Watch:
             cancel()
         self._watched.clear()
 
+    def nothing(self) -> Watch:
+        """What comes in its place once it is too much: as after NOTIFY NONE."""
+        return Watch(request=Request())
+
     async def pushed(self, session: Session) -> Effects:
         """What there is to tell though no command is under way."""
         return await telling.pushed(session, self)

@@ -16,9 +16,10 @@ _LONGEST_DONE = 64
 
 async def run(session: Session, argument: None) -> Silence:
     """Begin; what is new already comes at once."""
+    news = await session.news(expunges=True)  # a refusal is one of IDLE, which has not begun then
     session.idling = True
     session.expect(partial(done, session), _LONGEST_DONE)
-    return Silence((_GO_ON, *await session.news(expunges=True)))
+    return Silence((_GO_ON, *news))
 
 
 async def done(session: Session, line: bytes) -> Effects:
