@@ -149,8 +149,8 @@ def test_IMAPClient_is_told_rights_quota_and_identity(mail: Site, client: IMAPCl
     assert (BOB.encode(), b"lr") in [(who, rights) for who, rights in client.getacl("Sent")]
     mail.server.command("user", "set", ANN, "quota=50MB")
     try:
-        root, (quota,) = client.get_quota_root("INBOX")
-        assert (root.quota_roots, quota.resource) == ([ANN], "STORAGE")
+        root, (quota, mailboxes) = client.get_quota_root("INBOX")
+        assert (root.quota_roots, quota.resource, mailboxes.resource) == ([ANN], "STORAGE", "MAILBOX")
         assert quota.limit == 50_000_000 // 1024 and quota.usage == 0
     finally:
         mail.server.command("user", "set", ANN, "quota=none")

@@ -19,13 +19,13 @@ def limited(site: Any) -> ImapClient:
 
 def test_used_and_limit_are_told_in_units_of_1024_octets(limited: ImapClient, site: Any) -> None:
     root = b"* QUOTA cat@example.test "
-    assert limited.say(b"GETQUOTA cat@example.test").untagged == [root + b"(STORAGE 0 10)"]
+    assert limited.say(b"GETQUOTA cat@example.test").untagged == [root + b"(STORAGE 0 10 MAILBOX 5 10000)"]
     site.store.add(site.accounts["cat"], b"Subject: x\r\n\r\n" + b"y" * 1100 + b"\r\n")
-    assert limited.say(b"GETQUOTA cat@example.test").untagged == [root + b"(STORAGE 2 10)"]
+    assert limited.say(b"GETQUOTA cat@example.test").untagged == [root + b"(STORAGE 2 10 MAILBOX 5 10000)"]
 
 
 def test_GETQUOTAROOT_names_the_roots_of_a_mailbox(limited: ImapClient) -> None:
-    told = [b"cat@example.test", b"* QUOTA cat@example.test (STORAGE 0 10)"]
+    told = [b"cat@example.test", b"* QUOTA cat@example.test (STORAGE 0 10 MAILBOX 5 10000)"]
     assert limited.say(b"GETQUOTAROOT inbox").untagged == [b"* QUOTAROOT INBOX " + told[0], told[1]]
     assert limited.say(b"GETQUOTAROOT planned/one").untagged == [b"* QUOTAROOT planned/one " + told[0], told[1]]
 
@@ -33,8 +33,15 @@ def test_GETQUOTAROOT_names_the_roots_of_a_mailbox(limited: ImapClient) -> None:
 def test_what_is_not_limited_is_not_told(bob: ImapClient) -> None:
     assert bob.say(b"GETQUOTAROOT INBOX").untagged == [
         b"* QUOTAROOT INBOX bob@example.test",
-        b"* QUOTA bob@example.test ()",
+        b"* QUOTA bob@example.test (MAILBOX 5 10000)",
     ]
+
+
+def test_mailboxes_are_counted(bob: ImapClient) -> None:
+    bob.say(b"CREATE a/b")
+    assert bob.say(b"GETQUOTA bob@example.test").untagged == [b"* QUOTA bob@example.test (MAILBOX 7 10000)"]
+    bob.say(b"DELETE a/b")
+    assert bob.say(b"GETQUOTA bob@example.test").untagged == [b"* QUOTA bob@example.test (MAILBOX 6 10000)"]
 
 
 @pytest.mark.parametrize("root", [b"ann@example.test", b'""', b"none", b'"domain:example.test"'])
@@ -55,7 +62,7 @@ def test_what_others_hold_is_told_to_who_administers_their_mailbox(bob: ImapClie
 def test_nobody_sets_a_quota(bob: ImapClient) -> None:
     assert bob.say(b"SETQUOTA bob@example.test (STORAGE 1)").status == b"BAD"
     assert b"QUOTASET" not in bob.say(b"CAPABILITY").raw
-    assert b" QUOTA QUOTA=RES-STORAGE" in bob.say(b"CAPABILITY").raw
+    assert b" QUOTA QUOTA=RES-STORAGE QUOTA=RES-MAILBOX" in bob.say(b"CAPABILITY").raw
 
 
 @pytest.mark.parametrize("command", [b"GETQUOTA", b"GETQUOTA a b", b"GETQUOTAROOT", b"GETQUOTAROOT a b"])

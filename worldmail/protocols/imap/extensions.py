@@ -27,6 +27,7 @@ EXTENSIONS: tuple[Extension, ...] = (
     Extension(capability=f"RIGHTS={NEW_RIGHTS}", rfc="RFC 4314 §2.2"),
     Extension(capability="QUOTA", rfc="RFC 9208 §3"),
     Extension(capability="QUOTA=RES-STORAGE", rfc="RFC 9208 §5.1"),
+    Extension(capability="QUOTA=RES-MAILBOX", rfc="RFC 9208 §5.3"),
     Extension(capability="BINARY", rfc="RFC 3516 §4"),
     Extension(capability="CONDSTORE", rfc="RFC 7162 §3.1", enable=turn_on_condstore),
     Extension(capability="QRESYNC", rfc="RFC 7162 §3.2", enable=turn_on_condstore),

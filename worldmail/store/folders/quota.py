@@ -6,6 +6,7 @@ from worldmail.errors import NoSuchMailbox
 from worldmail.interfaces.database import Cursor
 from worldmail.interfaces.directory import Account
 from worldmail.interfaces.folders import QuotaRoot
+from worldmail.store.folders.making import MOST
 from worldmail.store.folders.names import PUBLIC_OWNER, locate
 from worldmail.store.folders.rows import see
 
@@ -42,7 +43,8 @@ def _roots(cursor: Cursor, account_id: int) -> list[QuotaRoot]:
     if not address.startswith(PUBLIC_OWNER):
         octets, messages, mailboxes = cursor.one(_USED, (account_id,)) or (0, 0, 0)
         used = {"STORAGE": int(octets), "MESSAGE": int(messages), "MAILBOX": int(mailboxes)}
-        roots.append(QuotaRoot(name=address, used=used, limits={} if quota is None else {"STORAGE": quota}))
+        limits = {"MAILBOX": MOST} if quota is None else {"STORAGE": quota, "MAILBOX": MOST}
+        roots.append(QuotaRoot(name=address, used=used, limits=limits))
     domain = cursor.one(_DOMAIN, (account_id,))
     if domain is not None:
         name, limit, octets = domain

@@ -249,14 +249,14 @@ class FolderMattersContract(FolderCase):
         assert root == await self.folders.quota_root(bob, root.name)
         assert root.name == bob.address.key
         assert root.used == {"STORAGE": octets, "MESSAGE": 1, "MAILBOX": 5}
-        assert root.limits == {}
+        assert root.limits == {"MAILBOX": 10_000}
         for sql in (
             "UPDATE account SET quota = 1000 WHERE id = ?",
             "UPDATE domain SET quota = 5000, octets = 77 WHERE id = (SELECT domain_id FROM account WHERE id = ?)",
         ):
             await self.change(sql, bob.id)
         root, domain = await self.folders.quota_roots(bob, "Sent")
-        assert root.limits == {"STORAGE": 1000}
+        assert root.limits == {"STORAGE": 1000, "MAILBOX": 10_000}
         assert (domain.name, domain.used, domain.limits) == ("domain:example.test", {"STORAGE": 77}, {"STORAGE": 5000})
         assert await self.folders.quota_root(amy, domain.name) == domain
         assert await self.folders.quota_root(amy, root.name) is None
