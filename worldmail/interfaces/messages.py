@@ -185,8 +185,11 @@ class IMessages(Interface):
     def existing(mailbox_id: int, uids: Uids) -> Awaitable[Uids]:
         """Which of these are there."""
 
-    def below(mailbox_id: int, uids: Sequence[int]) -> Awaitable[Sequence[int]]:
-        """How many messages there are with a lower UID than each of these, which are ascending."""
+    def below(mailbox_id: int, uids: Sequence[int], *, since: int) -> Awaitable[Sequence[int] | None]:
+        """How many messages with a lower UID than each of these (ascending) there were at MODSEQ `since`.
+
+        None where `changes` is None. Counted in one look: what is removed meanwhile is not counted twice.
+        """
 
     def octets(mailbox_id: int, uids: Uids, *, limit: int = 256) -> Awaitable[Sequence[tuple[int, int, bytes | None]]]:
         """(UID, size, all octets or None if they are not in the database) of up to `limit` of these, by UID.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import accumulate, starmap
 
@@ -169,11 +170,15 @@ def existing(cursor: Cursor, mailbox_id: int, uids: Uids) -> list[tuple[int, int
     return joined
 
 
-def below(cursor: Cursor, mailbox_id: int, uids: Sequence[int]) -> list[int]:
+def below(cursor: Cursor, mailbox_id: int, uids: Sequence[int], since: int) -> list[int] | None:
     """See `IMessages.below`: those between each and the one before it are counted, and added up."""
+    row = cursor.one(_NOW, (mailbox_id,))
+    if row is None or since < row[3]:
+        return None
+    gone = [uid for (uid,) in cursor.all(_EXPUNGED, (mailbox_id, since))]
     between = list(zip((0, *uids), uids, strict=False))
-    found = all_asked(cursor, between, _BELOW, (mailbox_id,))
-    return list(accumulate(count for _, count in found))
+    there = accumulate(count for _, count in all_asked(cursor, between, _BELOW, (mailbox_id,)))
+    return [count + bisect_left(gone, uid) for uid, count in zip(uids, there, strict=True)]
 
 
 def octets(cursor: Cursor, mailbox_id: int, uids: Uids, limit: int, most: int) -> list[tuple[int, int, bytes | None]]:

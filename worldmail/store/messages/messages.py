@@ -112,8 +112,8 @@ class Messages:
     def existing(self, mailbox_id: int, uids: Uids) -> Awaitable[Uids]:
         return self._look(lambda cursor: looking.existing(cursor, mailbox_id, uids), span(uids))
 
-    def below(self, mailbox_id: int, uids: Sequence[int]) -> Awaitable[Sequence[int]]:
-        return self._look(lambda cursor: looking.below(cursor, mailbox_id, uids), uids[-1] if uids else 0)
+    def below(self, mailbox_id: int, uids: Sequence[int], *, since: int) -> Awaitable[Sequence[int] | None]:
+        return self._look(lambda cursor: looking.below(cursor, mailbox_id, uids, since), uids[-1] if uids else 0)
 
     def octets(
         self, mailbox_id: int, uids: Uids, *, limit: int = 256

@@ -210,7 +210,7 @@ class FlagsContract(MessagesCase):
             assert await self.messages.since(box, modseq=since, uids=ALL, reader=who) == changed.changed
 
     async def test_thousands_of_scattered_messages_change_at_once(self) -> None:
-        _, box = await self.filled(*[0] * 2600)
+        account, box = await self.filled(*[0] * 2600)
         odd = [(uid, uid) for uid in range(1, 2601, 2)]
         await self.change(box, odd, "add", FLAGGED)
         await self.change(box, ALL, "add", SEEN)
@@ -218,9 +218,13 @@ class FlagsContract(MessagesCase):
         gone = await self.messages.expunge(box, odd, deleted_only=False)
         assert gone == odd
         assert await self.messages.existing(box, ALL) == [(uid, uid) for uid in range(2, 2601, 2)]
-        assert await self.messages.below(box, [1, 2, 3, 4, 101, 2600, 9000]) == [0, 0, 1, 1, 50, 1299, 1300]
-        assert await self.messages.below(box, list(range(2, 2601, 2))) == list(range(1300))
-        assert await self.messages.below(box, []) == []
+        since = (await self.status(account)).highestmodseq
+        some = [1, 2, 3, 4, 101, 2600, 9000]
+        assert await self.messages.below(box, some, since=since) == [0, 0, 1, 1, 50, 1299, 1300]
+        assert await self.messages.below(box, list(range(2, 2601, 2)), since=since) == list(range(1300))
+        assert await self.messages.below(box, [], since=since) == []
+        before = [0, 1, 2, 3, 100, 2599, 2600]
+        assert await self.messages.below(box, some, since=since - 1) == before, "what was removed after that counts"
         assert await self.counters(box) == (1300, 0, 0)
 
     async def test_nothing_changes_in_a_mailbox_that_is_gone(self) -> None:

@@ -142,15 +142,13 @@ class Selected:
             view.dirty = True
 
     async def _ahead(self, uids: Sequence[int]) -> dict[int, int]:
-        """How many messages of the view are before each of these, which are ascending and before the suffix.
-
-        As in `_load`: what was removed meanwhile is looked at last.
-        """
+        """How many messages of the view are before each of these, which are ascending and before the suffix."""
         if not uids:
             return {}
-        counts = await self.messages.below(self.id, uids)
-        changed = await self._changed()
-        gone = sorted({*self.view.pending, *changed.expunged})
+        counts = await self.messages.below(self.id, uids, since=self.view.modseq)
+        if counts is None:
+            raise MailboxLost
+        gone = sorted(self.view.pending)
         return {uid: count + bisect_left(gone, uid) for uid, count in zip(uids, counts, strict=True)}
 
     async def _changed(self) -> Changed:
