@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
 from worldmail.errors import MessageGone
-from worldmail.interfaces.messages import FlagChange, Marked, Uids
+from worldmail.interfaces.messages import Alike, FlagChange, Marked, Uids
 from worldmail.store.messages.asked import expanded, ranges
 from worldmail.store.messages.forgetting import Forgetting
 from worldmail.testing.real_store import RealStoreWorld, settle
@@ -153,7 +154,18 @@ class Messages(RuleBasedStateMachine):
                 box.messages[uid] = evolve(after, modseq=box.modseq + 1)
         previous, box.modseq = box.modseq, box.modseq + changed
         assert (done.previous, done.modseq, done.modified) == (previous, box.modseq, modified)
-        assert done.now == [box.marked(uid, reader) for uid in touched]
+        assert done.uids == touched
+        assert self.told(box, done.now) == [box.marked(uid, reader) for uid in touched]
+
+    @staticmethod
+    def told(box: Box, found: Sequence[Alike]) -> list[Marked]:
+        """What they say of the messages that are there."""
+        assert all(one.last < other.first for one, other in pairwise(found))
+        marks = []
+        for first, last, flags, keywords, modseq in found:
+            those = [uid for uid in box.messages if first <= uid <= last]
+            marks += [Marked(uid, flags, keywords, modseq or box.messages[uid].modseq) for uid in those]
+        return marks
 
     @staticmethod
     def changed(

@@ -109,13 +109,15 @@ class FlagsChanged:
     Args:
         modseq: the MODSEQ of what was changed; the mailbox's highest one if nothing was.
         previous: the mailbox's highest MODSEQ before: if a session knows this one, it missed nothing.
-        now: the messages asked for as they are now, changed or not, by UID; without those of `modified`.
+        uids: the messages asked for that are there, ascending; without those of `modified`.
+        now: what those are now, changed or not. Other messages than those asked for are not meant, whatever their UIDs.
         modified: UIDs that failed UNCHANGEDSINCE.
     """
 
     modseq: int
     previous: int
-    now: Sequence[Marked]
+    uids: Sequence[int]
+    now: Sequence[Alike]
     modified: Sequence[int]
 
 

@@ -14,11 +14,9 @@ from worldmail.store.messages.found import Found
 from worldmail.store.messages.keywords import joined, spelled
 from worldmail.store.messages.looking import last_arrived
 from worldmail.store.messages.looks import Look, with_own, write_own
-from worldmail.store.messages.marks import marks_over, merged, pieces, write_marks
+from worldmail.store.messages.marks import marks_over, pieces, write_marks
 
-_AMONG = " FROM asked CROSS JOIN message m WHERE m.mailbox_id = ? AND m.uid BETWEEN asked.low AND asked.high"
-_UIDS = f"SELECT m.uid{_AMONG}"
-_ARRIVED = f"SELECT m.uid, m.arrived{_AMONG}"
+_UIDS = "SELECT m.uid FROM asked CROSS JOIN message m WHERE m.mailbox_id = ? AND m.uid BETWEEN asked.low AND asked.high"
 
 
 @frozen
@@ -72,8 +70,7 @@ def change_flags(cursor: Cursor, mailbox_id: int, uids: Uids, change: FlagChange
     if change.unchanged_since is not None and change.unchanged_since < box.highest:
         found, failed = _divided(cursor, mailbox_id, found, change.unchanged_since)
         modified = [uid for (uid,) in all_asked(cursor, failed, _UIDS, (mailbox_id,))]
-    asked = united((alike.first, alike.last) for alike in found)
-    there = Found.among(cursor, mailbox_id, asked)
+    there = Found.among(cursor, mailbox_id, united((alike.first, alike.last) for alike in found))
     keywords = change.keywords if change.keywords_allowed and there.uids else ()
     known = spelled(cursor, mailbox_id, keywords, add=change.how != "remove")
     parts = with_own(cursor, mailbox_id, found, change.reader)
@@ -85,7 +82,8 @@ def change_flags(cursor: Cursor, mailbox_id: int, uids: Uids, change: FlagChange
     return FlagsChanged(
         modseq=box.modseq if changes.written else box.highest,
         previous=box.highest,
-        now=merged(all_asked(cursor, asked, _ARRIVED, (mailbox_id,)), changes.now),
+        uids=there.uids,
+        now=changes.now,
         modified=modified,
     )
 

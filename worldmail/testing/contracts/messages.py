@@ -9,6 +9,7 @@ from zope.interface.verify import verifyObject
 
 from worldmail.errors import LimitReached, NoSuchMailbox
 from worldmail.interfaces.messages import (
+    Alike,
     Appending,
     FlagChange,
     IMessages,
@@ -113,7 +114,8 @@ class FlagsContract(MessagesCase):
         before = (await self.status(account)).highestmodseq
         done = await self.messages.change_flags(box, [(1, 2), (9, 12)], FlagChange(how="add", flags=SEEN))
         assert (done.previous, done.modseq) == (before, before + 1)
-        assert done.now == [Marked(1, SEEN, None, before), Marked(2, SEEN, None, before + 1)]
+        assert done.uids == [1, 2]
+        assert done.now == [Alike(1, 1, SEEN, None, before), Alike(2, 2, SEEN, None, before + 1)]
         assert done.modified == []
         assert (await self.status(account)).highestmodseq == before + 1
 
@@ -131,7 +133,8 @@ class FlagsContract(MessagesCase):
         change = FlagChange(how="add", flags=SEEN, unchanged_since=known)
         done = await self.messages.change_flags(box, ALL, change)
         assert done.modified == [2]
-        assert [mark.uid for mark in done.now] == [1, 3]
+        assert done.uids == [1, 3]
+        assert [(alike.first, alike.last) for alike in done.now] == [(1, 1), (3, 3)]
         assert await self.flags(box) == {1: SEEN, 2: FLAGGED, 3: SEEN}
 
     async def test_only_allowed_flags_change(self) -> None:

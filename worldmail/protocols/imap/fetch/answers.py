@@ -221,7 +221,7 @@ class Answers:
         selected.learn(done)
         view = selected.view
         batch.states, batch.modseqs = _picked(view.states, batch.places), _picked(view.modseqs, batch.places)
-        batch.changed = frozenset(unseen).intersection(row.uid for row in done.now)
+        batch.changed = frozenset(done.uids)
         return batch
 
 

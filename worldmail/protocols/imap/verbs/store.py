@@ -109,7 +109,7 @@ async def run(session: Session, asked: Asked) -> Answer:
 def _places(view: View, slices: Slices, done: FlagsChanged) -> list[int]:
     """Where the messages are that were there and fulfilled UNCHANGEDSINCE."""
     places = [at for start, end in slices for at in range(start, end)]
-    return places if len(places) == len(done.now) else view.places(row.uid for row in done.now)
+    return places if len(places) == len(done.uids) else view.places(done.uids)
 
 
 def _modified(selected: Selected, done: FlagsChanged, asked: Asked) -> bytes:

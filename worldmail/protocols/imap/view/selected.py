@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from attrs import define, evolve, field
 
 from worldmail.interfaces.folders import Folder
-from worldmail.interfaces.messages import Changed, FlagsChanged, IMessages, Marked, Uids
+from worldmail.interfaces.messages import Alike, Changed, FlagsChanged, IMessages, Marked, Uids
 from worldmail.interfaces.world import Aside
 from worldmail.mail.mime.part import Part
 from worldmail.protocols.imap.replies import AccountChanged
@@ -211,7 +211,7 @@ class Selected:
             lines.append(untagged.URL_MECHANISMS)
         return lines + self._tell_highest(style, withheld=withheld)
 
-    def tell_flags(self, rows: Iterable[Marked]) -> list[bytes]:
+    def tell_flags(self, rows: Iterable[Marked | Alike]) -> list[bytes]:
         """Which flags there are, if it is not as it was: these rows have new keywords, or rights are others."""
         sets = {row.keywords for row in rows if row.keywords}
         new = {name for keywords in sets for name in keywords.split(" ")} - self.keywords
@@ -272,14 +272,14 @@ class Selected:
         view.take(known)
         return lines + untagged.flags(view, view.places(row.uid for row in known), style)
 
-    def learn(self, done: FlagsChanged) -> list[int]:
-        """Take over what this session changed itself; the places of messages that are otherwise now."""
+    def learn(self, done: FlagsChanged) -> None:
+        """Take over what this session changed itself."""
         view = self.view
         if done.previous == view.modseq:
             view.modseq = done.modseq  # nobody else changed anything since
         else:
             view.dirty = True
-        return view.take(done.now)
+        view.know(done.now)
 
 
 def _nothing() -> None:

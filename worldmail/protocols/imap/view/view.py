@@ -7,7 +7,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
-from worldmail.interfaces.messages import Marked, Uids
+from worldmail.interfaces.messages import Alike, Marked, Uids
 from worldmail.protocols.imap.view.states import RECENT, FlagStates
 
 Slices = Sequence[tuple[int, int]]
@@ -174,6 +174,18 @@ class View:
                 otherwise.append(at)
             modseqs[at] = modseq
         return otherwise
+
+    def know(self, found: Iterable[Alike]) -> None:
+        """Take over the flags of messages, many at once if they are alike."""
+        uids = self.uids
+        for first, last, flags, keywords, modseq in found:
+            start, end = bisect_left(uids, first), bisect_right(uids, last)
+            recent = min(max(bisect_left(uids, self.first_recent), start), end)
+            for low, high, state in ((start, recent, flags), (recent, end, flags | RECENT)):
+                if low < high:
+                    self.states[low:high] = array("I", [self.flag_states.number(state, keywords)]) * (high - low)
+            if modseq:
+                self.modseqs[start:end] = array("Q", [modseq]) * (end - start)
 
     def remove(self, gone: Sequence[int]) -> None:
         """Take these UIDs (ascending) out; those before the suffix only count."""
