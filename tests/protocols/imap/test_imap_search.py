@@ -276,3 +276,34 @@ def test_a_search_of_many_keys_lets_others_run_and_ends_in_time(
     monkeypatch.setattr(type(clock), "sleep", sleep)
     refused = box.say(b"SEARCH" + b" UNKEYWORD x" * 900)
     assert (refused.status, refused.code) == (b"NO", b"LIMIT")
+
+
+BEYOND = [
+    (b"7", b""),
+    (b"6:7", b" 6"),
+    (b"7:*", b" 6"),  # the larger end comes first: 6:7 (RFC 9051 §9, at seq-range)
+    (b"*:9", b" 6"),
+    (b"NOT 7", b" 1 2 3 4 5 6"),
+    (b"OR 9 2", b" 2"),
+    (b"1 7", b""),
+    (b"UID 8", b""),
+    (b"UID 8:*", b" 6"),
+]
+
+
+@pytest.mark.parametrize(("key", "found"), BEYOND)
+def test_a_number_that_no_message_has_names_nothing(box: ImapClient, key: bytes, found: bytes) -> None:
+    done = box.say(b"SEARCH " + key)
+    assert (done.status, done.untagged) == (b"OK", [b"* SEARCH" + found])
+
+
+@pytest.mark.parametrize("key", [b"1", b"*", b"1:*", b"*:5", b"NOT *", b"UID *", b"UID 1:*", b"UIDAFTER 1", b"$"])
+def test_in_an_empty_mailbox_a_star_names_nothing(bob: ImapClient, key: bytes) -> None:
+    assert bob.say(b"SELECT Trash").status == b"OK"
+    done = bob.say(b"SEARCH " + key)
+    assert (done.status, done.untagged) == (b"OK", [b"* SEARCH"])
+
+
+@pytest.mark.parametrize("key", [b"0", b"0:1", b"1,,2", b"2:1:3", b"4294967296", b"UID 0", b"1,"])
+def test_what_is_no_set_of_numbers_is_BAD(box: ImapClient, key: bytes) -> None:
+    assert box.say(b"SEARCH " + key).status == b"BAD"
