@@ -10,14 +10,18 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import large_mailbox
 import pytest
 from oracle.fixtures import MakeServer
+from oracle.imap import Imap
 from oracle.ledger import Ledger
 from oracle.load import Load
-from oracle.trial import ACCOUNTS, site_of
+from oracle.trial import ACCOUNTS, PASSWORD, books_of, site_of
 
 from worldmail.testing.process import ServerProcess
 
@@ -27,10 +31,11 @@ RUNS = 3
 
 
 def load(server: ServerProcess, seed: int) -> None:
-    """20 SMTP sessions and 6 POP3 sessions for three seconds."""
+    """20 SMTP sessions, 6 POP3 sessions and 6 IMAP sessions for three seconds."""
 
     async def run() -> None:
-        async with Load(site=site_of(server), ledger=Ledger(), seed=seed).running():
+        site = site_of(server)
+        async with Load(site=site, ledger=Ledger(), seed=seed, books=books_of(site)).running():
             await asyncio.sleep(3)
 
     asyncio.run(run())
@@ -60,9 +65,78 @@ def hostile(server: ServerProcess, seed: int) -> None:
         throw(server.port(port), octets)
 
 
-def throw(port: int, octets: bytes) -> None:
-    """Send as much of it as is taken, and read until the server is silent or gone."""
-    with socket.create_connection(("127.0.0.1", port), 5) as connection, contextlib.suppress(OSError):
+def hostile_by_imap(server: ServerProcess, seed: int) -> None:
+    """The same over IMAP, by strangers and by somebody who signed in."""
+    strange = (b"a CAPABILITY\r\n" * 20_000, b"A" * 2_000_000, b"a LOGIN {8000+}\r\n" * 1000)
+    login = b'l LOGIN %b "%b"\r\ns SELECT INBOX\r\n' % (ACCOUNTS[0].encode(), PASSWORD.encode())
+    squeeze = zlib.compressobj(9, zlib.DEFLATED, -15)
+    bomb = squeeze.compress(b"a NOOP\r\n" * 3_000_000) + squeeze.flush()
+    with ThreadPoolExecutor(8) as threads:
+        for octets in strange:
+            threads.submit(throw, server.port(143), octets)
+        for octets in attacks():
+            threads.submit(throw, server.port(143), login + octets)
+        threads.submit(throw, server.port(143), login + b"c COMPRESS DEFLATE\r\n", bomb)
+
+
+def attacks() -> Iterator[bytes]:
+    """Of one who signed in, and has selected a mailbox."""
+    deep = b"".join(b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (n, n) for n in range(5_000))
+    wide = b"Content-Type: multipart/mixed; boundary=x\r\n\r\n" + b"--x\r\n\r\n.\r\n" * 50_000
+    words = b"Subject: " + b"=?utf-8?q?=C3=A4?= " * 20_000 + b"\r\nTo: " + b"a <b@c>, " * 20_000 + b"\r\n\r\nx\r\n"
+    references = b"Message-ID: <a@b>\r\nReferences: " + b"<%d@b> " * 1000 % tuple(range(1000)) + b"\r\n" * 2
+    text = b"Content-Type: text/html; charset=utf-7\r\n\r\n" + b"<p " * 300_000 + b"+AGE-" * 100_000
+    for message in (deep, wide, words, references, text):
+        yield b"a APPEND INBOX {%d+}\r\n%b\r\n" % (len(message), message)
+        yield b"b FETCH * (ENVELOPE BODYSTRUCTURE PREVIEW BODY.PEEK[1.1.1.1] BINARY.SIZE[1])\r\n" * 5
+        yield b"c SEARCH BODY a SUBJECT b\r\nd THREAD REFERENCES UTF-8 ALL\r\ne SORT (SUBJECT TO) UTF-8 ALL\r\n" * 2
+    ranges = b",".join(b"%d:%d" % (n, n + 1) for n in range(1, 100_000, 3))
+    for word in (b"FETCH %b (FLAGS)", b"UID FETCH %b (FLAGS)", b"SEARCH UID %b", b"UID STORE %b +FLAGS (x)"):
+        yield b"a " + word % ranges[:60_000].rpartition(b",")[0] + b"\r\n"
+        yield b"a " + word % ranges + b"\r\n"
+        yield b"a " + word % b"4294967295:1,*:1" + b"\r\n"
+    yield b"a UID STORE 1:* +FLAGS.SILENT (%b)\r\n" % b" ".join(b"keyword%d" % n for n in range(5000))
+    yield b'a LIST "" "' + b"%*" * 15_000 + b'"\r\n'
+    yield b'a LIST "" (' + b'"*a*" ' * 5_000 + b'"b")\r\n'
+    yield b"a SEARCH " + b"OR ALL " * 8_000 + b"ALL\r\n"
+    yield b"a SEARCH " + b"(" * 30_000 + b"ALL" + b")" * 30_000 + b"\r\n"
+    yield b"a SEARCH " + b"BODY a " * 8_000 + b"\r\n"
+    yield b"a ID (" + b"{0+}\r\n " * 100_000
+    yield b"a IDLE\r\n" + b"DONE\r\nb IDLE\r\n" * 20_000
+    yield b"a NOOP\r\n" * 50_000
+
+
+def large(server: ServerProcess, seed: int) -> None:
+    """Everything that IMAP can ask of a mailbox with many thousands of messages."""
+
+    async def run() -> None:
+        client = await Imap.connect(site_of(server))
+        await client.enter(ACCOUNTS[0], PASSWORD)
+        await large_mailbox.work(client, note)
+        client.drop()
+
+    async def note(step: str) -> None:
+        told = Path(server.environment["WATCHDOG"] + ".step")
+        os.kill(server.pid, signal.SIGUSR2)
+        while not (told.exists() and told.read_text().endswith("\n")):
+            await asyncio.sleep(0.01)
+        if float(told.read_text()) > PROMISED_MS / 3:
+            print(f"{told.read_text().strip()} ms late: {step}")
+        told.unlink()
+
+    asyncio.run(run())
+
+
+def throw(port: int, *parts: bytes) -> None:
+    """Send as much of each part as is taken, and read until the server is silent or gone."""
+    with socket.create_connection(("127.0.0.1", port), 5) as connection:
+        for octets in parts:
+            throw_at(connection, octets)
+
+
+def throw_at(connection: socket.socket, octets: bytes) -> None:
+    """Over this connection."""
+    with contextlib.suppress(OSError):
         connection.settimeout(1.0)
         for start in range(0, len(octets), 65536):
             connection.sendall(octets[start : start + 65536])
@@ -75,7 +149,7 @@ def throw(port: int, octets: bytes) -> None:
             pass
 
 
-@pytest.mark.parametrize("work", [load, hostile])
+@pytest.mark.parametrize("work", [load, hostile, hostile_by_imap, large])
 def test_a_timer_is_never_late_by_more_than_100_ms(
     make_server: MakeServer, tmp_path: Path, seed: int, work: Callable[[ServerProcess, int], None]
 ) -> None:

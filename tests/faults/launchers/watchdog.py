@@ -4,7 +4,8 @@ What the machine took is not counted: the time in which the reactor's thread was
 kernel's figure for that thread), and what a hypervisor stole. A thread that waits for a disk, a lock or another thread
 is not ready, and one that computes has its processor: both count in full.
 
-SIGUSR1 forgets what was measured so far: starting up is not what is watched. With $HOLD_UP the reactor is held up once,
+SIGUSR1 forgets what was measured so far: starting up is not what is watched. SIGUSR2 writes the worst since the last
+SIGUSR2 to $WATCHDOG.step, to tell what it was that took so long. With $HOLD_UP the reactor is held up once,
 to see that this is noticed: "sleep" or "compute", for $HOLD_UP_SECONDS.
 """
 
@@ -53,7 +54,7 @@ class Watchdog:
     def __init__(self, reactor: Any) -> None:
         self.reactor = reactor
         self.machine = Machine()
-        self.worst = 0.0
+        self.worst = self.worst_of_step = 0.0
         self.begin()
 
     def begin(self) -> None:
@@ -63,7 +64,8 @@ class Watchdog:
     def tick(self) -> None:
         late = monotonic() - self.due
         took = self.machine.took()
-        self.worst = max(self.worst, late - taken_between(self.took, took))
+        late -= taken_between(self.took, took)
+        self.worst, self.worst_of_step = max(self.worst, late), max(self.worst_of_step, late)
         self.took = took
         self.due = monotonic() + PERIOD
         self.reactor.callLater(PERIOD, self.tick)
@@ -71,6 +73,14 @@ class Watchdog:
     def forget(self) -> None:
         self.worst = 0.0
         self.reactor.callLater(0, HOLD_UPS[os.environ.get("HOLD_UP", "")])
+
+    def tell_step(self) -> None:
+        """Counts the time since the last tick too: a signal comes as soon as nothing holds the reactor up."""
+        self.reactor.callLater(1.5 * PERIOD, self._tell_step)
+
+    def _tell_step(self) -> None:
+        Path(os.environ["WATCHDOG"] + ".step").write_text(f"{self.worst_of_step * 1000:.1f}\n")
+        self.worst_of_step = 0.0
 
     def tell(self) -> None:
         with open(os.environ["WATCHDOG"], "w") as file:
@@ -100,6 +110,7 @@ def watch() -> None:
         watchdog.begin()
         watchdog.tick()
         signal.signal(signal.SIGUSR1, lambda number, frame: watchdog.forget())
+        signal.signal(signal.SIGUSR2, lambda number, frame: watchdog.tell_step())
 
     watchdog.reactor.callWhenRunning(start)
     watchdog.reactor.addSystemEventTrigger("before", "shutdown", watchdog.tell)
