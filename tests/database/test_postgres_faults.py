@@ -272,6 +272,20 @@ class TestUnitsThatMeet(PostgresCase):
             await database.write(unit)
         assert len(runs) == 2
 
+    async def test_a_constraint_that_is_broken_after_conflicts_is_looked_at_twice_too(self) -> None:
+        database = self.open()
+        await database.write(put("a"))
+        runs: list[None] = []
+
+        def unit(cursor: Cursor) -> str:
+            runs.append(None)
+            if len(runs) < 4:
+                cursor.run(fails("40001"))
+            return put("a" if len(runs) == 4 else "b")(cursor)
+
+        assert await database.write(unit) == "b"
+        assert len(runs) == 5
+
     async def test_two_units_that_each_decide_by_what_the_other_writes_come_out_as_one_after_the_other(self) -> None:
         url = self.postgres.url()
         nodes = [self.open(url), self.open(url)]

@@ -99,7 +99,7 @@ class Lane:
             connection.close()
 
     def _repeated(self, once: Callable[[], T]) -> T:
-        conflicts = losses = 0
+        conflicts = constraints = losses = 0
         while True:
             try:
                 return self._in_turn(once) if conflicts > QUEUE_AFTER else once()
@@ -107,8 +107,8 @@ class Lane:
                 self._roll_back()
                 conflicts += 1
                 (cause,) = error.args
-                borne = CONSTRAINTS_BORNE if isinstance(cause, psycopg.IntegrityError) else CONFLICTS_BORNE
-                if conflicts >= borne:
+                constraints += isinstance(cause, psycopg.IntegrityError)
+                if constraints >= CONSTRAINTS_BORNE or conflicts >= CONFLICTS_BORNE:
                     raise told(cause) from None
                 time.sleep(random.random() * min(LONGEST_PAUSE, 0.002 * 2**conflicts))  # noqa: S311 - no secret
             except Lost as error:
