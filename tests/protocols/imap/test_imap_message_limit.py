@@ -249,6 +249,14 @@ def test_SORT_and_THREAD_of_more_messages_are_refused(client: ImapClient, comman
     assert client.say(command.replace(b"ALL", b"3:7")).status == b"OK"
 
 
+def test_ESEARCH_looks_at_all_messages(client: ImapClient) -> None:
+    done = client.say(b"ESEARCH IN (personal) RETURN (COUNT) UNDELETED")
+    assert [line.rpartition(b" ")[2] for line in done.untagged] == [b"7"]
+    done = client.say(b"ESEARCH RETURN (COUNT) UNDELETED")
+    assert [line.rpartition(b" ")[2] for line in done.untagged] == [b"7"]
+    assert done.code is None
+
+
 CASES = [
     (b"UIDAFTER 3", b" 5 6 7 8"),
     (b"UIDAFTER 4", b" 5 6 7 8"),

@@ -106,8 +106,11 @@ def as_named_now(found: Search, node: Node) -> Node:
     return Numbered(Numbers(tuple(uids)), True) if uids else Nothing()
 
 
-async def search(session: Session, node: Node) -> Search:
-    """The messages for which it holds. What is gone and was not told yet is not among them."""
+async def search(session: Session, node: Node, *, unlimited: bool = False) -> Search:
+    """The messages for which it holds. What is gone and was not told yet is not among them.
+
+    `unlimited`: all are looked at, as the answer could not tell which were not (RFC 9738 §3.1).
+    """
     selected = selected_of(session)
     await load_for(selected, node)
     view = selected.view
@@ -128,7 +131,7 @@ async def search(session: Session, node: Node) -> Search:
     if view.pending:
         gone = frozenset(view.places(view.pending))
         among = [place for place in among if place not in gone]
-    among, reached = await _looked_at(evaluation, node, list(among), most(session))
+    among, reached = await _looked_at(evaluation, node, list(among), 0 if unlimited else most(session))
     if session.work is not None:
         session.work.expect(len(among))
     places = await evaluation.holds(node, among)

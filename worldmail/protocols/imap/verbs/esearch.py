@@ -114,7 +114,7 @@ async def _answers(session: Session, question: Question, folders: Sequence[Folde
         kept = b""
         if session.selected is not None and session.selected.id == folder.id:
             with saving(session, returns):
-                found = await search(session, request.node)
+                found = await search(session, request.node, unlimited=True)
             found.save(session, returns, found.places)
             if "UPDATE" in returns:
                 kept = keep_searching(session, request, found, uids=True, mailbox=mailbox)
