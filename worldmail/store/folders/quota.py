@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from worldmail.errors import NoSuchMailbox
 from worldmail.interfaces.database import Cursor
 from worldmail.interfaces.directory import Account
 from worldmail.interfaces.folders import QuotaRoot
 from worldmail.store.folders.making import MOST
 from worldmail.store.folders.names import PUBLIC_OWNER, locate
+from worldmail.store.folders.rights import known
 from worldmail.store.folders.rows import see
 
 DOMAIN_ROOT = "domain:"
@@ -24,9 +24,7 @@ _DOMAIN = (
 
 def quota_roots(cursor: Cursor, account: Account, name: str) -> list[QuotaRoot]:
     """The roots that a mailbox counts in. What another account holds is told to those with the right a (§7)."""
-    folder = see(cursor, account, locate(name, account))
-    if folder is None:
-        raise NoSuchMailbox
+    folder = known(see(cursor, account, locate(name, account)))
     if folder.owner != account.id and "a" not in folder.rights:
         return []
     return _roots(cursor, folder.owner)

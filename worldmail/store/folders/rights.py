@@ -10,6 +10,8 @@ from worldmail.interfaces.directory import Account
 from worldmail.interfaces.folders import ANYONE, OBSOLETE_RIGHTS, OWNER_RIGHTS, Folder
 from worldmail.mail.address import Address
 
+_KNOWING = frozenset("lrikxa")
+
 _OF_ACCOUNT = "SELECT identifier, rights FROM acl WHERE mailbox_id = ? AND identifier IN (?, ?, ?, ?)"
 
 
@@ -60,6 +62,16 @@ def effective(rows: Iterable[Sequence[str]]) -> str:
 def rights_on(cursor: Cursor, mailbox_id: int, account: Account) -> str:
     """What an account that is not the owner may do."""
     return effective(cursor.all(_OF_ACCOUNT, (mailbox_id, *identifiers(account))))
+
+
+def known(folder: Folder | None) -> Folder:
+    """The folder, if the account may know of it: who could not even ask for its own rights may not (RFC 4314 §4).
+
+    Raises `NoSuchMailbox`.
+    """
+    if folder is None or _KNOWING.isdisjoint(folder.rights):
+        raise NoSuchMailbox
+    return folder
 
 
 def require(folder: Folder | None, needed: str) -> Folder:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from worldmail.errors import NoSuchMailbox
 from worldmail.interfaces.database import Cursor
 from worldmail.interfaces.directory import Account
 from worldmail.store.folders.names import locate
+from worldmail.store.folders.rights import known
 from worldmail.store.folders.rows import see
 
 OCTETS = 32
@@ -43,7 +43,4 @@ def reset(cursor: Cursor, account: Account, name: str | None) -> None:
 
 
 def _id(cursor: Cursor, account: Account, name: str) -> int:
-    folder = see(cursor, account, locate(name, account))
-    if folder is None:
-        raise NoSuchMailbox
-    return folder.id
+    return known(see(cursor, account, locate(name, account))).id

@@ -17,6 +17,7 @@ from worldmail.protocols.imap.flag_rights import changeable
 from worldmail.protocols.imap.grammar.reader import Reader
 from worldmail.protocols.imap.message_limit import last_of, most
 from worldmail.protocols.imap.replies import No, untagged
+from worldmail.protocols.imap.rights import ANY_MYRIGHTS
 from worldmail.protocols.imap.rows import SELECTED, Answer, Command, Done
 from worldmail.protocols.imap.session import Session
 from worldmail.protocols.imap.targets import need, selected_of, targets
@@ -108,7 +109,7 @@ async def receiving(session: Session, name: str) -> Folder:
 async def may_be_made(session: Session, name: str) -> bool:
     """Is there really no mailbox of this name, as far as the account may know?"""
     folder = await session.world.folders.folder(session.user, name)
-    return folder is None or not folder.exists
+    return folder is None or not folder.exists or ANY_MYRIGHTS.isdisjoint(folder.rights)
 
 
 def flags_at(session: Session, target: Folder) -> FlagChange:
