@@ -113,6 +113,38 @@ class DriverTests(Meets):
 
         return self.run_async(test())
 
+    def test_so_is_one_that_waits_for_the_next_of_a_stream(self) -> Any:
+        async def test() -> None:
+            meeting = self.meet()
+            connection = await self.client(self.greeted)
+            connection.sendall(b"DRIP\r\n")
+            assert await self.client(lambda: read_until(connection, b"\r\n")) == b"first\r\n"
+            [driven] = meeting.factory.connections
+            driven.look(driven.deadline)
+            assert await self.client(lambda: read_until(connection, b"\r\n")) == b"working\r\n"
+            meeting.dialogues[0].release.callback(None)
+            assert await self.client(lambda: read_until(connection, b"\r\n")) == b"last\r\n"
+            connection.close()
+
+        return self.run_async(test())
+
+    def test_one_that_went_away_meanwhile_is_told_nothing(self) -> Any:
+        async def test() -> None:
+            meeting = self.meet()
+            connection = await self.client(self.greeted)
+            connection.sendall(b"WAIT\r\n")
+            await self.until(lambda: meeting.dialogues[0].events)
+            [driven] = meeting.factory.connections
+            driven.abort("cut off")
+            await self.until(lambda: driven._gone)
+            driven.look(time.monotonic() + 20)
+            meeting.dialogues[0].release.callback(None)
+            await self.until(lambda: meeting.dialogues[0].endings)
+            assert meeting.dialogues[0].endings == ["cut off"]
+            connection.close()
+
+        return self.run_async(test())
+
     def test_a_report_that_is_due_does_not_look_at_the_rate_before_its_time(self) -> Any:
         async def test() -> None:
             meeting = self.meet()

@@ -27,6 +27,7 @@ class PlainDialogue:
     """Answers each line with "ok LINE", but for these.
 
     WAIT: waits for `release`. BIG n: n chunks of 16 KiB at once. STREAM n: n such chunks as a stream.
+    DRIP: a stream that waits for `release`.
     STARTTLS, COMPRESS, QUIT, FAIL (raises), TLS (what was negotiated). `tell` has it say something unasked.
     """
 
@@ -120,6 +121,15 @@ async def _wait(dialogue: PlainDialogue, argument: bytes) -> Effects:
     return [b"waited\r\n"]
 
 
+async def _drip(dialogue: PlainDialogue, argument: bytes) -> Effects:
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b"first\r\n"
+        await dialogue.release
+        yield b"last\r\n"
+
+    return [Stream(chunks())]
+
+
 async def _big(dialogue: PlainDialogue, argument: bytes) -> Effects:
     return [CHUNK * int(argument), b"\r\n"]
 
@@ -154,6 +164,7 @@ async def _tls(dialogue: PlainDialogue, argument: bytes) -> Effects:
 _SPECIAL: dict[bytes, Callable[[PlainDialogue, bytes], Awaitable[Effects]]] = {
     b"WAIT": _wait,
     b"BIG": _big,
+    b"DRIP": _drip,
     b"STREAM": _stream,
     b"STARTTLS": _start_tls,
     b"COMPRESS": _compress,

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.protocols.imap.conftest import ImapSite
-from worldmail.interfaces.messages import Flag
+from worldmail.interfaces.messages import Flag, Marked
+from worldmail.protocols.imap.fetch.answers import take_last
+from worldmail.protocols.imap.message_limit import Reached, last_of
+from worldmail.protocols.imap.view.view import View
 from worldmail.testing.imap import ImapClient
 
 TEXT = b"From: a@example.test\r\nSubject: one of many\r\n\r\nText\r\n"
@@ -278,3 +283,30 @@ def test_UIDAFTER_and_UIDBEFORE(key: bytes, found: bytes) -> None:
 @pytest.mark.parametrize("key", [b"UIDAFTER 0", b"UIDBEFORE", b"UIDBEFORE *", b"UIDAFTER 1:2", b"UIDAFTER 4294967296"])
 def test_UIDAFTER_and_UIDBEFORE_take_one_UID(client: ImapClient, key: bytes) -> None:
     assert client.say(b"SEARCH " + key).status == b"BAD"
+
+
+# --- which ones they are ---
+
+
+@given(
+    st.lists(st.integers(0, 60), unique=True, max_size=20).map(sorted),
+    st.integers(0, 40),
+    st.integers(1, 12),
+)
+def test_the_last_ones_are_kept_and_taken_from_the_end(cuts: list[int], limit: int, most: int) -> None:
+    slices = list(zip(cuts[::2], cuts[1::2], strict=False))
+    every = [at for start, end in slices for at in range(start, end)]
+    view = View(total=60, uidnext=1000, modseq=1)
+    view.append([Marked(10 + 2 * at, 0, None, 1) for at in range(60)])
+    kept, reached = last_of(view, slices, limit)
+    wanted = every[-limit:]
+    assert [at for start, end in kept for at in range(start, end)] == wanted
+    assert all(start < end for start, end in kept) or kept == slices
+    assert reached == (Reached(limit, 10 + 2 * wanted[0]) if 0 < limit < len(every) else None)
+    waiting = [each for each in kept if each[0] < each[1]]
+    taken: list[int] = []
+    while waiting:
+        batch = [at for start, end in take_last(waiting, most) for at in range(start, end)]
+        assert 0 < len(batch) <= most
+        taken = batch + taken
+    assert taken == wanted

@@ -100,7 +100,7 @@ class Answers:
         downwards = self.limit is not None
         waiting = list(self.slices) if downwards else list(reversed(self.slices))
         while waiting:
-            batch = await self._batch(_take_last(waiting, most) if downwards else _take(waiting, most))
+            batch = await self._batch(take_last(waiting, most) if downwards else _take(waiting, most))
             if downwards:
                 batch = batch.only(range(len(batch) - 1, -1, -1))
             sent = 0
@@ -242,7 +242,7 @@ def _take(waiting: list[tuple[int, int]], most: int) -> list[tuple[int, int]]:
     return taken
 
 
-def _take_last(waiting: list[tuple[int, int]], most: int) -> list[tuple[int, int]]:
+def take_last(waiting: list[tuple[int, int]], most: int) -> list[tuple[int, int]]:
     """The last messages off a list of slices."""
     taken: list[tuple[int, int]] = []
     while waiting and most:
