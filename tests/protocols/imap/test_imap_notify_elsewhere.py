@@ -201,6 +201,33 @@ def test_a_mailbox_that_is_made_is_told_with_the_level_above(bob: ImapClient, ot
     assert told(bob) == [b'* LIST (\\HasChildren) "/" Work', b'* LIST (\\HasNoChildren) "/" Work/Plans']
 
 
+def test_one_that_went_along_and_is_gone_is_told_by_the_name_that_it_came_to(
+    bob: ImapClient, other: ImapClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other.say(b"CREATE a/c")
+    notify(bob, b"(PERSONAL (MailboxName))")
+    monkeypatch.setattr(bob.conductor.peer, "wake", lambda: None)  # the driver has no time
+    other.say(b"RENAME a b")
+    other.say(b"DELETE b/c")
+    lines = bob.say(b"NOOP").untagged
+    assert lines[0].endswith(b' "/" b ("OLDNAME" (a))')
+    assert b'* LIST (\\NonExistent \\HasNoChildren) "/" b/c' in lines
+
+
+def test_of_one_that_took_the_name_of_another_UNSEEN_is_told_too(
+    bob: ImapClient, other: ImapClient, site: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other.say(b"CREATE a")
+    add(site, "a")
+    notify(bob, b"STATUS (PERSONAL " + ALL + b")")
+    monkeypatch.setattr(bob.conductor.peer, "wake", lambda: None)
+    other.say(b"DELETE a")
+    other.say(b"CREATE a")
+    (line,) = bob.say(b"NOOP").of(b"STATUS")
+    assert b"MESSAGES 0 UIDNEXT 1 UIDVALIDITY " in line
+    assert b" UNSEEN 0 " in line
+
+
 def test_a_mailbox_that_goes_is_told_as_one_that_does_not_exist(bob: ImapClient, other: ImapClient) -> None:
     other.say(b"CREATE Work/Plans")
     notify(bob, b"(PERSONAL (MailboxName))")

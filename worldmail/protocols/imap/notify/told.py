@@ -43,13 +43,16 @@ def messages(session: Session, before: Folder, now: Folder, events: AbstractSet[
     return status.response(session.wire_name(now.name), now, items, _FACTS) if items else b""
 
 
-def first_status(session: Session, folder: Folder, events: AbstractSet[Event]) -> bytes:
-    """The STATUS that NOTIFY SET STATUS asks for (§3.1); b"" if no messages are watched there."""
+def first_status(session: Session, folder: Folder, events: AbstractSet[Event], *, anew: bool = False) -> bytes:
+    """The STATUS that NOTIFY SET STATUS asks for (§3.1); b"" if no messages are watched there.
+
+    `anew`: what was told of another mailbox of this name is void, UNSEEN as well.
+    """
     if Event.NEW not in events:
         return b""
     items = [status.MESSAGES, status.UIDNEXT, status.UIDVALIDITY]
     if Event.FLAGS in events:
-        items.append(status.HIGHESTMODSEQ)
+        items += [status.UNSEEN, status.HIGHESTMODSEQ] if anew else [status.HIGHESTMODSEQ]
     return status.response(session.wire_name(folder.name), folder, items, _FACTS)
 
 
@@ -85,6 +88,16 @@ def renamed(before: Mapping[int, Folder], now: Mapping[int, Folder]) -> Iterator
     for old, new in pairs.items():
         if not any(level in pairs and pairs[level] + old[len(level) :] == new for level in levels_above(old)):
             yield old, folders[new]
+
+
+def went_along(names: Iterable[str], renames: Mapping[str, Folder]) -> set[str]:
+    """What a client calls those of these names that are below a mailbox that it was told was renamed (§5.4)."""
+    return {
+        renames[level].name + name[len(level) :]
+        for name in names
+        for level in levels_above(name)
+        if level in renames and level != "INBOX"
+    }
 
 
 def made_or_gone(before: Mapping[int, Folder], now: Mapping[int, Folder]) -> set[str]:

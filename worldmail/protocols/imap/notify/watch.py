@@ -230,12 +230,14 @@ class Watch:
             folder = by_name.get(name) or told.absent(name, subscribed=name in self.subscribed)
             return told.listed(session, folder, oldname=oldname)
 
+        renames = dict(told.renamed(before, now))
         lines = [
             line(folder.name, old)
-            for old, folder in told.renamed(before, now)
+            for old, folder in renames.items()
             if not own & {old, folder.name} and tells(Event.NAME, old, folder.name)
         ]
-        affected = told.made_or_gone(before, now) - own
+        affected = told.made_or_gone(before, now)
+        affected = (affected | told.went_along(affected, renames)) - own
         affected |= {name.rpartition("/")[0] for name in affected if "/" in name}
         lines += [line(name) for name in sorted(affected) if tells(Event.NAME, name)]
         changed = (subscribed ^ self.subscribed) - own
@@ -252,7 +254,7 @@ class Watch:
         """What is in a mailbox that was not there before; `known`: another one had its name (§5.1: UIDVALIDITY)."""
         if "r" not in folder.rights or _is_selected(session, folder) or not (known or folder.messages):
             return b""
-        return told.first_status(session, folder, self._events(folder))
+        return told.first_status(session, folder, self._events(folder), anew=True)
 
     def _told_of_access(self, session: Session, before: Folder, now: Folder) -> bytes:
         """The right to read came or went (§5.9)."""
