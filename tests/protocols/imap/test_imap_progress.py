@@ -6,12 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from twisted.internet.defer import Deferred
 from zope.interface.verify import verifyObject
 
 from tests.protocols.imap.conftest import ImapSite
 from worldmail.interfaces.protocol import IReporting
 from worldmail.protocols.imap.work import Work
 from worldmail.testing.imap import ImapClient
+from worldmail.testing.meeting import Meets, read_until
 
 TEXT = b"From: a@example.test\r\nSubject: one of many\r\n\r\nText\r\n"
 
@@ -123,3 +125,35 @@ def test_nothing_is_reported_within_a_literal(client: ImapClient, site: ImapSite
 
 def test_a_tag_that_a_response_code_cannot_hold_is_not_told() -> None:
     assert Work(b"a]").report() == b"* OK [INPROGRESS (NIL NIL NIL)] Still at it\r\n"
+
+
+class ReportTests(Meets):
+    """The same, over real connections on the loopback."""
+
+    def test_a_client_that_waits_for_a_long_search_is_told(self) -> Any:
+        async def test() -> None:
+            site = ImapSite.make()
+            site.store.add(site.accounts["bob"], *[TEXT] * 10)
+            found: Deferred[frozenset[int]] = Deferred()
+
+            def holding(*given: Any, left: Callable[[int], None], **named: Any) -> Deferred[frozenset[int]]:
+                left(6)
+                return found
+
+            self.patch(type(site.store.world.search), "holding", holding)
+            meeting = self.meet(make=site.server.sessions)
+            connection = await self.client(self.connect)
+            await self.client(lambda: read_until(connection, b"\r\n"))
+            meeting.dialogues[0].enter(site.accounts["bob"], lambda: None)
+            connection.sendall(b"a SELECT INBOX\r\nb SEARCH BODY x\r\nc NOOP\r\n")
+            await self.client(lambda: read_until(connection, b"a OK [READ-WRITE] Selected\r\n"))
+            [driven] = meeting.factory.connections
+            driven.look(driven.deadline)
+            told = await self.client(lambda: read_until(connection, b"\r\n"))
+            assert told == b'* OK [INPROGRESS ("b" 4 10)] 40 per cent are done\r\n'
+            found.callback(frozenset())
+            told = await self.client(lambda: read_until(connection, b"c OK NOOP completed\r\n"))
+            assert told == b"* SEARCH\r\nb OK SEARCH completed\r\nc OK NOOP completed\r\n"
+            connection.close()
+
+        return self.run_async(test())
