@@ -6,7 +6,7 @@ its effects out, until no whole event is left. A turn that must wait (for the da
 slow reader, for a TLS handshake) is resumed where it was; bytes that come meanwhile are only
 kept, and past `INPUT_LIMIT` not even read. What is to be sent is joined and written when
 the turn waits or ends. A turn lets others in after `TURN_EVENTS` events or `TURN_SECONDS`. A dialogue that has
-something to tell asks for a turn itself (`Peer.wake`).
+something to tell asks for a turn itself (`Peer.wake`); one that works for long is asked for reports (`IReporting`).
 
 Deadlines are floats that one sweep a second looks at. The deadline is renewed by a whole
 event, not by each byte: a command that dribbles in is as late as one that does not come.
