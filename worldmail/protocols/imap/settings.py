@@ -79,7 +79,7 @@ class ImapSettings:
     )
     search_time: Duration = setting(
         duration("60s"),
-        "How long a search may look into texts before it is given up.",
+        "How long a search of one mailbox may take before it is given up.",
         minimum=1,
     )
     save_limit: int = setting(
