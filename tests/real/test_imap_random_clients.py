@@ -12,7 +12,7 @@ from tests.real.conftest import ANN, BOB, PASSWORDS, Site
 from tests.real.imap_believer import Believer
 
 SECONDS = 60 if os.environ.get("WORLDMAIL_LONG") else 4
-ENABLES = ("", "", "CONDSTORE", "QRESYNC", "QRESYNC")
+ENABLES = ("", "IMAP4rev2", "CONDSTORE", "QRESYNC", "IMAP4rev2 QRESYNC")
 
 
 def deliver_until(site: Site, until: float, numbers: random.Random) -> None:
