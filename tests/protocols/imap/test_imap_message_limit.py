@@ -178,6 +178,12 @@ def test_MOVE_moves_the_last_messages_until_none_is_left(many: ImapSite, client:
     assert many.store.status(many.accounts["bob"], "Trash").messages == 7
 
 
+def test_MOVE_keeps_to_the_announced_limit() -> None:
+    client = opened(limited(message_limit=2))
+    assert client.say(b"MOVE 1:* Trash").code == b"MESSAGELIMIT 2 7"
+    assert opened(limited(message_limit=0)).say(b"MOVE 1:* Trash").code == b"HIGHESTMODSEQ 6"
+
+
 def test_MOVE_tells_the_limit_untagged_to_a_client_that_needs_the_MODSEQ(many: ImapSite) -> None:
     client = many.client()
     client.say(b"ENABLE QRESYNC")

@@ -2,8 +2,8 @@
 
 The limit that is announced is advice: a client that knows of it asks for no more. What a command does is cut off only
 at a higher one, so that clients that know nothing of it are not told half of a large mailbox as if it were all
-(RFC 9738 §4.2). Of more messages those with the highest UIDs are worked on, from the last one down (§3.1); EXPUNGE,
-CLOSE and STATUS work on all of them.
+(RFC 9738 §4.2); MOVE alone keeps to it. Of more messages those with the highest UIDs are worked on, from the last one
+down (§3.1). EXPUNGE, CLOSE and STATUS work on all, and so does ESEARCH, which could not tell what it left out.
 """
 
 from __future__ import annotations

@@ -90,14 +90,15 @@ class ImapSettings:
     message_limit: int = setting(
         100_000,
         """How many messages a client should work on in one command, announced by MESSAGELIMIT (RFC 9738). Clients that
-        do not know of it may work on more. RFC 9738 asks for 1000 at least. 0: nothing is announced, any number.""",
+        do not know of it may work on more, but MOVE moves no more at once. RFC 9738 asks for 1000 at least. 0: nothing
+        is announced, any number.""",
         minimum=0,
     )
     message_limit_enforced: int = setting(
         1_000_000,
         """If a command of any client is about more messages, it works on the last so many alone (FETCH, STORE, SEARCH,
-        MOVE, UID EXPUNGE), or is refused (SORT, THREAD). Clients that do not know MESSAGELIMIT take what they see for
-        all there is. Never less than message_limit; with message_limit = 0 there is no limit.""",
+        UID EXPUNGE), or is refused (SORT, THREAD). Clients that do not know MESSAGELIMIT take what they see for all
+        there is. Never less than message_limit; with message_limit = 0 there is no limit.""",
         minimum=1,
     )
     errors_before_login: int = setting(

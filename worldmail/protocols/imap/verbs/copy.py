@@ -15,7 +15,7 @@ from worldmail.protocols.imap.access import existing
 from worldmail.protocols.imap.fetch.answers import Gone
 from worldmail.protocols.imap.flag_rights import changeable
 from worldmail.protocols.imap.grammar.reader import Reader
-from worldmail.protocols.imap.message_limit import last_of, most
+from worldmail.protocols.imap.message_limit import last_of
 from worldmail.protocols.imap.replies import No, untagged
 from worldmail.protocols.imap.rights import ANY_MYRIGHTS
 from worldmail.protocols.imap.rows import SELECTED, Answer, Command, Done
@@ -74,7 +74,8 @@ async def move(session: Session, asked: Asked) -> Answer:
     need(selected, "t")  # RFC 6851 §4.1: as COPY, STORE \Deleted and EXPUNGE would
     slices = await targets(session, asked.numbers, uid=asked.uid)
     target = await receiving(session, asked.name)
-    slices, reached = last_of(selected.view, slices, most(session))
+    # Nobody is misled by what stays where it was: the limit is that which is announced, and bounds the unit.
+    slices, reached = last_of(selected.view, slices, session.settings.message_limit)
     uids = selected.view.uid_ranges(slices)
     if not uids:
         return ()
