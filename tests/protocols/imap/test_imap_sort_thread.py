@@ -173,3 +173,13 @@ def test_a_saved_sort_keeps_what_was_told_of_it(box: ImapClient) -> None:
         assert box.say(b"SEARCH $").untagged == [b"* SEARCH " + kept], saved
     assert box.say(b"SORT RETURN (SAVE) (ARRIVAL) KOI8-R ALL").status == b"NO"
     assert box.say(b"SEARCH $").untagged == [b"* SEARCH"]  # RFC 5182 §2.1
+
+
+def test_ESEARCH_finds_in_a_mailbox_that_it_names_with_the_right_r_alone(box: ImapClient, site: Any) -> None:
+    assert box.say(b"SETACL INBOX ann@example.test r").status == b"OK"
+    ann = site.client("ann")
+    name = b'"Other Users/bob@example.test/INBOX"'
+    assert len(ann.say(b"ESEARCH IN (mailboxes " + name + b") ALL").untagged) == 1  # RFC 7377 §2.2
+    assert ann.say(b"ESEARCH IN (subtree " + name + b") ALL").untagged == []
+    for nowhere in (b'"Other Users/nobody@example.test/INBOX"', b'"a//b"'):
+        assert ann.say(b"ESEARCH IN (mailboxes " + nowhere + b") ALL").raw.endswith(b" OK ESEARCH completed\r\n")

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 
 from attrs import frozen
 
+from worldmail.errors import BadName
 from worldmail.interfaces.folders import Folder
 from worldmail.protocols.imap.afterwards import after_news
 from worldmail.protocols.imap.grammar.reader import Reader
@@ -98,8 +99,21 @@ async def folders_of(session: Session, scopes: Iterable[Scope]) -> list[Folder]:
         if any(scope.kind == b"SUBSCRIBED" for scope in named):
             subscribed = await folders.subscribed(session.user)
         for scope in named:
-            chosen.update({folder.id: folder for folder in scope.choose(every, subscribed) if folder.id not in chosen})
+            found = [*scope.choose(every, subscribed), *await _hidden(session, scope, every)]
+            chosen.update({folder.id: folder for folder in found if folder.id not in chosen})
     return [folder for folder in chosen.values() if "r" in folder.rights]
+
+
+async def _hidden(session: Session, scope: Scope, listed: Iterable[Folder]) -> list[Folder]:
+    """Mailboxes that are named, and without the right l not listed: r is enough for them (RFC 7377 §2.2)."""
+    if scope.kind != b"MAILBOXES":
+        return []
+    names = set(scope.names).difference(folder.name for folder in listed)
+    found: list[Folder | None] = []
+    for name in sorted(names):
+        with suppress(BadName):
+            found.append(await session.world.folders.folder(session.user, name))
+    return [folder for folder in found if folder is not None and folder.exists]
 
 
 async def _answers(session: Session, question: Question, folders: Sequence[Folder]) -> AsyncIterator[bytes]:
