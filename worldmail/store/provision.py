@@ -21,10 +21,15 @@ _FIRST_MESSAGES = (
     "SELECT count(*), coalesce(sum(size), 0), max(uid) FROM"
     " (SELECT uid, size FROM message WHERE mailbox_id = ? ORDER BY uid LIMIT ?) AS slice"
 )
+# Row by row, so that it is quick however a server would join them.
+_THOSE = (
+    "FROM message m WHERE m.mailbox_id = ? AND m.uid BETWEEN k.first AND CASE WHEN k.last < ? THEN k.last ELSE ? END"
+)
 _FLAGGED = (
-    "SELECT coalesce(sum(k.flags & 1), 0), coalesce(sum((k.flags & 8) / 8), 0),"
-    " coalesce(sum((k.flags & 8) / 8 * m.size), 0) FROM mark k CROSS JOIN message m WHERE k.mailbox_id = ?"
-    " AND k.first <= ? AND (k.flags & 9) <> 0 AND m.mailbox_id = ? AND m.uid BETWEEN k.first AND k.last AND m.uid <= ?"
+    "SELECT coalesce(sum((flags & 1) * messages), 0), coalesce(sum((flags & 8) / 8 * messages), 0),"
+    " coalesce(sum((flags & 8) / 8 * octets), 0) FROM (SELECT k.flags AS flags,"
+    f" (SELECT count(*) {_THOSE}) AS messages, (SELECT coalesce(sum(m.size), 0) {_THOSE}) AS octets"
+    " FROM mark k WHERE k.mailbox_id = ? AND k.first <= ? AND (k.flags & 9) <> 0) AS flagged"
 )
 # The last row may be about messages that are left, or end behind the last message.
 _FORGET_MARKS = (
@@ -111,7 +116,7 @@ def _remove_messages(cursor: Cursor, mailbox_id: int, now: int, most: int) -> in
     if row is None or row[0] == 0:
         return 0
     messages, octets, last = row
-    flagged = cursor.one(_FLAGGED, (mailbox_id, last, mailbox_id, last)) or (0, 0, 0)
+    flagged = cursor.one(_FLAGGED, (*(mailbox_id, last, last) * 2, mailbox_id, last)) or (0, 0, 0)
     cursor.run(_ORPHANS, (now, mailbox_id, last))
     for table in ("seen", "message"):
         cursor.run(f"DELETE FROM {table} WHERE mailbox_id = ? AND uid <= ?", (mailbox_id, last))

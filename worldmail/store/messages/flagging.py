@@ -92,7 +92,7 @@ def _divided(
     cursor: Cursor, mailbox_id: int, found: Sequence[Alike], limit: int
 ) -> tuple[list[Alike], list[tuple[int, int]]]:
     """Those with a MODSEQ up to a limit, and the UIDs of the others. MODSEQs of arrivals grow with the UID."""
-    older = last_arrived(cursor, mailbox_id, limit)
+    older = last_arrived(cursor, mailbox_id, limit, [(alike.first, alike.last) for alike in found])
     left: list[Alike] = []
     failed: list[tuple[int, int]] = []
     for alike in found:

@@ -8,12 +8,24 @@ from itertools import accumulate, starmap
 
 from worldmail.interfaces.database import Cursor, Row
 from worldmail.interfaces.messages import Alike, Changed, Marked, Stored, Uids
-from worldmail.store.messages.asked import AT_ONCE, all_asked, among, clipped, common, first_asked, ranges, without
+from worldmail.store.messages.asked import (
+    AT_ONCE,
+    all_asked,
+    among,
+    clipped,
+    common,
+    first_asked,
+    ranges,
+    united,
+    without,
+)
 from worldmail.store.messages.looks import shown
 from worldmail.store.messages.marks import marks_over, merged, pieces
 
 _TAIL = "SELECT uid, arrived FROM message WHERE mailbox_id = ? AND uid >= ? AND uid < ? ORDER BY uid"
-_LAST_ARRIVED = "SELECT uid FROM message WHERE mailbox_id = ? AND arrived <= ? ORDER BY uid DESC LIMIT 1"
+_LAST_ARRIVED = (
+    "SELECT uid FROM message WHERE mailbox_id = ? AND uid BETWEEN ? AND ? AND arrived <= ? ORDER BY uid DESC LIMIT 1"
+)
 _AMONG = (
     "SELECT m.uid, m.arrived FROM asked CROSS JOIN message m"
     " WHERE m.mailbox_id = ? AND m.uid BETWEEN asked.low AND asked.high"
@@ -89,9 +101,12 @@ def _merged(cursor: Cursor, mailbox_id: int, rows: Sequence[Row], uids: Uids, re
     return merged(rows, found)
 
 
-def last_arrived(cursor: Cursor, mailbox_id: int, modseq: int) -> int:
-    """The highest UID that came with a MODSEQ up to this one; 0 if there is none. Both grow together."""
-    (uid,) = cursor.one(_LAST_ARRIVED, (mailbox_id, modseq)) or (0,)
+def last_arrived(cursor: Cursor, mailbox_id: int, modseq: int, uids: Uids) -> int:
+    """A UID up to which those among these came with a MODSEQ up to this one, and later ones did not: both grow."""
+    if not uids:
+        return 0
+    low, high = uids[0][0], uids[-1][1]
+    (uid,) = cursor.one(_LAST_ARRIVED, (mailbox_id, low, high, modseq)) or (low - 1,)
     return int(uid)
 
 
@@ -108,7 +123,7 @@ def changes(cursor: Cursor, mailbox_id: int, since: int, uidnext: int, reader: i
         if next_uid > uidnext:
             arrived = tail(cursor, mailbox_id, uidnext, next_uid, None, reader)
         found = shown(cursor, mailbox_id, _changed(cursor, mailbox_id, since, uidnext), reader)
-        those = [(alike.first, alike.last) for alike in found]
+        those = united((alike.first, alike.last) for alike in found)
         changed = merged(all_asked(cursor, those, _AMONG, (mailbox_id,)), found)
         gone = [uid for (uid,) in cursor.all(_EXPUNGED, (mailbox_id, since)) if uid < uidnext]
     return Changed(
@@ -126,9 +141,9 @@ def _changed(cursor: Cursor, mailbox_id: int, modseq: int, below: int) -> list[A
 
 def since(cursor: Cursor, mailbox_id: int, modseq: int, uids: Uids, reader: int | None) -> list[Marked]:
     """See `IMessages.since`. What arrived since is at the end; if it was changed, then since, too."""
-    older = last_arrived(cursor, mailbox_id, modseq)
+    older = last_arrived(cursor, mailbox_id, modseq, uids)
     changed = _changed(cursor, mailbox_id, modseq, older + 1)
-    asked = common(uids, [*((mark.first, mark.last) for mark in changed), (older + 1, _HIGHEST)])
+    asked = common(uids, united([*((mark.first, mark.last) for mark in changed), (older + 1, _HIGHEST)]))
     return _merged(cursor, mailbox_id, all_asked(cursor, asked, _AMONG, (mailbox_id,)), asked, reader)
 
 
