@@ -18,8 +18,11 @@ _OF_HEADER = frozenset((Kind.WHOLE, Kind.HEADER, Kind.HEADER_FIELDS, Kind.HEADER
 
 
 def may_be_binary(octets: bytes) -> bool:
-    """Is it worth looking whether the message says that it is binary? Quick, and seldom true."""
-    return b"inary" in octets or b"INARY" in octets or b"\0" in octets
+    """Is it worth looking whether the message's header says that it is binary? Quick, and seldom true."""
+    if b"\0" in octets:
+        return True
+    end = octets.find(b"\r\n\r\n")
+    return octets.find(b"inary", 0, end) >= 0 or octets.find(b"INARY", 0, end) >= 0
 
 
 def in_lines(octets: bytes) -> bytes:
