@@ -246,3 +246,34 @@ def test_loading_late_keeps_the_numbers_of_what_others_expunged_meanwhile(site: 
     assert client.say(b"FETCH 4 UID").untagged == [b"* 4 FETCH (UID 4)"]
     assert client.say(b"FETCH 1:3 UID").untagged == [b"* 1 FETCH (UID 1)", b"* 3 FETCH (UID 3)"]
     assert client.say(b"NOOP").untagged == [b"* 2 EXPUNGE"]
+
+
+def test_who_has_INBOX_selected_does_not_stay_with_its_messages_when_it_is_renamed(three: ImapSite) -> None:
+    client, other = three.client(), three.client()
+    client.say(b"ENABLE QRESYNC")
+    for each in (client, other):
+        each.say(b"SELECT INBOX")
+    other.idle()
+    renamed = client.say(b"RENAME INBOX old")
+    assert (renamed.status, [line[:13] for line in renamed.untagged]) == (b"OK", [b"* OK [CLOSED]"])
+    assert client.say(b"FETCH 1 FLAGS").status == b"BAD"
+    assert other.told() == b"* BYE The selected mailbox is gone\r\n"  # or it would wait in vain for mail
+    assert other.closed
+
+
+def test_other_names_may_change_under_a_selected_INBOX(three: ImapSite) -> None:
+    client, other = three.client(), three.client()
+    client.say(b"SELECT INBOX")
+    other.say(b"CREATE a")
+    other.say(b"RENAME a b")
+    assert client.say(b"NOOP").raw.endswith(b" OK NOOP completed\r\n")
+    three.store.add(three.accounts["bob"], TEXT)
+    assert client.say(b"NOOP").of(b"EXISTS") == [b"* 4 EXISTS"]
+
+
+def test_a_mailbox_that_is_renamed_stays_selected(three: ImapSite) -> None:
+    three.store.add(three.accounts["bob"], TEXT, mailbox="Sent")
+    client = three.client()
+    client.say(b"SELECT Sent")
+    client.say(b"RENAME Sent Posted")
+    assert client.say(b"FETCH 1 UID").untagged == [b"* 1 FETCH (UID 1)"]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Coroutine
+from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
@@ -17,12 +17,16 @@ if TYPE_CHECKING:
     from worldmail.protocols.imap.session import Session
 
 
-async def after_news(session: Session, answer: Awaitable[Answer]) -> Answer:
+async def after_news(session: Session, answer: Coroutine[Any, Any, Answer]) -> Answer:
     """What is new first, but for what was expunged, and then the answer: it goes by numbers as they are then.
 
     Untagged data is sent before the tagged reply, also if that is a NO.
     """
-    lines = tuple(await session.news(expunges=False))
+    try:
+        lines = tuple(await session.news(expunges=False))
+    except BaseException:
+        answer.close()
+        raise
     try:
         given = await answer
     except Refusal as refusal:

@@ -30,11 +30,17 @@ async def run(session: Session, mailbox: Named) -> Effects:
     caused(session, mailbox.name)
     await session.world.folders.delete(session.user, mailbox.name)
     effects = tell(session, mailbox, evolve(folder, exists=False))
-    if session.selected is not None and session.selected.id == folder.id:
-        session.select(None)
-        if not session.enabled.isdisjoint(_KNOW_CLOSED):
-            effects += (untagged(b"OK", "The selected mailbox is gone", b"CLOSED"),)
-    return effects
+    return (*effects, *deselect(session, folder.id))
+
+
+def deselect(session: Session, mailbox_id: int) -> Effects:
+    """If this is the selected mailbox, none is from now on."""
+    if session.selected is None or session.selected.id != mailbox_id:
+        return ()
+    session.select(None)
+    if session.enabled.isdisjoint(_KNOW_CLOSED):
+        return ()
+    return (untagged(b"OK", "The selected mailbox is gone", b"CLOSED"),)
 
 
 DELETE = Command(word=b"DELETE", states=SIGNED_IN, parse=parse, run=run, rfc="RFC 9051 §6.3.5")

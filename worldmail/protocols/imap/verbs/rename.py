@@ -9,6 +9,7 @@ from worldmail.protocols.imap.listing.normalised import Named, read_named, tell
 from worldmail.protocols.imap.notify.watch import caused
 from worldmail.protocols.imap.rows import SIGNED_IN, Command
 from worldmail.protocols.imap.session import Session
+from worldmail.protocols.imap.verbs.delete import deselect
 from worldmail.wire.effects import Effects
 
 
@@ -31,12 +32,18 @@ def parse(reader: Reader) -> Renaming:
 
 
 async def run(session: Session, renaming: Renaming) -> Effects:
-    """A mailbox that is selected stays so, under its new name."""
+    """A mailbox that is selected stays so, under its new name.
+
+    But for INBOX: its messages go to a new mailbox, and it is another one itself from then on (RFC 9051 §6.3.6).
+    """
     store, user = session.world.folders, session.user
     caused(session, renaming.name, renaming.to.name.removesuffix("/"))
     await store.rename(user, renaming.name, renaming.to.name)
     folder = await store.folder(user, renaming.to.name.removesuffix("/"))
-    return () if folder is None else tell(session, renaming.to, folder)
+    if folder is None:
+        return ()
+    told = tell(session, renaming.to, folder)
+    return (*told, *deselect(session, folder.id)) if renaming.name == "INBOX" else told
 
 
 RENAME = Command(word=b"RENAME", states=SIGNED_IN, parse=parse, run=run, rfc="RFC 9051 §6.3.6")

@@ -38,10 +38,16 @@ async def open_view(session: Session, folder: Folder, *, read_only: bool) -> Sel
         selected.rekeyed = True
         changed(notice)
 
-    watches = (
+    def listed(notice: object) -> None:
+        selected.moved = True
+        session.wake()
+
+    watches = [
         world.changes.subscribe("mailbox", changed, folder.id),
         world.changes.subscribe("url-key", rekeyed, folder.id),
-    )
+    ]
+    if folder.name.rpartition("/")[2] == "INBOX":
+        watches.append(world.changes.subscribe("folders", listed, session.user.id))
 
     def forget() -> None:
         for cancel in watches:

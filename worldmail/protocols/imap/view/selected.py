@@ -45,6 +45,7 @@ class Selected:
 
     Attributes:
         told_recent: messages that arrived were told as \\Recent.
+        moved: an INBOX may have been renamed.
         keywords: those that the client was told of.
         reflag: the client has to be told again which flags it may change.
         whole: while what was expunged is withheld, the MODSEQ up to which all was told; else None.
@@ -61,6 +62,7 @@ class Selected:
     aside: Aside = field(default=lambda work: Ready(work()))
     forget: Callable[[], None] = field(default=lambda: None)
     told_recent: bool = field(default=False, init=False)
+    moved: bool = field(default=False, init=False)
     keywords: frozenset[str] = field(default=frozenset(), init=False)
     reflag: bool = field(default=False, init=False)
     whole: int | None = field(default=None, init=False)
@@ -76,7 +78,7 @@ class Selected:
     @property
     def dirty(self) -> bool:
         """There may be something to tell."""
-        return self.view.dirty or bool(self.view.pending)
+        return self.view.dirty or self.moved or bool(self.view.pending)
 
     def touch(self) -> None:
         """Something may have changed."""
@@ -165,9 +167,18 @@ class Selected:
 
         Raises: `MailboxLost`.
         """
+        if self.moved:
+            await self._look_at_name(session)
         if self.view.dirty:
             await self.look_at_rights(session)
         return await self.pull(style_of(session.enabled), expunges=expunges)
+
+    async def _look_at_name(self, session: Session) -> None:
+        """What was INBOX is not any more, once it was renamed (RFC 9051 §6.3.6). Raises: `MailboxLost`."""
+        folder = await session.world.folders.by_id(session.user, self.id)
+        if folder is None or folder.name != self.folder.name:
+            raise MailboxLost
+        self.moved = False
 
     async def look_at_rights(self, session: Session) -> None:
         """Those of others than the owner may have been changed (RFC 4314 §3): what is true now counts from now on.
