@@ -307,3 +307,9 @@ def test_in_an_empty_mailbox_a_star_names_nothing(bob: ImapClient, key: bytes) -
 @pytest.mark.parametrize("key", [b"0", b"0:1", b"1,,2", b"2:1:3", b"4294967296", b"UID 0", b"1,"])
 def test_what_is_no_set_of_numbers_is_BAD(box: ImapClient, key: bytes) -> None:
     assert box.say(b"SEARCH " + key).status == b"BAD"
+
+
+def test_PARTIAL_stands_once_and_its_range_is_told_as_it_was_given(box: ImapClient) -> None:
+    for given in (b"2:1", b"-2:-1", b"-1:-2"):  # RFC 9394 §3.1, §4: either way it is the same range
+        assert b" PARTIAL (" + given + b" " in box.say(b"SEARCH RETURN (PARTIAL " + given + b") ALL").untagged[0]
+    assert box.say(b"SEARCH RETURN (PARTIAL 1:2 PARTIAL 3:4) ALL").status == b"BAD"

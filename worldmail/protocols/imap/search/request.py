@@ -45,6 +45,8 @@ def read_returns(reader: Reader, options: frozenset[str]) -> Returns:
         if name not in options:
             raise BadCommand("There is no such result option")
         if name == "PARTIAL":
+            if partial is not None:
+                raise BadCommand("PARTIAL may stand once")  # RFC 9394 §3.1
             reader.space()
             partial = read_partial(reader)
         if name == "UPDATE" and reader.comes(b" ("):  # RFC 5465 §8: modifier-update
@@ -63,11 +65,12 @@ def read_returns(reader: Reader, options: frozenset[str]) -> Returns:
 
 def read_partial(reader: Reader) -> Partial:
     """partial-range = nz-number ":" nz-number / "-" nz-number ":" "-" nz-number (RFC 9394 §5)."""
-    found = _PARTIAL.fullmatch(reader.atom())
+    given = reader.atom()
+    found = _PARTIAL.fullmatch(given)
     if found is None or found[1] != found[3]:
         raise BadCommand("A range of results is expected, such as 1:100 or -1:-100")
     first, last = sorted((int(found[2]), int(found[4])))
-    return Partial(first=first, last=last, backwards=bool(found[1]))
+    return Partial(first=first, last=last, backwards=bool(found[1]), given=given)
 
 
 def read_request(program: Program, returns: Returns) -> Request:

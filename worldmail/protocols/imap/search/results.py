@@ -13,16 +13,15 @@ if TYPE_CHECKING:
 
 @frozen(kw_only=True)
 class Partial:
-    """RFC 9394 §3.1: a page of the results, [first, last] counted from 1, or from the end if `last_first`."""
+    """RFC 9394 §3.1: a page of the results, [first, last] counted from 1, or from the end if `backwards`.
+
+    `given`: as the client wrote it, which is how it is told.
+    """
 
     first: int
     last: int
     backwards: bool = False
-
-    def spelled(self) -> bytes:
-        """As the client gave it, in the order of RFC 9394's grammar."""
-        sign = b"-" if self.backwards else b""
-        return b"%s%d:%s%d" % (sign, self.first, sign, self.last)
+    given: bytes
 
     def page(self, results: Sequence[int]) -> Sequence[int]:
         """The results that lie on it, in their order."""
@@ -140,7 +139,7 @@ class Found:
             yield b" RELEVANCY (" + b" ".join([b"100"] * len(numbers)) + b")"
         if returns.partial is not None:
             page = returns.partial.page(numbers)
-            yield b" PARTIAL (%b %b)" % (returns.partial.spelled(), number_set(page) if page else b"NIL")
+            yield b" PARTIAL (%b %b)" % (returns.partial.given, number_set(page) if page else b"NIL")
         if self.modseq is not None and numbers:
             yield b" MODSEQ %d" % self.modseq
 
