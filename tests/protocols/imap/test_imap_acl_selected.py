@@ -41,8 +41,7 @@ def test_selecting_needs_r(shared: ImapClient, ann: ImapClient, right: str, word
     answer = opened(shared, ann, right, word)
     assert answer.status == (b"OK" if right == "r" else b"NO")
     if right != "r":
-        # What may not be known of is answered as what is not there (RFC 4314 §6).
-            assert answer.code == (b"NOPERM" if right == "l" else b"TRYCREATE")
+        assert answer.code == (b"NOPERM" if right == "l" else b"NONEXISTENT")
 
 
 @pytest.mark.parametrize("right", OWNER_RIGHTS)
