@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import smtplib
+import ssl
 import threading
 import time
+from collections.abc import Iterator, Sequence
+from itertools import starmap
+from pathlib import Path
+
+import pytest
 
 from tests.real.conftest import ANN, BOB, PASSWORDS, Site
 from tests.real.imap_believer import Believer
+from worldmail.testing.postgres import PostgresProcess
+from worldmail.testing.process import ServerProcess, free_port_base
 
 SECONDS = 60 if os.environ.get("WORLDMAIL_LONG") else 4
 ENABLES = ("", "IMAP4rev2", "CONDSTORE", "QRESYNC", "IMAP4rev2 QRESYNC")
+PORTS = (25, 110, 143, 465, 587, 993, 995)
 
 
-def deliver_until(site: Site, until: float, numbers: random.Random) -> None:
+def deliver_until(server: ServerProcess, until: float, numbers: random.Random) -> None:
     """Mail that comes by SMTP."""
-    with smtplib.SMTP("localhost", site.server.port(25), timeout=20) as smtp:
+    with smtplib.SMTP("localhost", server.port(25), timeout=20) as smtp:
         while time.monotonic() < until:
             smtp.sendmail(BOB, [ANN], f"Subject: x\r\n\r\n{numbers.getrandbits(60)}\r\n")
             time.sleep(0.05)
@@ -33,29 +43,71 @@ def act_until(client: Believer, until: float, faults: list[BaseException]) -> No
         faults.append(fault)
 
 
-def test_five_clients_at_random_are_told_the_truth_and_end_with_the_same(mail: Site) -> None:
+def assert_all_are_told_the_truth(servers: Sequence[ServerProcess], tls: ssl.SSLContext) -> None:
+    """For some seconds, the clients taking turns at the servers; and what they believe then is how it is."""
     seed = int(os.environ.get("CLIENTS_SEED", random.randrange(1 << 32)))
     print(f"CLIENTS_SEED={seed}")
     texts: dict[int, bytes] = {}
-    place = {"port": mail.server.port(993), "tls": mail.tls, "login": (ANN, PASSWORDS[ANN]), "texts": texts}
-    clients = [
-        Believer(**place, enables=enables, random=random.Random(f"{seed} {number}"))
-        for number, enables in enumerate(ENABLES)
-    ]
+
+    def client(number: int, enables: str) -> Believer:
+        return Believer(
+            port=servers[number % len(servers)].port(993),
+            tls=tls,
+            login=(ANN, PASSWORDS[ANN]),
+            texts=texts,
+            enables=enables,
+            random=random.Random(f"{seed} {number}"),
+        )
+
+    clients = list(starmap(client, enumerate(ENABLES)))
     faults: list[BaseException] = []
     until = time.monotonic() + SECONDS
-    threads = [threading.Thread(target=act_until, args=(client, until, faults)) for client in clients]
-    threads.append(threading.Thread(target=deliver_until, args=(mail, until, random.Random(seed))))
+    threads = [threading.Thread(target=act_until, args=(one, until, faults)) for one in clients]
+    threads.append(threading.Thread(target=deliver_until, args=(servers[0], until, random.Random(seed))))
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     if faults:
         raise faults[0]
-    views = [client.look(quiet=True) for client in clients]
-    print(f"{sum(client.commands for client in clients)} commands, {len(views[0])} messages, {len(texts)} texts read")
+    time.sleep(0.5)  # of what other processes did, one is told within 200 ms
+    views = [one.look(quiet=True) for one in clients]
+    print(f"{sum(one.commands for one in clients)} commands, {len(views[0])} messages, {len(texts)} texts read")
     assert all(view == views[0] for view in views)
-    late = Believer(**place, enables="", random=random.Random(seed))
+    late = client(len(clients), "")
     late.open()
     assert late.look(quiet=True) == views[0]
     assert len(set(texts.values())) > 10
+
+
+def test_five_clients_at_random_are_told_the_truth_and_end_with_the_same(mail: Site) -> None:
+    assert_all_are_told_the_truth([mail.server], mail.tls)
+
+
+@pytest.fixture
+def nodes(tmp_path: Path, postgres_server: PostgresProcess) -> Iterator[list[ServerProcess]]:
+    """Two servers on one PostgreSQL database."""
+    first = ServerProcess(directory=tmp_path / "first", init_options=("--database", postgres_server.url()))
+    second = ServerProcess(directory=tmp_path / "second")
+    first.initialise()
+    for account, password in PASSWORDS.items():
+        first.add_user(account, password)
+    shutil.copytree(first.directory, second.directory)
+    while abs(second.port_base - first.port_base) < 1000:
+        second.port_base = free_port_base()
+    text = first.config.read_text()
+    for port in PORTS:
+        text = text.replace(f":{first.port(port)}", f":{second.port(port)}")
+    second.config.write_text(text)
+    try:
+        for node in (first, second):
+            node.start()
+        yield [first, second]
+    finally:
+        for node in (first, second):
+            node.kill()
+
+
+def test_clients_of_two_nodes_on_one_PostgreSQL_database_are_told_the_truth_as_well(nodes: list[ServerProcess]) -> None:
+    tls = ssl.create_default_context(cafile=str(nodes[0].directory / "tls" / "certificate.pem"))
+    assert_all_are_told_the_truth(nodes, tls)
