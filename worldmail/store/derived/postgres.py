@@ -33,6 +33,9 @@ VERSION = "1"
 LONGEST = 4 << 20
 """Characters of header or body that are kept; a content with more is read when it is searched."""
 
+LOCK = 0x776D_6465
+"""The advisory lock of whoever makes the tables."""
+
 LEASE = 60
 """Seconds for which a node fills the index, unless it asks again."""
 
@@ -230,6 +233,8 @@ def _make_tables(cursor: Cursor) -> None:
         return
     for table in ("derived_summary", "derived_text"):
         cursor.run(f"DROP TABLE IF EXISTS {table}")
+    # Of two nodes that make a table at once, one would find that half of it is there already.
+    cursor.one("SELECT pg_advisory_xact_lock(?)", (LOCK,))
     for statement in _TABLES:
         cursor.run(statement)
     cursor.run("DELETE FROM fact WHERE name = 'derived-settled'")
@@ -237,6 +242,7 @@ def _make_tables(cursor: Cursor) -> None:
 
 
 def _make_indexes(cursor: Cursor) -> None:
+    cursor.one("SELECT pg_advisory_xact_lock(?)", (LOCK,))
     (number,) = cursor.one(_NUMBER_OF_INDEXES) or (0,)
     if number < len(_INDEXES):  # one of them is the primary key's
         for statement in _INDEXES:
