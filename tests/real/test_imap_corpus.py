@@ -43,7 +43,7 @@ def corpus() -> list[Sample]:
     """The samples; without CPython's own where its test package is missing, which in CI is an error."""
     samples = of_the_standard_library()
     if not samples:
-        reason = "the package test.test_email is not installed (Debian: libpython3-testsuite)"
+        reason = "the package test.test_email is not installed (Debian: libpython3.11-testsuite)"
         if os.environ.get("CI"):
             pytest.fail(reason)
         print(reason)
