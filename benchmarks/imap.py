@@ -22,6 +22,8 @@ LARGE = 100_000
 APPENDS = (300, 100)
 _AT_ONCE = 10
 _PATIENCE = 60.0
+_QUIET = 8.0
+"""Seconds in which a server may make ready what clients will ask for."""
 
 Tell = Callable[[str], None]
 
@@ -55,7 +57,8 @@ def measure(ours: Side, theirs: Side, rounds: int, tell: Tell) -> Iterator[Figur
         timed = (partial(_milliseconds, client, command) for client in clients)
         yield _figure(what, goal, rounds, *timed, tell)
     yield from _changes(clients, rounds, tell)
-    yield _cold((ours, theirs), clients, rounds, tell)
+    for quiet in (_QUIET, 0.0):
+        yield _cold((ours, theirs), clients, quiet, rounds, tell)
     yield from _appends(ours, theirs, rounds, tell)
     yield _reselect((ours, theirs), clients, rounds, tell)
 
@@ -101,17 +104,21 @@ def _changes(clients: tuple[ImapClient, ImapClient], rounds: int, tell: Tell) ->
         yield _figure(what, 1.0, rounds, ours, theirs, tell)
 
 
-def _cold(sides: tuple[Side, Side], clients: tuple[ImapClient, ImapClient], rounds: int, tell: Tell) -> Figure:
-    """The first FETCH of ENVELOPE of mail that came just now, in a mailbox of its own."""
+def _cold(
+    sides: tuple[Side, Side], clients: tuple[ImapClient, ImapClient], quiet: float, rounds: int, tell: Tell
+) -> Figure:
+    """The first FETCH of ENVELOPE, in a mailbox of its own, so long after the mail came."""
 
     def cold(side: Side, client: ImapClient, numbers: Iterator[int]) -> float:
-        mailbox = f"cold{next(numbers)}"
+        mailbox = f"cold{next(numbers)}after{quiet:.0f}"
         _fill(side, mailbox, mailbox)
+        time.sleep(quiet)
         client.command(b"SELECT " + mailbox.encode())
         return _milliseconds(client, WARM[1][1])
 
     ours, theirs = (partial(cold, side, client, iter(range(1000))) for side, client in zip(sides, clients, strict=True))
-    return _figure("FETCH 1:* (... ENVELOPE), first time", 5.0, rounds, ours, theirs, tell)
+    what = f"FETCH 1:* (... ENVELOPE), first time, {quiet:.0f} s after the mail came"
+    return _figure(what, 5.0, rounds, ours, theirs, tell)
 
 
 def _appends(ours: Side, theirs: Side, rounds: int, tell: Tell) -> Iterator[Figure]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from itertools import accumulate
 
 MESSAGES = 3000
 OCTETS = 1500
@@ -18,7 +19,7 @@ def messages(label: str, count: int = MESSAGES, octets: int = OCTETS) -> Iterato
     """So many messages; `label` makes them others than those of other calls."""
     source = random.Random(label)
     words = ["".join(source.choices("abcdefghijklmnopqrstuvwxyz", k=source.randint(2, 10))) for _ in range(_WORDS)]
-    weights = [1 / (rank + 1) for rank in range(_WORDS)]
+    weights = list(accumulate(1 / (rank + 1) for rank in range(_WORDS)))
     for number in range(count):
         yield _message(source, words, weights, label, number, octets)
 
@@ -38,7 +39,7 @@ def batches(label: str, count: int = MESSAGES) -> Iterator[list[bytes]]:
 def _message(
     source: random.Random, words: list[str], weights: list[float], label: str, number: int, octets: int
 ) -> bytes:
-    sender, subject = source.choice(words), " ".join(source.choices(words, weights, k=5))
+    sender, subject = source.choice(words), " ".join(source.choices(words, cum_weights=weights, k=5))
     head = (
         f"Return-Path: <{sender}@example.test>\r\n"
         f"Received: from client.example.test (client.example.test [192.0.2.{number % 250}])\r\n"
@@ -53,8 +54,10 @@ def _message(
     lines, length = [], len(head)
     if number % 100 == 0:
         lines.append(f"seen today: one {RARE} in the garden")
-    while length < octets:
-        line = " ".join(source.choices(words, weights, k=10))
-        lines.append(line)
-        length += len(line) + 2
+    chosen = source.choices(words, cum_weights=weights, k=octets // 3)
+    for start in range(0, len(chosen), 10):
+        if length >= octets:
+            break
+        lines.append(" ".join(chosen[start : start + 10]))
+        length += len(lines[-1]) + 2
     return (head + "\r\n".join(lines) + "\r\n").encode()
