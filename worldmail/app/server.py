@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -32,6 +33,10 @@ from worldmail.transport.clock import use_monotonic_time
 LOG_IN_DATA = "worldmail.log"
 GRACE = 2.0
 """Seconds beyond shutdown_timeout that the database gets for its last commit."""
+
+SWITCH_INTERVAL = 0.0005
+"""Seconds after which a thread that computes lets others in. Each statement of the database lets go of the interpreter:
+with the usual 5 ms the reactor would get it back as late as that, statement after statement, while a sort goes on."""
 
 
 @define(kw_only=True)
@@ -116,6 +121,7 @@ class RunningServer:
         # What is there now stays. A full collection of garbage holds everybody up while it looks at all objects: at
         # these 100,000 for a tenth of a second, which much work on a mailbox brings about again and again.
         gc.freeze()
+        sys.setswitchinterval(SWITCH_INTERVAL)
         if threading.current_thread() is threading.main_thread():
             self._hangup = signal.signal(signal.SIGHUP, lambda *_: self._reactor.callFromThread(reload))
 
