@@ -210,7 +210,7 @@ def _rate(port: int, total: int) -> float:
 
 @define(kw_only=True)
 class Sessions:
-    """`total` short sessions, ten open at any time, all commands in one segment, over the accounts in turn."""
+    """`total` short sessions, ten open at any time, over the accounts in turn; SELECT and LOGOUT in one segment."""
 
     port: int
     total: int
@@ -240,10 +240,11 @@ class Sessions:
 
     def _step(self, connection: socket.socket, got: list[bytes]) -> None:
         data = connection.recv(65536)
-        if not got:
-            number = 1 + self.started % ACCOUNTS
-            connection.send(f"a LOGIN {user(number)} {PASSWORD}\r\nb SELECT INBOX\r\nc LOGOUT\r\n".encode())
         if data:
+            if not got:
+                connection.send(f"a LOGIN {user(1 + self.started % ACCOUNTS)} {PASSWORD}\r\n".encode())
+            elif len(got) == 1:  # both answer a login in one piece
+                connection.send(b"b SELECT INBOX\r\nc LOGOUT\r\n")
             got.append(data)
             return
         answers = b"".join(got)

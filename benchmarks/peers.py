@@ -92,7 +92,7 @@ service imap-login {
   client_limit = 10000
 }
 service imap {
-  service_count = 1000
+  service_count = 0
   process_min_avail = 10
 }
 service lmtp {
