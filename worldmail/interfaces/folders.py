@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping, Sequence
 
-from attrs import field, frozen
+from attrs import frozen
 from zope.interface import Interface
 
 from worldmail.interfaces.directory import Account
@@ -169,12 +169,3 @@ class IFolders(Interface):
     def delivery_folder(account_id: int, tag: str, sender: Address | None) -> Awaitable[str | None]:
         """The mailbox that mail for account+tag goes to: one of this name (its case apart) whose ACL lets
         "anyone" (or the signed-in sender) post (right p); None otherwise."""
-
-
-@frozen(kw_only=True)
-class Annotation:
-    """One annotation, for those that tell of many."""
-
-    mailbox_id: int
-    entry: str
-    value: bytes = field(repr=False)

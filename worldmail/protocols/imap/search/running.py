@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from attrs import frozen
 
 from worldmail.errors import Refusal
+from worldmail.interfaces.messages import Uids
 from worldmail.mail.numbers import Numbers, ranges_of
 from worldmail.protocols.imap.grammar.reader import Reader
 from worldmail.protocols.imap.message_limit import Reached, most
@@ -106,6 +107,23 @@ def as_named_now(found: Search, node: Node) -> Node:
     return Numbered(Numbers(tuple(uids)), True) if uids else Nothing()
 
 
+def evaluation_in(session: Session, selected: Selected, saved: Uids = ()) -> Evaluation:
+    """One search in a mailbox; `saved` is what "$" stands for there."""
+    world = session.world
+    return Evaluation(
+        mailbox_id=selected.id,
+        view=selected.view,
+        store=world.messages,
+        derived=world.summaries,
+        index=world.search,
+        clock=world.clock,
+        limit=session.settings.search_time,
+        saved=saved,
+        contents=selected.contents,
+        work=session.work,
+    )
+
+
 async def search(session: Session, node: Node, *, unlimited: bool = False) -> Search:
     """The messages for which it holds. What is gone and was not told yet is not among them.
 
@@ -114,19 +132,7 @@ async def search(session: Session, node: Node, *, unlimited: bool = False) -> Se
     selected = selected_of(session)
     await load_for(selected, node)
     view = selected.view
-    world = session.world
-    evaluation = Evaluation(
-        mailbox_id=selected.id,
-        view=view,
-        store=world.messages,
-        derived=world.summaries,
-        index=world.search,
-        clock=world.clock,
-        limit=session.settings.search_time,
-        saved=session.saved_result or (),
-        contents=selected.contents,
-        work=session.work,
-    )
+    evaluation = evaluation_in(session, selected, session.saved_result or ())
     among: Places = range(len(view.uids))
     if view.pending:
         gone = frozenset(view.places(view.pending))

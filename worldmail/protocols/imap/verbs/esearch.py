@@ -15,7 +15,6 @@ from worldmail.protocols.imap.replies import BadCommand
 from worldmail.protocols.imap.rows import SIGNED_IN, Answer, Command, Done
 from worldmail.protocols.imap.scope import SELECTED_FILTERS, SOURCES, Scope, read_scope
 from worldmail.protocols.imap.search.contexts import check_tag
-from worldmail.protocols.imap.search.evaluate import Evaluation
 from worldmail.protocols.imap.search.keys import Program
 from worldmail.protocols.imap.search.nodes import Node, Numbered, leaves
 from worldmail.protocols.imap.search.request import Request, read_request, read_returns
@@ -25,6 +24,7 @@ from worldmail.protocols.imap.search.running import (
     UPDATING,
     Search,
     asks_by_number,
+    evaluation_in,
     saving,
     search,
     unread,
@@ -150,20 +150,11 @@ async def _answers(session: Session, question: Question, folders: Sequence[Folde
 
 async def _search(session: Session, folder: Folder, node: Node) -> Search:
     """As SELECT would show it now."""
-    world, reader = session.world, folder.reader(session.user.id)
+    reader = folder.reader(session.user.id)
     view = View(total=folder.messages, uidnext=folder.uidnext, modseq=folder.highestmodseq)
-    selected = Selected(folder=folder, read_only=True, reader=reader, messages=world.messages, view=view)
+    selected = Selected(folder=folder, read_only=True, reader=reader, messages=session.world.messages, view=view)
     await selected.load_last(view.total)
-    evaluation = Evaluation(
-        mailbox_id=folder.id,
-        view=view,
-        store=world.messages,
-        derived=world.summaries,
-        index=world.search,
-        clock=world.clock,
-        limit=session.settings.search_time,
-        work=session.work,
-    )
+    evaluation = evaluation_in(session, selected)
     places = await evaluation.holds(node, range(len(view.uids)))
     return Search(selected=selected, evaluation=evaluation, places=places)
 
