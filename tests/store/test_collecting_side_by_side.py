@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.threads import blockingCallFromThread
 
 from worldmail.config.sections import StoreSettings
-from worldmail.interfaces.database import Cursor
+from worldmail.interfaces.database import Cursor, Shared
 from worldmail.store import ContentFiles, Store, open_store
 from worldmail.store.collector import remove_orphans
 from worldmail.testing.contracts import messages
@@ -114,7 +114,7 @@ class TestCollecting(messages.MessagesCase):
             interrupted: Any = Interrupted(cursor, before, act)
             return remove_orphans(interrupted, LATER)
 
-        _, places, _ = await database.write_long(unit)
+        _, places, _ = await database.write_long(Shared(unit))
         for place in places:
             await self.contents.remove(place)
         for running in under_way:
@@ -143,7 +143,7 @@ class TestCollecting(messages.MessagesCase):
 
     async def test_what_is_appended_again_in_the_middle_of_the_collecting_is_kept(self) -> None:
         box = await self.box(await self.new_account())
-        for before in range(1, 5):
+        for before in range(1, 6):
             await self.orphan(box)
 
             async def again() -> None:
@@ -153,13 +153,13 @@ class TestCollecting(messages.MessagesCase):
             assert len(await self.nodes[0][1].messages.tail(box, below=LATER)) == int(acted)
             await self.whole(box)
             await self.nodes[0][1].messages.expunge(box, ALL, deleted_only=False)
-            assert acted == (before < 4)
+            assert acted == (before < 5)
 
     async def test_what_is_copied_and_expunged_in_the_middle_is_kept_or_noted(self) -> None:
         account = await self.new_account()
         box, other = await self.box(account), await self.box(account, "Trash")
         first, second = self.nodes[0][1].messages, self.nodes[1][1].messages
-        for before in range(1, 5):
+        for before in range(1, 6):
             await self.orphan(box)
             await first.append(box, [await self.appending(OCTETS)])
 
@@ -177,7 +177,7 @@ class TestCollecting(messages.MessagesCase):
     async def test_what_is_replaced_by_the_same_octets_is_kept(self) -> None:
         box = await self.box(await self.new_account())
         messages = self.nodes[1][1].messages
-        for before in range(1, 5):
+        for before in range(1, 6):
             await self.orphan(box)
             uid = (await messages.append(box, [await self.appending(OCTETS)])).uids[0][0]
             await self.orphan(await self.box(1, "Trash"))

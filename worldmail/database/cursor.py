@@ -55,6 +55,9 @@ class SqliteCursor:
             raise Overrun
         return self._execute(sql, parameters).fetchall()
 
+    def lock(self, sql: str, parameters: Parameters = ()) -> list[Row]:
+        return self.all(sql, parameters)
+
     def notice(self, topic: str, key: int) -> None:
         self.notices.append((topic, key))
 

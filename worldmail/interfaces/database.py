@@ -35,6 +35,12 @@ class Cursor(Protocol):
     def all(self, sql: str, parameters: Parameters = ()) -> list[Row]:
         """All rows."""
 
+    def lock(self, sql: str, parameters: Parameters = ()) -> list[Row]:
+        """All rows of a SELECT of one table by its key; until the unit ends nobody changes, removes or refers to them.
+
+        For units marked `Shared`: a later statement sees all that was committed before the rows were had.
+        """
+
     def notice(self, topic: str, key: int) -> None:
         """After commit, tell every subscriber in every process that `key` of `topic` changed.
 

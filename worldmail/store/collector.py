@@ -15,7 +15,7 @@ from attrs import frozen
 from twisted.logger import Logger
 
 from worldmail.errors import StorageFull
-from worldmail.interfaces.database import Cursor, IDatabase
+from worldmail.interfaces.database import Cursor, IDatabase, Shared
 from worldmail.interfaces.store import IContentStore
 from worldmail.store.space import Reserve
 from worldmail.wire.ready import Ready
@@ -24,10 +24,7 @@ _log = Logger()
 
 BATCH = 100
 
-_NOTED = (
-    "SELECT o.content_id, c.place, EXISTS (SELECT 1 FROM message m WHERE m.content_id = o.content_id)"
-    " FROM orphan o LEFT JOIN content c ON c.id = o.content_id WHERE o.since < ? ORDER BY o.since LIMIT ?"
-)
+_REMOVE = "DELETE FROM content WHERE id = ? AND NOT EXISTS (SELECT 1 FROM message m WHERE m.content_id = content.id)"
 
 
 @frozen(kw_only=True)
@@ -74,12 +71,13 @@ class Collector:
         return removed
 
     async def _batch(self, before: int) -> tuple[int, list[str], list[int]]:
+        unit = Shared(lambda cursor: remove_orphans(cursor, before))
         try:
-            return await self.database.write_long(lambda cursor: remove_orphans(cursor, before))
+            return await self.database.write_long(unit)
         except StorageFull:
             if not self.reserve.release():
                 raise
-            return await self.database.write_long(lambda cursor: remove_orphans(cursor, before))
+            return await self.database.write_long(unit)
 
     async def _known(self, places: list[str]) -> set[str]:
         marks = ", ".join("?" * len(places))
@@ -93,18 +91,17 @@ def remove_orphans(cursor: Cursor, before: int) -> tuple[int, list[str], list[in
     """Look at a batch of what was noted before this time: notes looked at, places and ids of the rows removed.
 
     The note goes in any case: if the last message goes later, there will be another. Safe beside others on a server:
-    a note that is renewed, or a message that comes meanwhile, breaks this unit or is broken by it (the foreign key of
-    `message`), and the one that was broken is run again.
+    once the note is removed and the content's row is had, no message that refers to it can come, and the note of one
+    that goes comes after this unit.
     """
-    notes = cursor.all(_NOTED, (before, BATCH))
+    notes = cursor.all("SELECT content_id FROM orphan WHERE since < ? ORDER BY since LIMIT ?", (before, BATCH))
     places: list[str] = []
     removed: list[int] = []
-    for content_id, place, is_needed in notes:
-        cursor.run("DELETE FROM orphan WHERE content_id = ?", (content_id,))
-        if is_needed:
+    for (content_id,) in sorted(notes):
+        if not cursor.run("DELETE FROM orphan WHERE content_id = ? AND since < ?", (content_id, before)):
             continue
-        if cursor.run("DELETE FROM content WHERE id = ?", (content_id,)):
-            removed.append(content_id)
-        if place is not None:
-            places.append(place)
+        for (place,) in cursor.lock("SELECT place FROM content WHERE id = ?", (content_id,)):
+            if cursor.run(_REMOVE, (content_id,)):
+                removed.append(content_id)
+                places += [] if place is None else [place]
     return len(notes), places, removed

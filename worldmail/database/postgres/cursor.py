@@ -54,6 +54,9 @@ class PostgresCursor:
         self._execute(sql, parameters)
         return self._cursor.fetchall()
 
+    def lock(self, sql: str, parameters: Parameters = ()) -> list[Row]:
+        return self.all(f"{sql} FOR UPDATE", parameters)
+
     def notice(self, topic: str, key: int) -> None:
         self.notices.append((topic, key))
 

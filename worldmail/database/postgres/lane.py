@@ -35,7 +35,9 @@ CONFLICTS_BORNE = 20
 QUEUE_AFTER = 4
 """Conflicts after which a unit stands in a queue, so that of those that meet again and again one always gets on."""
 
-CONSTRAINTS_BORNE = 2
+CONSTRAINTS_BORNE = 5
+"""Two that meet may break a constraint for one of them; if it is broken each time, the unit is at fault."""
+
 LOSSES_BORNE = 3
 LONGEST_PAUSE = 0.2
 BETWEEN_TRIES = 0.25

@@ -55,6 +55,12 @@ class DatabaseContract(TestCase):
         assert await self.database.write_long(put("a", 5)) == 5
         assert await self.database.read(counters) == {"a": 5}
 
+    async def test_rows_that_are_locked_are_read(self) -> None:
+        await self.database.write(put("a", 5))
+        sql = "SELECT value FROM counter WHERE name = ?"
+        assert await self.database.write(Shared(lambda cursor: cursor.lock(sql, ("a",)))) == [(5,)]
+        assert await self.database.write(Shared(lambda cursor: cursor.lock(sql, ("b",)))) == []
+
     async def test_writes_that_meet_come_out_as_if_one_had_followed_the_other(self) -> None:
         def read_then_write(cursor: Cursor) -> None:
             (value,) = cursor.one("SELECT value FROM counter WHERE name = 'a'") or (0,)
