@@ -15,6 +15,7 @@ from benchmarks.figures import Figure, interleaved
 from benchmarks.imap_client import ImapClient
 from benchmarks.imap_mail import MESSAGES, RARE, batches, messages
 from benchmarks.sides import PASSWORD, Side, mailbox_address
+from benchmarks.smtp_client import send
 
 ACCOUNTS = 100
 CHECKS = (3000, 1000)
@@ -25,7 +26,12 @@ _PATIENCE = 60.0
 _QUIET = 8.0
 """Seconds in which a server may make ready what clients will ask for."""
 
+_FRESH = iter(range(20, ACCOUNTS, 20))
+"""The first of twenty accounts that nothing else uses."""
+
 Tell = Callable[[str], None]
+Arrive = Callable[[Side, int, str], str]
+"""Fills an empty mailbox of the account of this number, by this label; gives its name."""
 
 WARM: tuple[tuple[str, bytes, float], ...] = (
     ("FETCH 1:* (UID FLAGS)", b"FETCH 1:* (UID FLAGS)", 1.0),
@@ -57,8 +63,9 @@ def measure(ours: Side, theirs: Side, rounds: int, tell: Tell) -> Iterator[Figur
         timed = (partial(_milliseconds, client, command) for client in clients)
         yield _figure(what, goal, rounds, *timed, tell)
     yield from _changes(clients, rounds, tell)
-    for quiet in (_QUIET, 0.0):
-        yield _cold((ours, theirs), clients, quiet, rounds, tell)
+    for way, arrive in (("SMTP", _delivered), ("APPEND", _appended)):
+        for quiet in (_QUIET, 0.0):
+            yield _cold((ours, theirs), way, arrive, quiet, rounds, tell)
     yield from _appends(ours, theirs, rounds, tell)
     yield _reselect((ours, theirs), clients, rounds, tell)
 
@@ -79,8 +86,6 @@ def _milliseconds(client: ImapClient, command: bytes) -> float:
 
 def _fill(side: Side, mailbox: str, label: str) -> None:
     client = ImapClient(side.imap_port, user())
-    if mailbox != "INBOX":
-        client.command(b"CREATE " + mailbox.encode())
     for batch in batches(label):
         client.append(mailbox, batch)
     client.close()
@@ -104,21 +109,38 @@ def _changes(clients: tuple[ImapClient, ImapClient], rounds: int, tell: Tell) ->
         yield _figure(what, 1.0, rounds, ours, theirs, tell)
 
 
-def _cold(
-    sides: tuple[Side, Side], clients: tuple[ImapClient, ImapClient], quiet: float, rounds: int, tell: Tell
-) -> Figure:
+def _cold(sides: tuple[Side, Side], way: str, arrive: Arrive, quiet: float, rounds: int, tell: Tell) -> Figure:
     """The first FETCH of ENVELOPE, in a mailbox of its own, so long after the mail came."""
 
-    def cold(side: Side, client: ImapClient, numbers: Iterator[int]) -> float:
-        mailbox = f"cold{next(numbers)}after{quiet:.0f}"
-        _fill(side, mailbox, mailbox)
+    def cold(side: Side, numbers: Iterator[int]) -> float:
+        number = next(numbers)
+        mailbox = arrive(side, number, f"{way}{number}after{quiet:.0f}")
         time.sleep(quiet)
+        client = ImapClient(side.imap_port, user(number))
         client.command(b"SELECT " + mailbox.encode())
-        return _milliseconds(client, WARM[1][1])
+        milliseconds = _milliseconds(client, WARM[1][1])
+        client.close()
+        return milliseconds
 
-    ours, theirs = (partial(cold, side, client, iter(range(1000))) for side, client in zip(sides, clients, strict=True))
-    what = f"FETCH 1:* (... ENVELOPE), first time, {quiet:.0f} s after the mail came"
+    start = next(_FRESH)
+    ours, theirs = (partial(cold, side, iter(range(start, start + 20))) for side in sides)
+    what = f"FETCH 1:* (... ENVELOPE), first time, {quiet:.0f} s after the mail came by {way}"
     return _figure(what, 5.0, rounds, ours, theirs, tell)
+
+
+def _delivered(side: Side, number: int, label: str) -> str:
+    send(side.smtp_port, user(number), messages(label))
+    side.wait_until_delivered()
+    return "INBOX"
+
+
+def _appended(side: Side, number: int, label: str) -> str:
+    client = ImapClient(side.imap_port, user(number))
+    client.command(b"CREATE " + label.encode())
+    for batch in batches(label):
+        client.append(label, batch)
+    client.close()
+    return label
 
 
 def _appends(ours: Side, theirs: Side, rounds: int, tell: Tell) -> Iterator[Figure]:
@@ -127,14 +149,14 @@ def _appends(ours: Side, theirs: Side, rounds: int, tell: Tell) -> Iterator[Figu
         what = f"APPEND of 1 KB, {at_once} at once"
         tell(what)
         timed = (
-            partial(_appended, side, at_once, total, iter(range(1000)))
+            partial(_append_rate, side, at_once, total, iter(range(1000)))
             for side, total in zip((ours, theirs), APPENDS, strict=True)
         )
         our_figures, their_figures = interleaved(rounds, *timed, tell)
         yield Figure(what=what, unit="/s", ours=our_figures, theirs=their_figures, goal=3.0)
 
 
-def _appended(side: Side, at_once: int, total: int, rounds: Iterator[int]) -> float:
+def _append_rate(side: Side, at_once: int, total: int, rounds: Iterator[int]) -> float:
     """Messages a second over so many connections of accounts of their own."""
     label = f"{side.imap_port}r{next(rounds)}x{at_once}"
     waiting = [
