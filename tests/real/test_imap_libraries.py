@@ -215,6 +215,14 @@ def test_what_one_client_does_the_other_is_told_and_both_end_with_the_same(
     assert list(client.search("ALL")) == [1]
 
 
+def test_IMAPClient_sees_what_came_before_its_IDLE(mail: Site, client: IMAPClient) -> None:
+    client.capabilities()  # it asks for them before its first IDLE
+    client.select_folder("INBOX")
+    send(mail, "first")
+    with told_while_idling(client, lambda told: told == (1, b"EXISTS")):
+        pass
+
+
 def test_IMAPClient_copies_and_moves(client: IMAPClient) -> None:
     uids = [appended(client.append("INBOX", text(str(number)))) for number in range(3)]
     client.create_folder("Kept")

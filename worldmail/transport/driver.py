@@ -30,7 +30,7 @@ from worldmail.transport.facts import channel_binding, tls_facts
 from worldmail.transport.incoming import INPUT_LIMIT, Incoming
 from worldmail.transport.outgoing import NEVER, OUTPUT_LIMIT, TURN_SECONDS, WORKING_SECONDS, why
 from worldmail.transport.steps import Steps
-from worldmail.wire.effects import Close, Compress, Effects, StartTls, Stream
+from worldmail.wire.effects import Close, Compress, Effects, Flush, StartTls, Stream
 from worldmail.wire.wakes import WAKE
 
 TURN_EVENTS = 50
@@ -196,8 +196,8 @@ class DialogueProtocol(Incoming):
                 if not self._over:
                     self._output.append(effect)
                     self._queued += len(effect)
-            elif isinstance(effect, Stream):
-                await self.stream(effect)
+            elif isinstance(effect, Stream | Flush):
+                await self.in_writes(effect)
             elif self._over:
                 continue
             elif isinstance(effect, Close):

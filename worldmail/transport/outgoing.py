@@ -15,7 +15,7 @@ from zope.interface import implementer
 from worldmail.interfaces.protocol import IReporting
 from worldmail.transport.deflate import Deflate
 from worldmail.transport.factory import ConnectionFactory
-from worldmail.wire.effects import Stream
+from worldmail.wire.effects import Flush, Stream
 
 OUTPUT_LIMIT = 64 * 1024
 """Octets joined before they are written though the turn goes on."""
@@ -95,7 +95,15 @@ class Outgoing(Protocol):
             self.send(report)
             self.flush()
 
-    async def stream(self, stream: Stream) -> None:
+    async def in_writes(self, effect: Stream | Flush) -> None:
+        """Send what takes more than one write."""
+        if isinstance(effect, Stream):
+            await self._stream(effect)
+        elif not self._over:
+            self.flush()
+            await self.let_others_in()
+
+    async def _stream(self, stream: Stream) -> None:
         """Send chunk after chunk, as fast as the peer takes them and others are not kept waiting."""
         chunks, until = stream.chunks, time.monotonic() + TURN_SECONDS
         try:

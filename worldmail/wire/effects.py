@@ -20,6 +20,17 @@ class Stream:
 
 
 @frozen
+class Flush:
+    """Send what is before it in a write of its own, and what is behind it no sooner than in the reactor's next round.
+
+    For a peer that waits for the one with its own code and for the other in a poll of its socket.
+    """
+
+
+FLUSH = Flush()
+
+
+@frozen
 class StartTls:
     """Upgrade the connection to TLS now.
 
@@ -44,5 +55,5 @@ class Close:
     reason: str = field(default="finished")
 
 
-Effect = bytes | Stream | StartTls | Compress | Close
+Effect = bytes | Stream | Flush | StartTls | Compress | Close
 Effects = Sequence[Effect]

@@ -8,18 +8,21 @@ from worldmail.protocols.imap.grammar.reader import nothing
 from worldmail.protocols.imap.replies import BadCommand
 from worldmail.protocols.imap.rows import SIGNED_IN, Command, Silence
 from worldmail.protocols.imap.session import Session
-from worldmail.wire.effects import Effects
+from worldmail.wire.effects import FLUSH, Effects
 
 _GO_ON = b"+ idling\r\n"
 _LONGEST_DONE = 64
 
 
 async def run(session: Session, argument: None) -> Silence:
-    """Begin; what is new already comes at once."""
+    """Begin; what is new already comes at once.
+
+    In a write of its own: IMAPClient does not look at what it read together with the continuation.
+    """
     news = await session.news(expunges=True)  # a refusal is one of IDLE, which has not begun then
     session.idling = True
     session.expect(partial(done, session), _LONGEST_DONE)
-    return Silence((_GO_ON, *news))
+    return Silence((_GO_ON, FLUSH, *news) if news else (_GO_ON,))
 
 
 async def done(session: Session, line: bytes) -> Effects:
