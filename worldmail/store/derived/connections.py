@@ -81,6 +81,10 @@ class Connections:
         opened = self._mine = self._current(self._mine)
         return self._run(opened, work)
 
+    def look(self, work: Callable[[apsw.Connection], T]) -> T:
+        """The same, as of one moment."""
+        return self.here(lambda connection: _at_one_moment(connection, work))
+
     def write(self, work: Callable[[apsw.Connection], T]) -> T:
         """`work` in a transaction, in the one thread that writes. Raises `Unavailable`."""
         if not self.room():
@@ -105,18 +109,8 @@ class Connections:
             opened = self._current(self._spare.pop())
         except IndexError:
             opened = self._current(None)
-
-        def moment(connection: apsw.Connection) -> T:
-            if connection.in_transaction:  # the one of a file in memory
-                return work(connection)
-            connection.execute("BEGIN")
-            try:
-                return work(connection)
-            finally:
-                connection.execute("ROLLBACK")
-
         try:
-            return self._run(opened, moment)
+            return self._run(opened, lambda connection: _at_one_moment(connection, work))
         finally:
             if not self.file.in_memory:
                 self._spare.append(opened)
@@ -182,3 +176,13 @@ class Connections:
     def _failed(self, error: Exception) -> None:
         self._not_before = self.seconds() + RETRY
         _log.warn("{path} cannot be used for now: {error}", path=self.file.path, error=error)
+
+
+def _at_one_moment(connection: apsw.Connection, work: Callable[[apsw.Connection], T]) -> T:
+    if connection.in_transaction:  # the one of a file in memory
+        return work(connection)
+    connection.execute("BEGIN")
+    try:
+        return work(connection)
+    finally:
+        connection.execute("ROLLBACK")

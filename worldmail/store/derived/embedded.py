@@ -20,7 +20,7 @@ from worldmail.store.derived.connections import Connections, Unavailable
 from worldmail.store.derived.filing import Vocabulary, file_entries, forget, keep_rows
 from worldmail.store.derived.making import Searched
 from worldmail.store.derived.places import placed_terms
-from worldmail.store.derived.postings import Candidates, candidates
+from worldmail.store.derived.postings import Candidates, NotInTime, candidates, is_quick
 from worldmail.store.derived.rows import COLUMNS, from_row, to_row
 from worldmail.store.derived.shelf import Waiting
 from worldmail.store.derived.slices import Elsewhere
@@ -28,6 +28,7 @@ from worldmail.store.derived.slices import Elsewhere
 _log = Logger()
 
 _KEPT = f"SELECT {COLUMNS} FROM summary WHERE content_id IN (SELECT value FROM json_each(?))"
+_SUMMARISED = "SELECT content_id FROM summary WHERE content_id BETWEEN ? AND ?"
 _NEXT = "SELECT id FROM content WHERE id > ? ORDER BY id LIMIT ?"
 _ABOVE = "SELECT count(*), max(id) FROM content WHERE id > ?"
 _INDEXED = "SELECT content_id FROM indexed WHERE content_id BETWEEN ? AND ?"
@@ -43,6 +44,13 @@ _SETTLE = "INSERT INTO fact (name, value) VALUES ('settled', ?) ON CONFLICT (nam
 _WINDOW = 1000  # contents that are looked at in one go
 
 _STEPS = 20_000  # of SQLite's virtual machine, between two looks at the time
+_FEW_STEPS = 2_000
+
+MOST_HERE = 10_000
+"""More contents than this are not looked for on the reactor's thread."""
+
+HERE = 0.004
+"""Seconds after which a question to the index is put again in a thread."""
 
 
 @define(kw_only=True)
@@ -64,6 +72,10 @@ class EmbeddedShelf:
     async def kept(self, content_ids: Sequence[int]) -> dict[int, Summary]:
         asked = json.dumps(content_ids)
         return {row[0]: from_row(row) for row in await self._rows(_KEPT, (asked,))}
+
+    async def summarised(self, content_ids: Sequence[int]) -> set[int]:
+        bounds = (content_ids[0], content_ids[-1]) if content_ids else (1, 0)
+        return {row[0] for row in await self._rows(_SUMMARISED, bounds)}
 
     async def keep(self, summaries: Mapping[int, Summary]) -> bool:
         tags = await self._tags(list(summaries))
@@ -93,21 +105,18 @@ class EmbeddedShelf:
         return max(0, number - indexed[0][0]) if indexed else int(number)
 
     async def candidates(self, needle: Needle, content_ids: Collection[int], limit: float) -> Candidates:
-        deadline = monotonic() + limit
-
-        def ask(connection: apsw.Connection) -> Candidates:
-            connection.set_progress_handler(lambda: monotonic() > deadline, _STEPS)
-            try:
-                return candidates(connection, needle, content_ids)
-            finally:
-                connection.set_progress_handler(None)
-
+        """At once, where that is a matter of moments; else in a thread, which costs two waits for it."""
+        wanted, deadline = frozenset(content_ids), monotonic() + limit
         try:
             await self._ready()
+            if len(wanted) <= MOST_HERE and is_quick(needle):
+                with suppress(NotInTime, apsw.InterruptError):
+                    return self.connections.look(_asking(needle, wanted, monotonic() + HERE, _FEW_STEPS))
+            ask = _asking(needle, wanted, deadline, _STEPS)
             found: Candidates = await self.searching(lambda: self.connections.read(ask))
         except Unavailable:
-            return Candidates(set(), set(content_ids))
-        except apsw.InterruptError as error:
+            return Candidates(set(), set(wanted))
+        except (NotInTime, apsw.InterruptError) as error:
             raise SearchTooLong(reason=f"the index was not asked within {limit} s") from error
         return found
 
@@ -180,6 +189,21 @@ class EmbeddedShelf:
         """What the digest of each of these begins with, of those that are there."""
         asked = json.dumps(content_ids)
         return self.database.read(lambda cursor: dict(cursor.all(_TAGS, (asked,))))
+
+
+def _asking(
+    needle: Needle, wanted: frozenset[int], until: float, steps: int
+) -> Callable[[apsw.Connection], Candidates]:
+    """The question, broken off after `until`."""
+
+    def ask(connection: apsw.Connection) -> Candidates:
+        connection.set_progress_handler(lambda: monotonic() > until, steps)
+        try:
+            return candidates(connection, needle, wanted, until)
+        finally:
+            connection.set_progress_handler(None)
+
+    return ask
 
 
 def _instance(cursor: Cursor) -> tuple[int, str | None]:

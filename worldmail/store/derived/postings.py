@@ -8,8 +8,11 @@ looked up than it would cost to read the contents that are not found yet, and th
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterator
+from collections.abc import Set as AbstractSet
 from itertools import islice
+from math import inf
 from time import monotonic
 
 import apsw
@@ -29,7 +32,16 @@ FEW = 8
 _AT_ONCE = (16, 64, 256)
 """How many terms are looked up in one statement: the first, the second, and each one from there on."""
 
-_INDEXED = "SELECT content_id, whole FROM indexed WHERE content_id BETWEEN ? AND ?"
+_SPARSE = 8
+"""One in so many of the contents among which they lie: fewer are looked up one by one."""
+
+_NUMBER = "SELECT count(*) FROM indexed WHERE content_id BETWEEN ? AND ? AND whole"
+# One value instead of a row for each: a row costs ten times as much.
+_AMONG = "SELECT json_group_array(content_id) FROM indexed WHERE content_id BETWEEN ? AND ? AND whole"
+_EACH = (
+    "SELECT json_group_array(content_id) FROM json_each(?) AS asked JOIN indexed ON content_id = asked.value"
+    " WHERE whole"
+)
 _POSTINGS = "SELECT rowid FROM posting WHERE posting MATCH ? AND rowid BETWEEN ? AND ?"
 _ANY_TERM = "SELECT term FROM term WHERE instr(term, ?) ORDER BY id"
 _TERMS = (
@@ -59,21 +71,35 @@ class _Found:
     all: bool = True
 
 
-def candidates(connection: apsw.Connection, needle: Needle, asked: Collection[int]) -> Candidates:
-    """Which of these contents may hold the needle. Raises what the engine raises."""
-    wanted = set(asked)
+class NotInTime(Exception):
+    """Asking takes longer than it may."""
+
+
+def is_quick(needle: Needle) -> bool:
+    """False if a single statement may take long: it reads what the index has of every term that begins so."""
+    return all(kind is not Kind.BEGINS for _, kind in _parts(needle)[0])
+
+
+def candidates(connection: apsw.Connection, needle: Needle, asked: Collection[int], until: float = inf) -> Candidates:
+    """Which of these contents may hold the needle. Raises what the engine raises, and `NotInTime`.
+
+    `until`: `time.monotonic` after which no further statement is begun.
+    """
+    wanted = asked if isinstance(asked, frozenset) else frozenset(asked)
     parts, exact = _parts(needle)
     if not parts or len(wanted) <= FEW:
-        return Candidates(set(), wanted)
-    known = set(_in_index(connection, wanted))
+        return Candidates(set(), set(wanted))
+    known = _in_index(connection, wanted)
     holding: set[int] = set()
-    possible = wanted - known
+    possible = set(wanted - known)
     for place in places_of(needle):
-        current = known - holding
+        current: AbstractSet[int] = known - holding
         for fragment, kind in parts:
             if not current:
                 break
-            found = _holders(connection, place, fragment, kind, current)
+            if monotonic() > until:
+                raise NotInTime
+            found = _holders(connection, place, fragment, kind, current, until)
             if exact:
                 holding |= found.contents
                 current = set() if found.all else current - found.contents
@@ -93,13 +119,22 @@ def _parts(needle: Needle) -> tuple[list[tuple[str, Kind]], bool]:
     return parts, exact and len(parts) == 1
 
 
-def _in_index(connection: apsw.Connection, wanted: set[int]) -> Iterator[int]:
-    for content_id, whole in connection.execute(_INDEXED, (min(wanted), max(wanted))):
-        if whole and content_id in wanted:
-            yield content_id
+def _in_index(connection: apsw.Connection, wanted: frozenset[int]) -> frozenset[int]:
+    """Those that are in the index with all their terms."""
+    low, high = min(wanted), max(wanted)
+    among = high - low + 1
+    if among > _SPARSE * len(wanted):
+        ((found,),) = connection.execute(_EACH, (json.dumps(sorted(wanted)),)).fetchall()
+    else:
+        if connection.execute(_NUMBER, (low, high)).fetchall() == [(among,)]:
+            return wanted
+        ((found,),) = connection.execute(_AMONG, (low, high)).fetchall()
+    return wanted.intersection(json.loads(str(found)))
 
 
-def _holders(connection: apsw.Connection, place: str, fragment: str, kind: Kind, within: set[int]) -> _Found:
+def _holders(
+    connection: apsw.Connection, place: str, fragment: str, kind: Kind, within: AbstractSet[int], until: float
+) -> _Found:
     """Which of these contents have, in that place, a term that fits."""
     if kind is Kind.EQUALS:
         return _Found(_having(connection, f'"{place}{fragment}"', within))
@@ -107,16 +142,18 @@ def _holders(connection: apsw.Connection, place: str, fragment: str, kind: Kind,
         return _Found(_having(connection, f'"{place}{fragment}"*', within))
     if kind is Kind.ENDS:
         ending = (term for term in _fitting(connection, fragment) if term.endswith(fragment))
-        return _having_some(connection, place, ending, within)
-    return _having_some(connection, place, _fitting(connection, fragment), within)
+        return _having_some(connection, place, ending, within, until)
+    return _having_some(connection, place, _fitting(connection, fragment), within, until)
 
 
-def _having(connection: apsw.Connection, expression: str, within: set[int]) -> set[int]:
+def _having(connection: apsw.Connection, expression: str, within: AbstractSet[int]) -> set[int]:
     rows = connection.execute(_POSTINGS, (expression, min(within), max(within)))
-    return {row[0] for row in rows} & within
+    return {row[0] for row in rows if row[0] in within}
 
 
-def _having_some(connection: apsw.Connection, place: str, fitting: Iterator[str], within: set[int]) -> _Found:
+def _having_some(
+    connection: apsw.Connection, place: str, fitting: Iterator[str], within: AbstractSet[int], until: float
+) -> _Found:
     """Contents that have one of these terms, as long as looking them up costs less than reading what is left."""
     found: set[int] = set()
     began, round_ = monotonic(), 0
@@ -124,8 +161,11 @@ def _having_some(connection: apsw.Connection, place: str, fitting: Iterator[str]
         left = within - found
         if not left:
             break
-        if monotonic() - began > len(left) * READING:
+        now = monotonic()
+        if now - began > len(left) * READING:
             return _Found(found, all=False)
+        if now > until:
+            raise NotInTime
         found |= _having(connection, " OR ".join([f'"{place}{term}"' for term in some]), left)
         round_ += 1
     return _Found(found)

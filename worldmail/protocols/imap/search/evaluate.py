@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import compress
 
 from attrs import define, field
 
@@ -212,27 +213,30 @@ class Evaluation:
                 await self._let_others_run()
         return found
 
-    async def content_ids(self, among: Places) -> Mapping[int, int]:
-        """Content ids by UID; without those of messages that are gone."""
+    async def content_ids(self, among: Places) -> Sequence[int | None]:
+        """The content id of each; None of those that are gone."""
         known, uids = self.contents, self.view.uids
-        missing = [place for place in among if uids[place] not in known]
-        if missing:
-            wanted = ranges_of(uids[place] for place in missing)
+        named: Sequence[int] = uids if len(among) == len(uids) else [uids[place] for place in among]
+        found = [*map(known.get, named)]
+        if None in found:
+            wanted = ranges_of(uid for uid, content in zip(named, found, strict=True) if content is None)
             if len(known) > MOST_CONTENTS:
                 known.clear()
-                wanted = ranges_of(uids[place] for place in among)
+                wanted = ranges_of(named)
             known.update(await self.store.contents(self.mailbox_id, wanted))
-        return known
+            found = [*map(known.get, named)]
+        return found
 
     async def _in_text(self, node: InText, among: Places) -> Places:
-        known, uids = await self.content_ids(among), self.view.uids
-        content_of = [(place, known.get(uids[place])) for place in among]
-        contents = {content for _, content in content_of if content is not None}
-        found = await self.index.holding(node.needle, contents, limit=self._time_left(), left=self._left)
-        inside = {place for place, content in content_of if content in found}
-        if may_be_in_prefix(node.needle):
-            inside.update(await self._in_prefix(node.needle, [place for place in among if place not in inside]))
-        return [place for place in among if place in inside]
+        contents = await self.content_ids(among)
+        asked = frozenset(filter(None, contents))
+        found = await self.index.holding(node.needle, asked, limit=self._time_left(), left=self._left)
+        inside = [*compress(among, map(found.__contains__, contents))]
+        if not may_be_in_prefix(node.needle):
+            return inside
+        others = frozenset(inside)
+        more = await self._in_prefix(node.needle, [place for place in among if place not in others])
+        return sorted((*inside, *more))
 
     async def _in_prefix(self, needle: Needle, among: Places) -> Iterable[int]:
         """Those whose fields of this mailbox alone (Return-Path, Delivered-To), which are in no index, hold it."""

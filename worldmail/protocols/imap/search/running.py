@@ -137,7 +137,7 @@ async def search(session: Session, node: Node, *, unlimited: bool = False) -> Se
     if view.pending:
         gone = frozenset(view.places(view.pending))
         among = [place for place in among if place not in gone]
-    among, reached = await _looked_at(evaluation, node, list(among), 0 if unlimited else most(session))
+    among, reached = await _looked_at(evaluation, node, among, 0 if unlimited else most(session))
     if session.work is not None:
         session.work.expect(len(among))
     places = await evaluation.holds(node, among)
