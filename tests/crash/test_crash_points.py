@@ -36,7 +36,7 @@ from worldmail.mail.envelope import Delivery, Envelope, Origin, Recipient
 from worldmail.store.acceptance import Acceptances
 from worldmail.store.collector import remove_orphans
 from worldmail.store.files import ContentFiles
-from worldmail.store.messages.appending import Append
+from worldmail.store.messages.appending import Append, Replace
 from worldmail.store.messages.copying import ALL, copy
 from worldmail.store.messages.flagging import change_flags
 from worldmail.store.messages.removing import expunge
@@ -131,8 +131,9 @@ class Scene:
         def unit(cursor: Cursor) -> object:
             box = inbox(cursor, 1)
             messages = [Appending(content=staged(name, 900), flags=Flag.SEEN, keywords=("k", name)) for name in names]
-            instead = None if replaced is None else (box, replaced)
-            return Append(mailbox_id=box, messages=messages, now=NOW, replaced=instead)(cursor)
+            if replaced is None:
+                return Append(mailbox=(1, "INBOX"), messages=messages, now=NOW)(cursor)
+            return Replace(mailbox=box, messages=messages, now=NOW, replaced=(box, replaced))(cursor)
 
         self.database.write(unit)
 

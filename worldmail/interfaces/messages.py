@@ -61,23 +61,39 @@ class Stored(NamedTuple):
     saved: int
 
 
+Place = tuple[int, int]
+"""Among the changes of a mailbox, in their order: a MODSEQ and a UID."""
+
+
 @frozen(kw_only=True)
 class Changed:
     """What happened in a mailbox after a MODSEQ, as of one moment.
 
     Args:
         highestmodseq, uidnext, messages: the mailbox now.
-        arrived: messages that are new, by UID. They are not in `changed`.
-        changed: messages whose flags changed and that are still there, by UID.
-        expunged: UIDs that went, ascending. One that came and went meanwhile may be named too.
+        came: how many messages are new.
+        arrived: those, by UID; of very many only the last ones. They are not in `changed`.
+        changed: older messages whose flags changed, by UID; of very many the first ones in the order of the changes.
+        further: where `IMessages.changed` goes on with the others.
+        expunged: UIDs that went and were told of, ascending.
     """
 
     highestmodseq: int
     uidnext: int
     messages: int
+    came: int
     arrived: Sequence[Marked]
-    changed: Sequence[Marked]
+    changed: Sequence[Alike]
+    further: Place | None
     expunged: Sequence[int]
+
+
+@frozen(kw_only=True)
+class Removed:
+    """Messages that went after a MODSEQ, ascending, as of one moment; `highestmodseq` is the mailbox's then."""
+
+    highestmodseq: int
+    uids: Sequence[int]
 
 
 @frozen(kw_only=True)
@@ -147,8 +163,9 @@ class Appending:
 
 @frozen(kw_only=True)
 class Appended:
-    """UIDs of appended messages, ascending."""
+    """Where messages were appended, and their UIDs, ascending."""
 
+    mailbox_id: int
     uidvalidity: int
     uids: Uids
 
@@ -172,8 +189,24 @@ class IMessages(Interface):
         Costs what it tells, not what the mailbox holds.
         """
 
-    def since(mailbox_id: int, *, modseq: int, uids: Uids, reader: int | None = None) -> Awaitable[Sequence[Marked]]:
-        """Messages among `uids` with a MODSEQ > modseq, by UID: CHANGEDSINCE (RFC 7162 §3.1.4.1) and QRESYNC."""
+    def changed(
+        mailbox_id: int, *, after: Place, upto: int, below: int, reader: int | None = None
+    ) -> Awaitable[tuple[Sequence[Alike], Place | None]]:
+        """Messages with a UID < below whose last change of flags was behind a place, with a MODSEQ up to `upto`.
+
+        A bounded number of those, and where to go on; None if that is all. What is changed meanwhile is left out.
+        """
+
+    def removed(mailbox_id: int, *, since: int, first_uid: int, below: int) -> Awaitable[Removed | None]:
+        """Messages with first_uid <= UID < below that went after MODSEQ `since`. None where `changes` is None."""
+
+    def since(
+        mailbox_id: int, *, modseq: int, uids: Uids, reader: int | None = None, limit: int | None = None
+    ) -> Awaitable[Sequence[Marked]]:
+        """Messages among `uids` with a MODSEQ > modseq, by UID: CHANGEDSINCE (RFC 7162 §3.1.4.1) and QRESYNC.
+
+        With `limit`, the first so many of them.
+        """
 
     def vanished(mailbox_id: int, *, modseq: int, uids: Uids) -> Awaitable[Uids]:
         """UIDs among `uids` that were expunged after `modseq` (RFC 7162 §3.2.5.1).
@@ -187,8 +220,10 @@ class IMessages(Interface):
     def existing(mailbox_id: int, uids: Uids) -> Awaitable[Uids]:
         """Which of these are there."""
 
-    def below(mailbox_id: int, uids: Sequence[int], *, since: int) -> Awaitable[Sequence[int] | None]:
-        """How many messages with a lower UID than each of these (ascending) there were at MODSEQ `since`.
+    def below(
+        mailbox_id: int, uids: Sequence[int], *, since: int, first_uid: int = 1
+    ) -> Awaitable[Sequence[int] | None]:
+        """How many messages with first_uid <= UID < each of these (ascending) there were at MODSEQ `since`.
 
         None where `changes` is None. Counted in one look: what is removed meanwhile is not counted twice.
         """
@@ -216,6 +251,9 @@ class IMessages(Interface):
 
     def append(mailbox_id: int, messages: Sequence[Appending]) -> Awaitable[Appended]:
         """Add messages, all or none, with consecutive UIDs."""
+
+    def append_own(account_id: int, name: str, messages: Sequence[Appending]) -> Awaitable[Appended]:
+        """As `append`, into that mailbox of its own which the account calls so: it is looked up by what adds."""
 
     def copy(mailbox_id: int, uids: Uids, target_id: int, *, flags: FlagChange | None = None) -> Awaitable[Copied]:
         """Copy with flags, received and save date of now (RFC 9051 §6.4.7, RFC 8514 §4.1).

@@ -7,7 +7,7 @@ from attrs import define, field
 from worldmail.errors import NoSuchMailbox
 from worldmail.interfaces.database import Cursor
 from worldmail.interfaces.messages import Flag
-from worldmail.store.quota import charge
+from worldmail.store.quota import HAS_QUOTA, charge
 
 # Changes nothing (and the embedded engine then writes nothing); on a server it locks the row. Mailboxes of closed
 # accounts have names that begin with a control character: nothing may come into them.
@@ -15,6 +15,13 @@ _LOCK = (
     "UPDATE mailbox SET highestmodseq = highestmodseq WHERE id = ? AND name >= ' '"
     " RETURNING account_id, uidvalidity, uidnext, highestmodseq"
 )
+_COME = (
+    "UPDATE mailbox SET uidnext = uidnext + ?, highestmodseq = highestmodseq + 1, messages = messages + ?,"
+    " octets = octets + ? WHERE {} AND name >= ' '"
+    f" RETURNING id, account_id, uidvalidity, uidnext, highestmodseq, {HAS_QUOTA}"
+)
+_COME_BY_ID, _COME_BY_NAME = _COME.format("id = ?"), _COME.format("account_id = ? AND name = ?")
+_FLAGGED = "UPDATE mailbox SET seen = seen + ?, deleted = deleted + ?, deleted_octets = deleted_octets + ? WHERE id = ?"
 _IN_ORDER = "SELECT id FROM mailbox WHERE id IN (?, ?) ORDER BY account_id, id"
 _COUNT = (
     "UPDATE mailbox SET uidnext = ?, highestmodseq = ?, messages = messages + ?, octets = octets + ?, seen = seen + ?,"
@@ -71,6 +78,30 @@ class Box:
         counts = (self.messages, self.octets, self.seen, self.deleted, self.deleted_octets)
         cursor.run(_COUNT, (self.uidnext, self.modseq, *counts, self.id))
         cursor.notice("mailbox", self.id)
+
+    def keep_flagged(self, cursor: Cursor) -> None:
+        """`keep` for one whose new messages were counted by `come`."""
+        counts = (self.seen, self.deleted, self.deleted_octets)
+        if any(counts):
+            cursor.run(_FLAGGED, (*counts, self.id))
+        cursor.notice("mailbox", self.id)
+
+
+def come(cursor: Cursor, mailbox: int | tuple[int, str], messages: int, octets: int) -> tuple[Box, bool]:
+    """Lock a mailbox, given by its id or by owner and name, and count messages that come: all in one statement.
+
+    The first of them gets the UID that the box has. True if a quota has to be looked at. Raises `NoSuchMailbox`.
+    """
+    if isinstance(mailbox, int):
+        row = cursor.one(_COME_BY_ID, (messages, messages, octets, mailbox))
+    else:
+        row = cursor.one(_COME_BY_NAME, (messages, messages, octets, *mailbox))
+    if row is None:
+        raise NoSuchMailbox(reason=f"mailbox {mailbox} is gone")
+    mailbox_id, account_id, uidvalidity, uidnext, highest, has_quota = row
+    first, before = uidnext - messages, highest - 1
+    box = Box(id=mailbox_id, account_id=account_id, uidvalidity=uidvalidity, uidnext=first, highest=before)
+    return box, has_quota is not None
 
 
 def lock(cursor: Cursor, mailbox_id: int) -> Box:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import accumulate, starmap
 
 from worldmail.interfaces.database import Cursor, Row
-from worldmail.interfaces.messages import Alike, Changed, Marked, Stored, Uids
+from worldmail.interfaces.messages import Alike, Marked, Stored, Uids
 from worldmail.store.messages.asked import (
     AT_ONCE,
     all_asked,
-    among,
     clipped,
     common,
     first_asked,
@@ -32,10 +31,10 @@ _AMONG = (
 )
 _CHANGED = (
     "SELECT k.first, k.last, k.flags, k.keywords, k.modseq FROM mark k WHERE k.mailbox_id = ? AND k.modseq > ?"
-    " AND +k.first < ?"  # the sign keeps it from choosing the index
+    " AND k.last >= ? AND +k.first < ? ORDER BY +k.first LIMIT ?"  # the signs keep it from choosing the primary key
 )
 _NOW = "SELECT highestmodseq, uidnext, messages, forgotten FROM mailbox WHERE id = ? AND name >= ' '"
-_EXPUNGED = "SELECT uid FROM expunged WHERE mailbox_id = ? AND modseq > ? ORDER BY uid"
+_EXPUNGED = "SELECT uid FROM expunged WHERE mailbox_id = ? AND modseq > ? AND uid >= ? AND uid < ? ORDER BY uid"
 _STORED = "m.uid, m.content_id, m.size, m.received, m.saved"
 _PARTS = "m.uid, m.size, m.prefix, m.content_id"
 _INLINE = (
@@ -110,53 +109,22 @@ def last_arrived(cursor: Cursor, mailbox_id: int, modseq: int, uids: Uids) -> in
     return int(uid)
 
 
-def changes(cursor: Cursor, mailbox_id: int, since: int, uidnext: int, reader: int | None) -> Changed | None:
-    """See `IMessages.changes`."""
-    row = cursor.one(_NOW, (mailbox_id,))
-    if row is None or since < row[3]:
-        return None
-    highest, next_uid, messages, _ = row
-    arrived: list[Marked] = []
-    changed: list[Marked] = []
-    gone: list[int] = []
-    if highest > since:
-        if next_uid > uidnext:
-            arrived = tail(cursor, mailbox_id, uidnext, next_uid, None, reader)
-        found = shown(cursor, mailbox_id, _changed(cursor, mailbox_id, since, uidnext), reader)
-        those = united((alike.first, alike.last) for alike in found)
-        changed = merged(all_asked(cursor, those, _AMONG, (mailbox_id,)), found)
-        gone = [uid for (uid,) in cursor.all(_EXPUNGED, (mailbox_id, since)) if uid < uidnext]
-    return Changed(
-        highestmodseq=highest, uidnext=next_uid, messages=messages, arrived=arrived, changed=changed, expunged=gone
-    )
-
-
-def _changed(cursor: Cursor, mailbox_id: int, modseq: int, below: int) -> list[Alike]:
-    """Messages below a UID whose flags were changed after a MODSEQ."""
-    found = sorted(starmap(Alike, cursor.all(_CHANGED, (mailbox_id, modseq, below))))
-    if found and found[-1].last >= below:
-        found[-1] = found[-1]._replace(last=below - 1)
-    return found
-
-
-def since(cursor: Cursor, mailbox_id: int, modseq: int, uids: Uids, reader: int | None) -> list[Marked]:
+def since(
+    cursor: Cursor, mailbox_id: int, modseq: int, uids: Uids, reader: int | None, limit: int
+) -> list[Marked]:
     """See `IMessages.since`. What arrived since is at the end; if it was changed, then since, too."""
     older = last_arrived(cursor, mailbox_id, modseq, uids)
-    changed = _changed(cursor, mailbox_id, modseq, older + 1)
-    asked = common(uids, united([*((mark.first, mark.last) for mark in changed), (older + 1, _HIGHEST)]))
-    return _merged(cursor, mailbox_id, all_asked(cursor, asked, _AMONG, (mailbox_id,)), asked, reader)
-
-
-def vanished(cursor: Cursor, mailbox_id: int, modseq: int, uids: Uids) -> list[tuple[int, int]]:
-    """See `IMessages.vanished`."""
-    row = cursor.one(_NOW, (mailbox_id,))
-    if row is None:
-        return []
-    _, uidnext, _, forgotten = row
-    if modseq >= forgotten:
-        return ranges(among([uid for (uid,) in cursor.all(_EXPUNGED, (mailbox_id, modseq))], uids))
-    asked = clipped(uids, uidnext)
-    return without(asked, existing(cursor, mailbox_id, asked))
+    found: list[Marked] = []
+    while uids and len(found) < limit:
+        marks = [*starmap(Alike, cursor.all(_CHANGED, (mailbox_id, modseq, uids[0][0], older + 1, AT_ONCE)))]
+        bounds = [(mark.first, min(mark.last, older)) for mark in marks]
+        end = marks[-1].last if len(marks) == AT_ONCE else _HIGHEST
+        asked = common(clipped(uids, end + 1), united([*bounds, (older + 1, _HIGHEST)]))
+        rows = first_asked(cursor, asked, "m.uid, m.arrived", _IN_MAILBOX, (mailbox_id,), limit - len(found))
+        if rows:
+            found += _merged(cursor, mailbox_id, rows, clipped(asked, rows[-1][0] + 1), reader)
+        uids = without(uids, [(1, end)])
+    return found
 
 
 def stored(cursor: Cursor, mailbox_id: int, uids: Uids, limit: int) -> list[Stored]:
@@ -185,15 +153,23 @@ def existing(cursor: Cursor, mailbox_id: int, uids: Uids) -> list[tuple[int, int
     return joined
 
 
-def below(cursor: Cursor, mailbox_id: int, uids: Sequence[int], since: int) -> list[int] | None:
+def below(cursor: Cursor, mailbox_id: int, uids: Sequence[int], since: int, first_uid: int) -> list[int] | None:
     """See `IMessages.below`: those between each and the one before it are counted, and added up."""
     row = cursor.one(_NOW, (mailbox_id,))
     if row is None or since < row[3]:
         return None
-    gone = [uid for (uid,) in cursor.all(_EXPUNGED, (mailbox_id, since))]
-    between = list(zip((0, *uids), uids, strict=False))
-    there = accumulate(count for _, count in all_asked(cursor, between, _BELOW, (mailbox_id,)))
+    if not uids:
+        return []
+    gone = [uid for (uid,) in cursor.all(_EXPUNGED, (mailbox_id, since, first_uid, uids[-1]))]
+    between = list(zip((first_uid, *uids), uids, strict=False))
+    there = accumulate(_counted(cursor, mailbox_id, between))
     return [count + bisect_left(gone, uid) for uid, count in zip(uids, there, strict=True)]
+
+
+def _counted(cursor: Cursor, mailbox_id: int, between: Uids) -> Iterator[int]:
+    """How many messages there are in each of these ranges, the end of which is not in it."""
+    counts = dict(all_asked(cursor, between, _BELOW, (mailbox_id,)))
+    return (counts.get(end, 0) for _, end in between)
 
 
 def octets(cursor: Cursor, mailbox_id: int, uids: Uids, limit: int, most: int) -> list[tuple[int, int, bytes | None]]:

@@ -25,7 +25,7 @@ from worldmail.interfaces.messages import (
 )
 from worldmail.interfaces.store import IContentStore
 from worldmail.store.messages import looking
-from worldmail.store.messages.appending import Append
+from worldmail.store.messages.appending import Append, Replace
 from worldmail.store.messages.asked import ranges, span
 from worldmail.store.messages.copying import ALL, copy
 from worldmail.store.messages.flagging import change_flags
@@ -85,20 +85,28 @@ class Messages:
         )
         return self._look(unit, most)
 
-    def changes(
+    async def changes(
         self, mailbox_id: int, *, since: int, uidnext: int, reader: int | None = None
-    ) -> Awaitable[Changed | None]:
-        return self._database.read(
-            lambda cursor: looking.changes(cursor, mailbox_id, since, uidnext, reader),
-        )
+    ) -> Changed | None:
+        return await self._news(partial(news.changes, **_of(mailbox_id, since=since, uidnext=uidnext, reader=reader)))
+
+    def changed(
+        self, mailbox_id: int, *, after: Place, upto: int, below: int, reader: int | None = None
+    ) -> Awaitable[tuple[Sequence[Alike], Place | None]]:
+        return self._database.scan(lambda cursor: news.changed(cursor, mailbox_id, after, upto, below, reader))
+
+    async def removed(self, mailbox_id: int, *, since: int, first_uid: int, below: int) -> Removed | None:
+        return await self._news(partial(news.removed, **_of(mailbox_id, since=since, first_uid=first_uid, below=below)))
 
     def since(
-        self, mailbox_id: int, *, modseq: int, uids: Uids, reader: int | None = None
+        self, mailbox_id: int, *, modseq: int, uids: Uids, reader: int | None = None, limit: int | None = None
     ) -> Awaitable[Sequence[Marked]]:
-        return self._database.read(lambda cursor: looking.since(cursor, mailbox_id, modseq, uids, reader))
+        most = limit or 1 << 32
+        unit = partial(looking.since, mailbox_id=mailbox_id, modseq=modseq, uids=uids, reader=reader, limit=most)
+        return self._look(unit, min(most, span(uids)))
 
-    def vanished(self, mailbox_id: int, *, modseq: int, uids: Uids) -> Awaitable[Uids]:
-        return self._database.read(lambda cursor: looking.vanished(cursor, mailbox_id, modseq, uids))
+    async def vanished(self, mailbox_id: int, *, modseq: int, uids: Uids) -> Uids:
+        return await self._news(partial(news.vanished, **_of(mailbox_id, modseq=modseq, uids=uids)))
 
     def stored(self, mailbox_id: int, uids: Uids, *, limit: int = 1000) -> Awaitable[Sequence[Stored]]:
         return self._look(lambda cursor: looking.stored(cursor, mailbox_id, uids, limit), limit)
@@ -112,8 +120,11 @@ class Messages:
     def existing(self, mailbox_id: int, uids: Uids) -> Awaitable[Uids]:
         return self._look(lambda cursor: looking.existing(cursor, mailbox_id, uids), span(uids))
 
-    def below(self, mailbox_id: int, uids: Sequence[int], *, since: int) -> Awaitable[Sequence[int] | None]:
-        return self._look(lambda cursor: looking.below(cursor, mailbox_id, uids, since), uids[-1] if uids else 0)
+    def below(
+        self, mailbox_id: int, uids: Sequence[int], *, since: int, first_uid: int = 1
+    ) -> Awaitable[Sequence[int] | None]:
+        most = uids[-1] - first_uid if uids else 0
+        return self._look(lambda cursor: looking.below(cursor, mailbox_id, uids, since, first_uid), most)
 
     def octets(
         self, mailbox_id: int, uids: Uids, *, limit: int = 256
@@ -139,11 +150,14 @@ class Messages:
         return write(lambda cursor: change_flags(cursor, mailbox_id, uids, change), span(uids))
 
     async def append(self, mailbox_id: int, messages: Sequence[Appending]) -> Appended:
-        return await self._append(Append(mailbox_id=mailbox_id, messages=messages, now=int(self._now())))
+        return await self._append(Append(mailbox=mailbox_id, messages=messages, now=int(self._now())))
+
+    async def append_own(self, account_id: int, name: str, messages: Sequence[Appending]) -> Appended:
+        return await self._append(Append(mailbox=(account_id, name), messages=messages, now=int(self._now())))
 
     async def replace(self, mailbox_id: int, uid: int, target_id: int, message: Appending) -> Appended:
         now, replaced = int(self._now()), (mailbox_id, uid)
-        return await self._append(Append(mailbox_id=target_id, messages=[message], now=now, replaced=replaced))
+        return await self._append(Replace(mailbox=target_id, messages=[message], now=now, replaced=replaced))
 
     def copy(
         self, mailbox_id: int, uids: Uids, target_id: int, *, flags: FlagChange | None = None
@@ -179,7 +193,7 @@ class Messages:
     async def _append(self, unit: Append) -> Appended:
         places = [message.content.place for message in unit.messages]
         try:
-            self._space.check(sum(message.content.size for message in unit.messages))
+            self._space.check(unit.octets())
         except StorageFull:
             await self._leftovers.discard_refused(places)
             raise
