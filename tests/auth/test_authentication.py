@@ -314,6 +314,17 @@ class MechanismsTests(LoginCase):
         bound = context(channel_binding={"tls-exporter": b"x"}.get)
         assert offered(bound) == (*plus, *scram, "PLAIN", "LOGIN")
 
+    async def test_a_site_may_offer_no_channel_binding(self):
+        site = await furnished(self, settings=Settings(auth=evolve(CHEAP, scram_plus=False)))
+        bound = context(channel_binding={"tls-exporter": b"x"}.get)
+        offered = site.authentication.mechanisms(bound)
+        assert offered == ("SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN", "LOGIN")
+        assert site.authentication.begin("SCRAM-SHA-256-PLUS", bound) is None
+        # A client that could have bound says so, and nobody hid an offer from it (RFC 5802 §6).
+        self.authentication = site.authentication
+        signed = await self.scram("bob", "secret", gs2="y,,", channel_binding={"tls-exporter": b"x"}.get)
+        assert signed.account.address == BOB
+
     async def test_every_scram_form_lets_in(self):
         binding = {"tls-exporter": b"exported"}.get
         for hash_name in ("SHA-256", "SHA-1"):

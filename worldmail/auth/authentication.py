@@ -17,7 +17,7 @@ from worldmail.auth.entrance import Caller, Entrance
 from worldmail.auth.invented import Invented
 from worldmail.auth.iterations import IterationCounts
 from worldmail.auth.logins import RecentLogins
-from worldmail.auth.mechanisms import MECHANISMS, LegacyOffer, surroundings
+from worldmail.auth.mechanisms import MECHANISMS, LegacyOffer, Surroundings, surroundings
 from worldmail.auth.names import LoginNames
 from worldmail.auth.networks import Networks
 from worldmail.auth.passwords import Passwords
@@ -63,11 +63,13 @@ class Authentication:
 
     Args:
         legacy_offer: where the site announces CRAM-MD5, once somebody has a secret for it.
+        plus: the site offers the -PLUS forms of SCRAM.
         hostname: the server's name, for challenges.
         portal: the twisted.cred portal that every login goes through.
     """
 
     _legacy_offer: LegacyOffer
+    _plus: bool
     portal: Portal
     _hostname: str
     _entrance: Entrance
@@ -88,12 +90,12 @@ class Authentication:
 
     def mechanisms(self, context: LoginContext) -> tuple[str, ...]:
         """See `IAuthentication.mechanisms`."""
-        around = surroundings(context, self._offer(), self._hostname)
+        around = self._around(context)
         return tuple(row.name for row in MECHANISMS if row.announced(around))
 
     def begin(self, mechanism: str, context: LoginContext) -> ISaslExchange | None:
         """See `IAuthentication.begin`."""
-        around = surroundings(context, self._offer(), self._hostname)
+        around = self._around(context)
         for row in MECHANISMS:
             if row.name == mechanism and row.taken(around):
                 return row.begin(_Identities(self._entrance, Caller(context, mechanism)), context, around)
@@ -114,6 +116,9 @@ class Authentication:
             return hmac.compare_digest(apop_digest(secret, stamp), digest)
 
         return await self._entrance.legacy_proof(Caller(context, "APOP"), login, proves)
+
+    def _around(self, context: LoginContext) -> Surroundings:
+        return surroundings(context, self._offer(), self._hostname, plus=self._plus)
 
     def _offer(self) -> LegacyOffer:
         return self._legacy_offer if self._holders.any else "off"
@@ -163,10 +168,10 @@ def open_authentication(
         invented=invented,
     )
     holders = DigestHolders(database=database, journal=journal)
-    followers = (recent.account_changed, holders.account_changed)
-    cancels = [changes.subscribe("account", follower) for follower in followers]
+    cancels = [changes.subscribe("account", follower.account_changed) for follower in (recent, holders)]
     return Authentication(
         legacy_offer=settings.auth.legacy,
+        plus=settings.auth.scram_plus,
         portal=portal,
         hostname=hostname,
         entrance=entrance,

@@ -24,7 +24,7 @@ class Surroundings:
 
     Args:
         secure: a password may be sent.
-        binds: the connection is in TLS and can give a channel binding.
+        binds: the connection is in TLS and can give a channel binding, which the site offers.
         legacy: CRAM-MD5 is taken.
         shows_legacy: CRAM-MD5 is announced.
         hostname: the server's name.
@@ -53,9 +53,9 @@ class Mechanism:
     begin: Callable[[Identities, LoginContext, Surroundings], ISaslExchange]
 
 
-def surroundings(context: LoginContext, legacy: LegacyOffer, hostname: str) -> Surroundings:
-    """What offers on this connection depend on."""
-    binds = context.tls and any(context.channel_binding(name) is not None for name in BINDINGS)
+def surroundings(context: LoginContext, legacy: LegacyOffer, hostname: str, *, plus: bool) -> Surroundings:
+    """What offers on this connection depend on; `plus`: the site offers to bind logins to it."""
+    binds = plus and context.tls and any(context.channel_binding(name) is not None for name in BINDINGS)
     return Surroundings(
         secure=context.secure,
         binds=binds,

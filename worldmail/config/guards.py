@@ -26,6 +26,12 @@ class AuthSettings:
         neither is offered. Many clients take CRAM-MD5 wherever they see it and then try nothing else, which fails
         for all accounts without a secret; everywhere announces it in TLS too, where passwords are safe anyway.""",
     )
+    scram_plus: bool = setting(
+        True,
+        """Offer the -PLUS forms of SCRAM in TLS, which bind the login to the connection, in every protocol. Turn it
+        off where clients choose them and cannot bind: mutt 2.2 of Debian 12, for one, signs in to no submission
+        server that offers them in TLS 1.3.""",
+    )
     cache_time: Duration = setting(
         duration("10m"),
         """How long a verified password is remembered (as a keyed hash, in memory), so that frequent mail checks
