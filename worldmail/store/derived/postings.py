@@ -89,17 +89,17 @@ def candidates(connection: apsw.Connection, needle: Needle, asked: Collection[in
     parts, exact = _parts(needle)
     if not parts or len(wanted) <= FEW:
         return Candidates(set(), set(wanted))
-    known = _in_index(connection, wanted)
+    bounds = min(wanted), max(wanted)
+    known = _in_index(connection, wanted, bounds)
+    asking = _Asking(connection, bounds, until)
     holding: set[int] = set()
-    possible = set(wanted - known)
+    possible = set() if known is wanted else set(wanted - known)
     for place in places_of(needle):
-        current: AbstractSet[int] = known - holding
+        current: AbstractSet[int] = known - holding if holding else known
         for fragment, kind in parts:
             if not current:
                 break
-            if monotonic() > until:
-                raise NotInTime
-            found = _holders(connection, place, fragment, kind, current, until)
+            found = asking.holders(place, fragment, kind, current)
             if exact:
                 holding |= found.contents
                 current = set() if found.all else current - found.contents
@@ -119,56 +119,65 @@ def _parts(needle: Needle) -> tuple[list[tuple[str, Kind]], bool]:
     return parts, exact and len(parts) == 1
 
 
-def _in_index(connection: apsw.Connection, wanted: frozenset[int]) -> frozenset[int]:
+def _in_index(connection: apsw.Connection, wanted: frozenset[int], bounds: tuple[int, int]) -> frozenset[int]:
     """Those that are in the index with all their terms."""
-    low, high = min(wanted), max(wanted)
+    low, high = bounds
     among = high - low + 1
     if among > _SPARSE * len(wanted):
         ((found,),) = connection.execute(_EACH, (json.dumps(sorted(wanted)),)).fetchall()
     else:
-        if connection.execute(_NUMBER, (low, high)).fetchall() == [(among,)]:
+        if connection.execute(_NUMBER, bounds).fetchall() == [(among,)]:
             return wanted
-        ((found,),) = connection.execute(_AMONG, (low, high)).fetchall()
+        ((found,),) = connection.execute(_AMONG, bounds).fetchall()
     return wanted.intersection(json.loads(str(found)))
 
 
-def _holders(
-    connection: apsw.Connection, place: str, fragment: str, kind: Kind, within: AbstractSet[int], until: float
-) -> _Found:
-    """Which of these contents have, in that place, a term that fits."""
-    if kind is Kind.EQUALS:
-        return _Found(_having(connection, f'"{place}{fragment}"', within))
-    if kind is Kind.BEGINS:
-        return _Found(_having(connection, f'"{place}{fragment}"*', within))
-    if kind is Kind.ENDS:
-        ending = (term for term in _fitting(connection, fragment) if term.endswith(fragment))
-        return _having_some(connection, place, ending, within, until)
-    return _having_some(connection, place, _fitting(connection, fragment), within, until)
+@frozen
+class _Asking:
+    """Looking up terms.
 
+    Args:
+        bounds: the lowest and the highest of all contents that are asked for.
+        until: as `candidates` has it.
+    """
 
-def _having(connection: apsw.Connection, expression: str, within: AbstractSet[int]) -> set[int]:
-    rows = connection.execute(_POSTINGS, (expression, min(within), max(within)))
-    return {row[0] for row in rows if row[0] in within}
+    connection: apsw.Connection
+    bounds: tuple[int, int]
+    until: float
 
-
-def _having_some(
-    connection: apsw.Connection, place: str, fitting: Iterator[str], within: AbstractSet[int], until: float
-) -> _Found:
-    """Contents that have one of these terms, as long as looking them up costs less than reading what is left."""
-    found: set[int] = set()
-    began, round_ = monotonic(), 0
-    while some := list(islice(fitting, _AT_ONCE[min(round_, len(_AT_ONCE) - 1)])):
-        left = within - found
-        if not left:
-            break
-        now = monotonic()
-        if now - began > len(left) * READING:
-            return _Found(found, all=False)
-        if now > until:
+    def holders(self, place: str, fragment: str, kind: Kind, within: AbstractSet[int]) -> _Found:
+        """Which of these contents have, in that place, a term that fits. Raises `NotInTime`."""
+        if monotonic() > self.until:
             raise NotInTime
-        found |= _having(connection, " OR ".join([f'"{place}{term}"' for term in some]), left)
-        round_ += 1
-    return _Found(found)
+        if kind is Kind.EQUALS:
+            return _Found(self._having(f'"{place}{fragment}"', within))
+        if kind is Kind.BEGINS:
+            return _Found(self._having(f'"{place}{fragment}"*', within))
+        if kind is Kind.ENDS:
+            ending = (term for term in _fitting(self.connection, fragment) if term.endswith(fragment))
+            return self._having_some(place, ending, within)
+        return self._having_some(place, _fitting(self.connection, fragment), within)
+
+    def _having(self, expression: str, within: AbstractSet[int]) -> set[int]:
+        rows = self.connection.execute(_POSTINGS, (expression, *self.bounds))
+        return {row[0] for row in rows if row[0] in within}
+
+    def _having_some(self, place: str, fitting: Iterator[str], within: AbstractSet[int]) -> _Found:
+        """Contents that have one of these terms, as long as looking them up costs less than reading what is left."""
+        found: set[int] = set()
+        began, round_ = monotonic(), 0
+        while some := list(islice(fitting, _AT_ONCE[min(round_, len(_AT_ONCE) - 1)])):
+            left = within - found if found else within
+            if not left:
+                break
+            now = monotonic()
+            if now - began > len(left) * READING:
+                return _Found(found, all=False)
+            if now > self.until:
+                raise NotInTime
+            found |= self._having(" OR ".join([f'"{place}{term}"' for term in some]), left)
+            round_ += 1
+        return _Found(found)
 
 
 def _fitting(connection: apsw.Connection, fragment: str) -> Iterator[str]:
