@@ -28,7 +28,7 @@ from worldmail.mail.mime.rendered import read_envelope, read_value
 from worldmail.mail.mime.scan import scan
 from worldmail.mail.mime.section_text import parse_section
 from worldmail.mail.mime.sections import Kind, Section, find_section, numbered
-from worldmail.mail.mime.summary import summarise
+from worldmail.mail.mime.summary import summary_of
 from worldmail.mail.submission import qualified_header
 from worldmail.mail.transfer_encoding import BinaryInBase64
 from worldmail.protocols.imap.grammar.reader import Reader
@@ -136,7 +136,7 @@ def _body(octets: bytes) -> None:
 
 
 def _mime(octets: bytes) -> None:
-    summary = summarise(octets)
+    summary = summary_of(scan(octets))
     read_envelope(summary.envelope)
     read_value(summary.structure)
     root = scan(octets)

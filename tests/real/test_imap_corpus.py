@@ -25,7 +25,8 @@ from tests.real.mail_corpus import Sample, generated, of_the_standard_library
 from worldmail.mail.mime.envelope import render_envelope
 from worldmail.mail.mime.scan import scan
 from worldmail.mail.mime.sections import Kind, Section, find_section, numbered
-from worldmail.mail.mime.structure import render_body, render_structure
+from worldmail.mail.mime.structure import render_structure
+from worldmail.protocols.imap.fetch.body import without_extensions
 
 Side = Callable[[int, Sample, Sequence[str]], dict[str, Value]]
 """Answers FETCH: the number of a message, the message, items; each item's value."""
@@ -123,7 +124,7 @@ def ours(_: int, sample: Sample, items: Sequence[str]) -> dict[str, Value]:
     answers: dict[str, Value] = {
         "ENVELOPE": parse(render_envelope(root.fields))[0],
         "BODYSTRUCTURE": parse(render_structure(root))[0],
-        "BODY": parse(render_body(root))[0],
+        "BODY": parse(without_extensions(render_structure(root)))[0],
         "RFC822.SIZE": root.end - root.start,
     }
     for item in items[len(WHOLE) :]:

@@ -26,9 +26,6 @@ _KEEP = (
     " ON CONFLICT (digest) WHERE flags < 2 DO NOTHING RETURNING id, place"
 )
 _FIND = "SELECT id, place FROM content WHERE digest = ? AND flags < 2"
-_NOTE = (
-    "INSERT INTO orphan (content_id, since) VALUES (?, ?) ON CONFLICT (content_id) DO UPDATE SET since = excluded.since"
-)
 
 
 def keep_content(cursor: Cursor, staged: StagedContent, *, unrepeatable: bool = False) -> tuple[int, str | None]:
@@ -50,11 +47,6 @@ def _kept(cursor: Cursor, values: Row) -> Row | None:
         if (row := cursor.one(_KEEP, values) or cursor.one(_FIND, values[:1])) is not None:
             return row
     return None
-
-
-def note_orphan(cursor: Cursor, content_id: int, now: int) -> None:
-    """A message lets go of the content: whether it was the last is looked up after a grace."""
-    cursor.run(_NOTE, (content_id, now))
 
 
 async def read_content(database: IDatabase, contents: IContentStore, message: MessageRow) -> AsyncIterator[bytes]:

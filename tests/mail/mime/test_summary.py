@@ -12,7 +12,7 @@ from worldmail.mail.dates import SentDate, sent_date
 from worldmail.mail.mime.references import MAXIMUM_REFERENCES, message_id, references
 from worldmail.mail.mime.scan import scan
 from worldmail.mail.mime.structure import render_structure
-from worldmail.mail.mime.summary import has_attachment, summarise
+from worldmail.mail.mime.summary import has_attachment, summary_of
 
 DAY = (date(2026, 11, 22) - date(1970, 1, 1)).days
 NOON = DAY * 86400 + 12 * 3600
@@ -128,7 +128,7 @@ def test_a_summary_has_it_all() -> None:
         b"Date: 22 Nov 2026 12:00:00 +0000\r\nMessage-ID: <c@d>\r\nReferences: <a@b>\r\nSubject: x\r\n"
         b"Content-Disposition: attachment\r\n\r\ntext\r\n"
     )
-    summary = summarise(data)
+    summary = summary_of(scan(data))
     assert summary.envelope == b'("22 Nov 2026 12:00:00 +0000" "x" NIL NIL NIL NIL NIL NIL NIL "<c@d>")'
     assert summary.structure == render_structure(scan(data))
     assert (summary.sent, summary.sent_day) == (NOON, DAY)
@@ -136,6 +136,6 @@ def test_a_summary_has_it_all() -> None:
 
 
 def test_a_summary_of_nothing_has_nothing() -> None:
-    summary = summarise(b"")
+    summary = summary_of(scan(b""))
     assert summary.envelope == b"(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)"
     assert (summary.sent, summary.sent_day, summary.message_id, summary.references) == (None, None, None, ())

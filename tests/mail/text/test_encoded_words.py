@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worldmail.mail.text.encoded_words import decode_words, header_text, parameters, unfold
+from worldmail.mail.text.encoded_words import decode_words, header_text, parameters
 
 
 @pytest.mark.parametrize(
@@ -55,10 +55,6 @@ def test_a_broken_word_does_not_take_the_space_beside_it() -> None:
 def test_raw_octets_are_utf8_or_guessed() -> None:
     assert header_text("Grüße =?utf-8?q?=C3=BC?=".encode()) == "Grüße ü"
     assert header_text("schöne Grüße aus München".encode("latin-1")) == "schöne Grüße aus München"
-
-
-def test_folds_go_and_other_line_ends_stay() -> None:
-    assert unfold("a\r\n b\n\tc\r\nd") == "a b\tc\r\nd"
 
 
 @given(st.text(max_size=120), st.sampled_from(["utf-8", "iso-8859-1"]), st.sampled_from([None, "q", "b"]))

@@ -1,4 +1,4 @@
-"""BODYSTRUCTURE and BODY (RFC 9051 §7.5.2, §9: body)."""
+"""BODYSTRUCTURE (RFC 9051 §7.5.2, §9: body). BODY, without extension data, is cut out of it where it is asked for."""
 
 from __future__ import annotations
 
@@ -14,24 +14,15 @@ from worldmail.mail.mime.fields import Fields
 from worldmail.mail.mime.part import Part
 from worldmail.mail.mime.quoting import nstring, string
 
-# A multipart without parts is shown with an empty one: the grammar asks for one at least.
-_EMPTY = TEXT_PLAIN.rendered + b' NIL NIL "7bit" 0 0'
 _NOTHING = b" NIL NIL NIL NIL"
+# A multipart without parts is shown with an empty one: the grammar asks for one at least.
+_EMPTY = b'(%b NIL NIL "7bit" 0 0%b)' % (TEXT_PLAIN.rendered, _NOTHING)
 
 
 def render_structure(part: Part) -> bytes:
     """BODYSTRUCTURE, in parentheses."""
-    return _render(part, True)
-
-
-def render_body(part: Part) -> bytes:
-    """BODY: the same without extension data."""
-    return _render(part, False)
-
-
-def _render(part: Part, extended: bool) -> bytes:
     if part.content.is_multipart:
-        return _multipart(part, extended)
+        return _multipart(part)
     content, fields = part.content, part.fields
     if fields.keys().isdisjoint(_DESCRIBING):
         basic = b'(%b NIL NIL "7bit" %d' % (content.rendered, part.end - part.body)
@@ -47,23 +38,17 @@ def _render(part: Part, extended: bool) -> bytes:
         basic = b"%b %d" % (basic, part.lines)
     elif content.is_message:
         inner = part.children[0]
-        basic = b"%b %b %b %d" % (basic, render_envelope(inner.fields), _render(inner, extended), part.lines)
-    return basic + _extension(fields) + b")" if extended else basic + b")"
+        basic = b"%b %b %b %d" % (basic, render_envelope(inner.fields), render_structure(inner), part.lines)
+    return basic + _extension(fields) + b")"
 
 
 _DESCRIBING = frozenset({b"content-id", b"content-description", b"content-transfer-encoding"})
 
 
-def _multipart(part: Part, extended: bool) -> bytes:
-    if part.children:
-        children = b"".join([_render(child, extended) for child in part.children])
-    else:
-        children = b"(%b%b)" % (_EMPTY, _NOTHING if extended else b"")
-    subtype = string(part.content.subtype)
-    if not extended:
-        return b"(%b %b)" % (children, subtype)
+def _multipart(part: Part) -> bytes:
+    children = b"".join([render_structure(child) for child in part.children]) or _EMPTY
     given = render_parameters(part.content.parameters)
-    return b"(%b %b %b%b)" % (children, subtype, given, _placing(part.fields))
+    return b"(%b %b %b%b)" % (children, string(part.content.subtype), given, _placing(part.fields))
 
 
 def _extension(fields: Fields) -> bytes:

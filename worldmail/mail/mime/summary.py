@@ -7,10 +7,8 @@ from attrs import frozen
 from worldmail.mail.dates import sent_date
 from worldmail.mail.mime.content import disposition
 from worldmail.mail.mime.envelope import render_envelope
-from worldmail.mail.mime.fields import Octets
 from worldmail.mail.mime.part import Part
 from worldmail.mail.mime.references import message_id, references
-from worldmail.mail.mime.scan import scan
 from worldmail.mail.mime.structure import render_structure
 
 
@@ -37,13 +35,8 @@ class Summary:
     has_attachment: bool
 
 
-def summarise(data: Octets) -> Summary:
-    """The summary of a whole message."""
-    return summary_of(scan(data))
-
-
 def summary_of(root: Part) -> Summary:
-    """The same for a message that was scanned already."""
+    """The summary of a scanned message."""
     get = root.fields.get
     moment = sent_date(get(b"date"))
     return Summary(

@@ -1,4 +1,4 @@
-"""Text as searching and sorting compare it: i;unicode-casemap (RFC 5051 §2), i;ascii-casemap (RFC 4790 §9.2).
+"""Text as searching and sorting compare it: i;unicode-casemap (RFC 5051 §2).
 
 A character is replaced by its titlecase, that by its decomposition, and so on until nothing changes, by the columns of
 UnicodeData.txt alone: no special casing, no order among combining marks, Hangul left whole. Each character is mapped
@@ -59,11 +59,6 @@ def fold(text: str) -> str:
     for character in set(others):
         text = text.replace(character, _FOLDED[ord(character)])
     return text.encode("utf-8", "surrogatepass").lower().decode("utf-8", "surrogatepass")
-
-
-def fold_ascii(text: str) -> str:
-    """The text with ASCII letters in lower case and all else as it is (i;ascii-casemap)."""
-    return text.lower() if text.isascii() else text.translate(_LOWER)
 
 
 def sort_key(text: str) -> bytes:

@@ -18,16 +18,10 @@ from worldmail.mail.text import charsets
 # encoded-word = "=?" charset ["*" language] "?" encoding "?" encoded-text "?="         RFC 2047 §2, RFC 2231 §5
 # Each repetition is possessive and bounded, so that a text is read in linear time.
 _WORD = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?]*+(?:\?(?!=)[^?]*+){0,4})\?=")
-_FOLDING = re.compile(r"\r?\n(?=[ \t])")
 _NOT_BASE64 = re.compile(r"[^A-Za-z0-9+/]")
 
 # attribute "*" section "*"                                                              RFC 2231 §3, §4, §4.1
 _SECTION = re.compile(r"([^*]+)(?:\*(0|[1-9][0-9]{0,5}))?(\*)?\Z")
-
-
-def unfold(text: str) -> str:
-    """The text of a field without the line ends that fold it (RFC 5322 §2.2.3)."""
-    return _FOLDING.sub("", text)
 
 
 def header_text(value: bytes) -> str:

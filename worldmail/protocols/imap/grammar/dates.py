@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import calendar
 import re
-import time
 from datetime import date
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -47,15 +46,6 @@ def read_date_time(text: bytes) -> int:
     if not _EARLIEST <= moment <= _LATEST:
         raise ValueError("a moment that cannot be written in UTC")
     return moment
-
-
-def write_date_time(moment: int) -> bytes:
-    """A moment (epoch seconds) with its quotes, in UTC."""
-    year, month, day, hour, minute, second = time.gmtime(moment)[:6]
-    return b'"%02d-%s-%04d %02d:%02d:%02d +0000"' % (day, _MONTH_OCTETS[month], year, hour, minute, second)
-
-
-_MONTH_OCTETS = (b"", *(name.encode() for name in MONTHS))
 
 
 def _day(year: bytes, month: bytes, day: bytes) -> date:
