@@ -76,7 +76,9 @@ def build_store(settings: Settings, reactor: Any, journal: IJournal) -> StorePar
     foundations = _foundations(settings, reactor, journal, opened)
     contents = chosen(IContentStorePlugin, settings.store.content, "[store] content").create(foundations)
     database, clock = foundations.database, foundations.clock
-    store = open_store(settings.store, str(settings.data), database, contents, clock, reactor, opened.locks)
+    store = open_store(
+        settings.store, str(settings.data), database, contents, clock, reactor, opened.locks, changes=opened.changes
+    )
     key = server_key(settings)
     passwords = Passwords(reactor, settings.auth)
     admin = DirectoryAdmin(database, store.participants, CredentialMaker(passwords, key), clock.now, clock.sleep)

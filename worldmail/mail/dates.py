@@ -83,13 +83,21 @@ def sent_date(value: bytes | None) -> SentDate | None:
 
 
 def _sent(year: int, month: int, day: int, clock: int, offset: int) -> SentDate | None:
-    try:
-        number = date(year, month, day).toordinal() - _EPOCH
-    except ValueError:
+    number = _days(year, month, day)
+    if number is None:
         return None
     if not -_FURTHEST < offset < _FURTHEST:
         offset = 0
     return SentDate(number * 86400 + clock - offset * 60, number)
+
+
+@lru_cache(maxsize=256)
+def _days(year: int, month: int, day: int) -> int | None:
+    """Days since 1 January 1970; None if there is no such day."""
+    try:
+        return date(year, month, day).toordinal() - _EPOCH
+    except ValueError:
+        return None
 
 
 def _clock(hour: int, minute: int, second: int) -> int:

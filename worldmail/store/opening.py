@@ -12,7 +12,7 @@ from attrs import frozen
 from twisted.application.service import MultiService
 
 from worldmail.database.worker import Threads
-from worldmail.interfaces.database import IDatabase, Shared
+from worldmail.interfaces.database import IChanges, IDatabase, Shared
 from worldmail.interfaces.store import IAccountParticipant, IContentStore, IMaildropLocks
 from worldmail.interfaces.world import IClock
 from worldmail.store.acceptance import Acceptances
@@ -26,7 +26,7 @@ from worldmail.store.patience import PatientTime
 from worldmail.store.quota import recount_domains
 from worldmail.store.space import Reserve, Space
 from worldmail.store.trace import Traces
-from worldmail.store.upkeep import Ending, Periodic, TraceFiling
+from worldmail.store.upkeep import AfterChanges, Ending, Periodic, TraceFiling
 from worldmail.store.writer import Elsewhere
 
 if TYPE_CHECKING:
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 DIGESTING = 2
 """Threads that digest large content."""
+
+SUMMARISING = 0.03
+"""Seconds without a change in any mailbox, before what came is summarised."""
 
 FILING = 2.0
 FILLING = 2.0
@@ -107,6 +110,7 @@ def open_store(
     locks: IMaildropLocks | None = None,
     elsewhere: Elsewhere | None = None,
     derived: Derived | None = None,
+    changes: IChanges | None = None,
 ) -> Store:
     """The store on a database and a content store. Touches nothing before it is used.
 
@@ -117,6 +121,7 @@ def open_store(
         locks: of a database that many machines share; None for an embedded one, whose locks lie beside it.
         elsewhere: where large content is digested; None for threads of its own.
         derived: None for what lies beside the database.
+        changes: tells of new mail, which is summarised soon after; without, later.
     """
     space, reserve = _room(settings, data_dir, database, clock, shared=locks is not None)
     traces = Traces(database)
@@ -143,7 +148,7 @@ def open_store(
         collector=collector,
         reserve=reserve,
         make_derived=make_derived,
-        service=_upkeep(settings, database, collector, reserve, folders, make_derived, clock, reactor),
+        service=_upkeep(settings, database, collector, reserve, folders, make_derived, clock, reactor, changes),
     )
 
 
@@ -201,6 +206,7 @@ def _upkeep(
     make_derived: Callable[[], Derived],
     clock: IClock,
     reactor: Any,
+    changes: IChanges | None,
 ) -> MultiService:
     """The background work, each piece with its interval."""
     filing = TraceFiling(database=database, kept=int(settings.trace_kept))
@@ -215,6 +221,13 @@ def _upkeep(
     service = Ending(lambda: make_derived().stop())
     reserving = Periodic(reactor, RESTORING, "restoring the reserve", restore, first=0)
     reserving.setServiceParent(service)  # type: ignore[no-untyped-call]  # Twisted's is untyped
+    if changes is not None:
+
+        def summarise(goes_on: Callable[[], bool]) -> Awaitable[int]:
+            return make_derived().fresh.make(goes_on)
+
+        summarising = AfterChanges(reactor, changes, "mailbox", SUMMARISING, "summarising new mail", summarise)
+        summarising.setServiceParent(service)  # type: ignore[no-untyped-call]  # Twisted's is untyped
     for interval, what, work in (
         (settings.collect_interval, "collecting content", lambda: collector.collect(time.now())),
         (SWEEPING, "sweeping content", lambda: collector.sweep(time.now())),

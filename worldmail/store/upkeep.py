@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from worldmail.errors import Refusal
-from worldmail.interfaces.database import IDatabase
+from worldmail.interfaces.database import IChanges, IDatabase, Notice
 from worldmail.store.trace import file_batch, forget_batch, unfiled
 
 _log = Logger()
@@ -66,16 +66,91 @@ class Periodic(Service):
         Deferred.fromCoroutine(self._run())
 
     async def _run(self) -> None:
-        try:
-            await self._work()
-        except Refusal as error:
-            _log.warn("{what}: {reason}", what=self._what, reason=error.reason or error.reply_text)
-        except Exception:  # noqa: BLE001 - background work goes on tomorrow whatever happens today
-            _log.failure("{what} failed", what=self._what)
+        await _logging(self._what, self._work)
         if self.running:
             self._call = self._reactor.callLater(self._interval, self._begin)
         elif self._stopped is not None:
             self._stopped.callback(None)
+
+
+class AfterChanges(Service):
+    """Runs `work` when a change was told, and none since for `quiet` seconds; never twice at once.
+
+    `work` is given a function that says whether it is still as quiet. An error is logged.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        changes: IChanges,
+        topic: str,
+        quiet: float,
+        what: str,
+        work: Callable[[Callable[[], bool]], Awaitable[object]],
+    ) -> None:
+        self._reactor = reactor
+        self._changes = changes
+        self._topic = topic
+        self._quiet = quiet
+        self._what = what
+        self._work = work
+        self._cancel: Callable[[], None] | None = None
+        self._call: IDelayedCall | None = None
+        self._changed = False
+        self._is_working = False
+        self._stopped: Deferred[None] | None = None
+
+    def startService(self) -> None:
+        Service.startService(self)  # type: ignore[no-untyped-call]  # Twisted's is untyped
+        self._cancel = self._changes.subscribe(self._topic, self._told)
+
+    def stopService(self) -> Deferred[None] | None:
+        Service.stopService(self)  # type: ignore[no-untyped-call]  # Twisted's is untyped
+        if self._cancel is not None:
+            self._cancel()
+        if self._call is not None:
+            self._call.cancel()
+            self._call = None
+        if self._is_working:
+            self._stopped = Deferred()
+        return self._stopped
+
+    def _told(self, _: Notice) -> None:
+        self._changed = True
+        if self._call is None and not self._is_working:
+            self._wait()
+
+    def _wait(self) -> None:
+        self._changed = False
+        self._call = self._reactor.callLater(self._quiet, self._look)
+
+    def _look(self) -> None:
+        if self._changed:
+            self._wait()
+            return
+        self._call, self._is_working = None, True
+        Deferred.fromCoroutine(self._run())
+
+    def _goes_on(self) -> bool:
+        return bool(self.running) and not self._changed
+
+    async def _run(self) -> None:
+        await _logging(self._what, lambda: self._work(self._goes_on))
+        self._is_working = False
+        if self._stopped is not None:
+            self._stopped.callback(None)
+        elif self._changed:
+            self._wait()
+
+
+async def _logging(what: str, work: Callable[[], Awaitable[object]]) -> None:
+    """Background work goes on another time whatever happens now."""
+    try:
+        await work()
+    except Refusal as error:
+        _log.warn("{what}: {reason}", what=what, reason=error.reason or error.reply_text)
+    except Exception:  # noqa: BLE001 - see above
+        _log.failure("{what} failed", what=what)
 
 
 class Ending(MultiService):

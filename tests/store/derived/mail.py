@@ -6,7 +6,7 @@ import base64
 import hashlib
 import quopri
 from collections.abc import Awaitable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from attrs import field, frozen
 
@@ -88,3 +88,14 @@ def memory_database() -> ImmediateDatabase:
     database = ImmediateDatabase()
     database.start()
     return database
+
+
+class Replaced:
+    """A shelf with some of its methods exchanged."""
+
+    def __init__(self, shelf: Any, **methods: Any) -> None:
+        self._shelf = shelf
+        self.__dict__.update(methods)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._shelf, name)

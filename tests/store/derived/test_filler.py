@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.store.derived.mail import Message, add, memory_database, now
+from tests.store.derived.mail import Message, Replaced, add, memory_database, now
 from worldmail.store.derived import Derived, derived_here, filler
 from worldmail.store.derived.filler import LATE, QUIET
 
@@ -32,17 +32,6 @@ class Site:
         """What the service does every two seconds."""
         self.time += 2.0
         return now(self.derived.filler.fill())
-
-
-class Replaced:
-    """A shelf with some of its methods exchanged."""
-
-    def __init__(self, shelf: Any, **methods: Any) -> None:
-        self._shelf = shelf
-        self.__dict__.update(methods)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._shelf, name)
 
 
 def test_what_came_is_filled_when_it_is_quiet() -> None:

@@ -1,6 +1,7 @@
 """What is made out of contents and can always be made anew: summaries, and the index that searching asks.
 
     asked ──► memory ──► derived.sqlite ──► made now from the content ──► memory, derived.sqlite
+    behind delivery, once nothing comes for a moment: summaries of what is new ──► memory, derived.sqlite
     behind delivery, when it is quiet: contents that are new ──► derived.sqlite
 
 Theory of operation

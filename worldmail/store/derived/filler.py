@@ -16,6 +16,7 @@ from worldmail.interfaces.database import Cursor, IDatabase
 from worldmail.interfaces.derived import Summary
 from worldmail.store.derived.contents import ContentReader
 from worldmail.store.derived.making import make_all
+from worldmail.store.derived.recent import RecentSummaries
 from worldmail.store.derived.shelf import Shelf
 from worldmail.store.derived.slices import Slices, labour
 
@@ -45,6 +46,7 @@ class Filler:
     database: IDatabase
     reader: ContentReader
     shelf: Shelf
+    recent: RecentSummaries
     quiet: Slices
     busy: Slices
     seconds: Callable[[], float]
@@ -106,13 +108,17 @@ class Filler:
     async def _fill(self, content_ids: list[int], slices: Slices) -> bool:
         summaries: dict[int, Summary] = {}
         entries: dict[int, Any] = {}
+        known = await self.shelf.summarised(content_ids)
         turn = slices.begin()
         async for content_id, octets in self.reader.read(content_ids):
-            made = await turn.work(labour(octets), partial(make_all, octets, self.shelf.entry))
-            summaries[content_id], entries[content_id] = made
-        if not entries:
-            return True
-        return await self.shelf.keep(summaries) and await self.shelf.index(entries)
+            make = partial(make_all, octets, self.shelf.entry, summarised=content_id in known)
+            summary, entries[content_id] = await turn.work(labour(octets), make)
+            if summary is not None:
+                summaries[content_id] = summary
+        self.recent.add(summaries)
+        if summaries and not await self.shelf.keep(summaries):
+            return False
+        return not entries or await self.shelf.index(entries)
 
     async def _settle(self, reached: int) -> None:
         """What lies below is looked at no more, once nothing can come in there."""

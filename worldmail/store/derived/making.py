@@ -47,11 +47,15 @@ def make_summary(octets: Octets) -> Summary:
     return _summary(octets, scan(octets))
 
 
-def make_all(octets: Octets, entry: Callable[[Searched], T]) -> tuple[Summary, T]:
-    """The summary of a content, and what `entry` makes of its text for the index."""
+def make_all(octets: Octets, entry: Callable[[Searched], T], *, summarised: bool = False) -> tuple[Summary | None, T]:
+    """The summary of a content, and what `entry` makes of its text for the index.
+
+    Args:
+        summarised: there is a summary already: None in its place.
+    """
     root = scan(octets)
     header, body = folded(header_texts(octets, root)), _yielding(folded(body_texts(octets, root)))
-    return _summary(octets, root), entry(Searched(header, body, octets, root))
+    return None if summarised else _summary(octets, root), entry(Searched(header, body, octets, root))
 
 
 def needle_finder(needle: Needle) -> Callable[[Octets], bool]:

@@ -19,6 +19,7 @@ from worldmail.store.derived.contents import ContentReader
 from worldmail.store.derived.embedded import EmbeddedShelf
 from worldmail.store.derived.file import DerivedFile
 from worldmail.store.derived.filler import Filler
+from worldmail.store.derived.fresh import Fresh
 from worldmail.store.derived.recent import RecentSummaries
 from worldmail.store.derived.search import SearchIndex
 from worldmail.store.derived.shelf import Shelf
@@ -59,10 +60,12 @@ class DerivedOptions(Protocol):
 @define(kw_only=True)
 class Derived:
     """Args:
+    fresh: makes summaries of new mail as soon as it can be done without harm.
     filler: fills what is missing; a server has it done behind delivery.
     """
 
     summaries: Summaries
+    fresh: Fresh
     search: SearchIndex
     filler: Filler
     shelf: Shelf
@@ -164,20 +167,22 @@ def derived_on(
     def slices(longest: float, apart: float) -> Slices:
         return Slices(seconds=seconds, pause=pause, longest=longest, apart=apart, elsewhere=elsewhere)
 
-    asked = slices(ASKED, 0.0)
+    asked, recent = slices(ASKED, 0.0), RecentSummaries(limit=cache)
+    summaries = Summaries(reader=reader, shelf=shelf, recent=recent, slices=asked, behind=_behind)
     filler = Filler(
         database=reader.database,
         reader=reader,
         shelf=shelf,
+        recent=recent,
         quiet=slices(QUIET, QUIET_APART),
         busy=slices(BUSY, BUSY_APART),
         seconds=seconds,
         room=room,
         lag=lag,
     )
-    recent = RecentSummaries(limit=cache)
     return Derived(
-        summaries=Summaries(reader=reader, shelf=shelf, recent=recent, slices=asked, behind=_behind),
+        summaries=summaries,
+        fresh=Fresh(database=reader.database, shelf=shelf, summaries=summaries),
         search=SearchIndex(reader=reader, shelf=shelf, slices=asked),
         filler=filler,
         shelf=shelf,

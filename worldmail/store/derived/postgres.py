@@ -66,6 +66,7 @@ _INDEX = (
     " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (content_id) DO NOTHING"
 )
 _KEPT = f"SELECT {COLUMNS} FROM derived_summary WHERE content_id = ANY(?)"
+_SUMMARISED = "SELECT content_id FROM derived_summary WHERE content_id = ANY(?)"
 _UNINDEXED = (
     "SELECT id FROM content WHERE id > ? AND NOT EXISTS (SELECT 1 FROM derived_text WHERE content_id = content.id)"
 )
@@ -97,6 +98,10 @@ class PostgresShelf:
     async def kept(self, content_ids: Sequence[int]) -> dict[int, Summary]:
         rows = await self._rows(lambda cursor: cursor.all(_KEPT, (list(content_ids),)))
         return {row[0]: from_row(row) for row in rows}
+
+    async def summarised(self, content_ids: Sequence[int]) -> set[int]:
+        rows = await self._rows(lambda cursor: cursor.all(_SUMMARISED, (list(content_ids),)))
+        return {row[0] for row in rows}
 
     async def keep(self, summaries: Mapping[int, Summary]) -> bool:
         rows = [to_row(content_id, summaries[content_id]) for content_id in sorted(summaries)]

@@ -34,6 +34,9 @@ class Shelf(Protocol):
     def kept(self, content_ids: Sequence[int]) -> Awaitable[dict[int, Summary]]:
         """The summaries that are kept of these."""
 
+    def summarised(self, content_ids: Sequence[int]) -> Awaitable[Collection[int]]:
+        """Of which of these, which are ascending, a summary is kept."""
+
     def keep(self, summaries: Mapping[int, Summary]) -> Awaitable[bool]:
         """Keep these; False if that cannot be done now."""
 

@@ -36,9 +36,14 @@ def labour(octets: Octets) -> int:
     size = len(octets)
     if size > LARGE:
         return size
-    if any(name in octets[:].lower() for name in _NESTED):
+    text = octets[:]
+    most = 15 * size + 255 * text.count(b"\n--")
+    if most <= LARGE:  # nearly all mail: it is little whatever else is in it
+        return most
+    lower = text.lower()
+    if any(name in lower for name in _NESTED):
         return 8 * size
-    return size + 7 * header_end(octets, 0, size) + 255 * octets[:].count(b"\n--") + 7 * octets[:].count(b"<")
+    return size + 7 * header_end(text, 0, size) + 255 * text.count(b"\n--") + 7 * text.count(b"<")
 
 
 def at_once(work: Callable[[], T]) -> Awaitable[T]:

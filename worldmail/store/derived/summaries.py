@@ -13,7 +13,7 @@ from worldmail.store.derived.contents import ContentReader
 from worldmail.store.derived.making import make_summary
 from worldmail.store.derived.recent import RecentSummaries
 from worldmail.store.derived.shelf import Shelf
-from worldmail.store.derived.slices import Slices, labour
+from worldmail.store.derived.slices import Slices, Turn, labour
 from worldmail.wire.ready import Ready
 
 
@@ -48,16 +48,25 @@ class Summaries:
         self.recent.add(kept)
         found.update(kept)
         if len(kept) < len(missing):
-            made = await self._make([content_id for content_id in missing if content_id not in kept])
+            made = await self._make(
+                [content_id for content_id in missing if content_id not in kept], self.slices.begin()
+            )
+            if made:
+                self.behind(self.shelf.keep(made))
             found.update(made)
         return found
 
-    async def _make(self, content_ids: Sequence[int]) -> dict[int, Summary]:
+    async def prepare(self, content_ids: Sequence[int]) -> int:
+        """Make these before somebody asks for them; how many could be made."""
+        made = await self._make(content_ids, self.slices.begin())
+        if made:
+            await self.shelf.keep(made)
+        return len(made)
+
+    async def _make(self, content_ids: Sequence[int], turn: Turn) -> dict[int, Summary]:
+        """Made now, and remembered."""
         made: dict[int, Summary] = {}
-        turn = self.slices.begin()
         async for content_id, octets in self.reader.read(content_ids):
             made[content_id] = await turn.work(labour(octets), partial(make_summary, octets))
         self.recent.add(made)
-        if made:
-            self.behind(self.shelf.keep(made))
         return made
