@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING
 
 from worldmail.errors import Refusal
 from worldmail.protocols.imap.parser import Fault
 from worldmail.protocols.imap.replies import BAD_REFUSALS, AccountChanged, response_code, tagged, untagged
 from worldmail.protocols.imap.rows import Answer, Done, Silence, State
+from worldmail.protocols.imap.view.untagged import style_of
 from worldmail.wire.effects import Close, Effects, Stream
 
 if TYPE_CHECKING:
@@ -33,30 +34,46 @@ async def finish(session: Session, answer: Answer | Silence) -> Effects:
         if type(effect) is Stream:
             return (Stream(_streamed(session, effects, done)), *after)
     if session.has_news:
-        effects = (*effects, *await session.news(expunges=_may_expunge(session, done)))
+        effects = (*effects, *await news_of_done(session, expunges=_may_expunge(session, done)))
     return (*effects, _ok(session, done), *after)
 
 
 async def _streamed(session: Session, effects: Effects, done: Done | None) -> AsyncIterator[bytes]:
     """The same, where the answer is made while it is sent. What is new comes after it."""
+    reply, expunges = b"", False
     try:
-        for effect in effects:
-            if isinstance(effect, Stream):
-                async for chunk in effect.chunks:
-                    yield chunk
-            elif isinstance(effect, bytes):
-                yield effect
-        for line in await session.news(expunges=_may_expunge(session, done)):
+        try:
+            for effect in effects:
+                if isinstance(effect, Stream):
+                    async for chunk in effect.chunks:
+                        yield chunk
+                elif isinstance(effect, bytes):
+                    yield effect
+            expunges = _may_expunge(session, done)
+        except AccountChanged:
+            raise
+        except Refusal as refusal:
+            reply = _reply(session, refusal)
+        # Behind a refusal as well: what was told before it may have a MODSEQ beyond what was withheld (RFC 7162 §3.2).
+        for line in await news_of_done(session, expunges=expunges):
             yield line
-        yield _ok(session, done)
+        yield reply or _ok(session, done)
     except AccountChanged as refusal:
         session.leave()
         session.ending = "account changed"
         yield untagged(b"BYE", refusal.reply_text)
-    except Refusal as refusal:
-        yield _reply(session, refusal)
     finally:
         session.work = None
+
+
+async def news_of_done(session: Session, *, expunges: bool) -> Sequence[bytes]:
+    """What is new. What cannot be looked at now is told another time: the command was done, and is not refused."""
+    try:
+        return await session.news(expunges=expunges)
+    except AccountChanged:
+        raise
+    except Refusal:
+        return () if session.selected is None else session.selected.tell_whole(style_of(session.enabled))
 
 
 def _may_expunge(session: Session, done: Done | None) -> bool:

@@ -12,6 +12,7 @@ from worldmail.interfaces.folders import Folder
 from worldmail.interfaces.messages import Copied, FlagChange
 from worldmail.mail.numbers import Numbers, render
 from worldmail.protocols.imap.access import existing
+from worldmail.protocols.imap.completion import news_of_done
 from worldmail.protocols.imap.fetch.answers import Gone
 from worldmail.protocols.imap.flag_rights import changeable
 from worldmail.protocols.imap.grammar.reader import Reader
@@ -86,11 +87,11 @@ async def move(session: Session, asked: Asked) -> Answer:
     told: tuple[bytes, ...] = ()
     if done.source and (code := copyuid(done, target)) is not None:
         told = (untagged(b"OK", "Moved", code),)
-    told += tuple(await session.news(expunges=True))
+    told += tuple(await news_of_done(session, expunges=True))
     resynchronises = reached is None or "QRESYNC" in session.enabled
     answer = Done(told)
     if done.source and resynchronises:
-        answer = Done(told, code=b"HIGHESTMODSEQ %d" % selected.view.modseq)
+        answer = Done(told, code=b"HIGHESTMODSEQ %d" % selected.told_modseq)
     return answer if reached is None else reached.told_with(answer)
 
 

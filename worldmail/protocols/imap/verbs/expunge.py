@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from worldmail.interfaces.messages import Flag
 from worldmail.mail.numbers import Numbers
+from worldmail.protocols.imap.completion import news_of_done
 from worldmail.protocols.imap.grammar.reader import Reader, nothing
 from worldmail.protocols.imap.message_limit import Reached, most
 from worldmail.protocols.imap.rows import SELECTED, Answer, Command, Done
@@ -32,10 +33,10 @@ async def run(session: Session, numbers: Numbers | None) -> Answer:
     if uids:
         await selected.messages.expunge(selected.id, uids, deleted_only=True)
         selected.touch()
-    told = await session.news(expunges=True)
+    told = await news_of_done(session, expunges=True)
     done = Done(effects=tuple(told))
     if "QRESYNC" in session.enabled and told:  # RFC 7162 §3.2.7
-        done = Done(effects=tuple(told), code=b"HIGHESTMODSEQ %d" % selected.view.modseq)
+        done = Done(effects=tuple(told), code=b"HIGHESTMODSEQ %d" % selected.told_modseq)
     return done if reached is None else reached.told_with(done)
 
 

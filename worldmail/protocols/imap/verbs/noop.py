@@ -9,8 +9,8 @@ from worldmail.wire.effects import Effects
 
 
 async def run(session: Session, argument: None) -> Effects:
-    """The session adds the rest."""
-    return ()
+    """What is new; a refusal if it cannot be told."""
+    return tuple(await session.news(expunges=True)) if session.has_news else ()
 
 
 NOOP = Command(word=b"NOOP", states=ANY_STATE, parse=nothing, run=run, rfc="RFC 9051 §6.1.2")

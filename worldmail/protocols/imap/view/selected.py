@@ -80,6 +80,11 @@ class Selected:
         """There may be something to tell."""
         return self.view.dirty or self.moved or bool(self.view.pending)
 
+    @property
+    def told_modseq(self) -> int:
+        """Up to this one all changes were told."""
+        return self.view.modseq if self.whole is None else self.whole
+
     def touch(self) -> None:
         """Something may have changed."""
         self.view.dirty = True
@@ -253,12 +258,13 @@ class Selected:
         (RFC 7162 §3.2, §6.) A client of which nothing is withheld takes the highest of those that it was told.
         `withheld`: something was until now.
         """
-        view = self.view
-        if not view.pending:
+        if not self.view.pending:
             self.whole = None
-        if not style.resynchronises or not (withheld or view.pending):
-            return []
-        return [untagged.highest_modseq(view.modseq if self.whole is None else self.whole)]
+        return self.tell_whole(style) if withheld or self.view.pending else []
+
+    def tell_whole(self, style: Style) -> list[bytes]:
+        """Up to which MODSEQ all was told, whatever the client was told of higher ones."""
+        return [untagged.highest_modseq(self.told_modseq)] if style.resynchronises else []
 
     def _tell_arrived(self, changed: Changed, style: Style) -> list[bytes]:
         view = self.view
