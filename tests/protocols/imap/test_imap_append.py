@@ -98,6 +98,22 @@ def test_what_cannot_be_appended_is_refused_before_its_octets(site: ImapSite) ->
     assert client.say(b"NOOP").status == b"OK"
 
 
+def test_what_came_with_its_line_is_refused_for_the_same_reasons(site: ImapSite) -> None:
+    client = selected(site)
+    for command, code in (
+        (b"APPEND Nowhere {20+}\r\n" + bytes(20), b"[TRYCREATE]"),
+        (b"APPEND INBOX {3+}\r\na\0b", b"BAD"),
+        (b"APPEND INBOX {0+}\r\n", b"NO"),
+        (b"APPEND INBOX CATENATE (TEXT {0+}\r\n)", b"NO"),
+        (b"APPEND INBOX UTF8 (~{1+}\r\na)", b"BAD"),
+        (b"APPEND INBOX {1+}\r\na b", b"BAD"),
+        (b'APPEND "Other Users/nobody@x.test/y" {1+}\r\na', b"NO"),
+    ):
+        answer = client.send(b"x " + command + b"\r\n")
+        assert answer.startswith(b"x ") and code in answer, answer
+    assert b"(MESSAGES 0)" in client.say(b"STATUS INBOX (MESSAGES)").raw
+
+
 def test_an_account_may_have_a_smaller_limit_of_its_own(site: ImapSite) -> None:
     site.add("cat", max_message=100)
     cat = site.client("cat")

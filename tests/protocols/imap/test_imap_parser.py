@@ -136,3 +136,32 @@ def test_nothing_is_kept_of_what_was_read() -> None:
     assert isinstance(parser.next_event(), CommandLine)
     assert parser.next_event() is None
     assert not parser.lines._data
+
+
+def test_what_is_small_and_there_and_does_not_wait_is_kept_without_being_announced() -> None:
+    parser = Parser(200)
+    parser.at_once = 500
+    parser.lines.append(b"a X {3+}\r\nabc ~{2+}\r\n\0\0\r\nb X {3}\r\nabc\r\n")
+    command = parser.next_event()
+    assert isinstance(command, CommandLine)
+    assert [shown(part) for part in command.parts] == [
+        b"a X ",
+        (b"abc", 3, False, None),
+        b" ",
+        (b"\0\0", 2, True, None),
+        b"",
+    ]
+    announced = parser.next_event()
+    assert isinstance(announced, Announced) and announced.waits
+
+
+def test_what_is_not_there_yet_is_announced_and_so_is_what_would_be_too_much() -> None:
+    parser = Parser(200)
+    parser.at_once = 150
+    parser.lines.append(b"a X {3+}\r\nab")
+    announced = parser.next_event()
+    assert isinstance(announced, Announced) and announced.size == 3
+    parser.keep()
+    parser.lines.append(b"c {50+}\r\n" + bytes(50) + b"\r\n")
+    announced = parser.next_event()
+    assert isinstance(announced, Announced) and (announced.size, announced.kept) == (50, 200)

@@ -7,24 +7,24 @@
     cat-part       = "URL" SP astring / "TEXT" SP literal / "UTF8" SP "(" literal8 ")"
 
 The octets of a message are written away while they come, and so is what URLs lead to: as soon as the next literal is
-announced, or the command is whole. Nothing of it is in a mailbox before all of it is there.
+announced, or the command is whole. Of small ones that the parser kept, when the command is whole. Nothing of it is in a
+mailbox before all of it is there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from attrs import define, field
 
 from worldmail.errors import LimitReached, MessageTooLarge
-from worldmail.interfaces.folders import Folder
 from worldmail.interfaces.messages import Appending
 from worldmail.protocols.imap.catenating import Copying
 from worldmail.protocols.imap.flag_rights import changeable
 from worldmail.protocols.imap.grammar.flags import NO_FLAGS, Flags
 from worldmail.protocols.imap.grammar.reader import Reader
-from worldmail.protocols.imap.message_sink import Sink
+from worldmail.protocols.imap.message_sink import Sink, Text, check_utf8
 from worldmail.protocols.imap.parser import Announced
 from worldmail.protocols.imap.replies import BadCommand, No
 
@@ -44,14 +44,17 @@ class Message:
     Args:
         sink: what took its octets; None if none of them came yet.
         utf8: what came last came as UTF8 (RFC 6855 §4).
-        parts: of one that is catenated (RFC 4469): a URL as it was written, or None for a text, which is in the sink.
+        kept: its octets, if the parser kept them.
+        parts: of one that is catenated (RFC 4469): a URL as it was written, a text that the parser kept, or None for
+            a text that is in the sink.
     """
 
     flags: Flags = NO_FLAGS
     received: int | None = None
     utf8: bool = False
     sink: Sink | None = None
-    parts: list[bytes | None] | None = None
+    kept: Text | None = None
+    parts: list[bytes | Text | None] | None = None
 
 
 class MessageReader:
@@ -98,7 +101,7 @@ class MessageReader:
                 yield from self._parts(message)
             else:
                 message.utf8 = reader.take_word(b"UTF8")
-                yield from self._text(message)
+                message.kept = yield from self._text(message)
             if reader.at_end() and not self._announced:
                 return
 
@@ -117,25 +120,27 @@ class MessageReader:
             elif word in (b"TEXT", b"UTF8"):
                 if word == b"TEXT":
                     reader.space()
-                yield from self._text(message)
-                message.parts.append(None)
+                message.parts.append((yield from self._text(message)))
             else:
                 raise BadCommand("URL or TEXT is expected")
             if reader.take(b")"):
                 return
             reader.space()
 
-    def _text(self, message: Message) -> Iterator[Message | None]:
+    def _text(self, message: Message) -> Generator[Message | None, None, Text | None]:
+        """What was kept."""
         reader = self._reader
         if message.utf8:
             reader.expect(b" (")
         if reader.at_end():
             yield message
-        message.sink = reader.literal().sink
-        if message.sink is None:
-            raise BadCommand("A message is expected")
+        literal = reader.literal()
         if message.utf8:
             reader.expect(b")")
+        if literal.sink is None:
+            return Text(literal.octets, literal.binary, message.utf8)
+        message.sink = literal.sink
+        return None
 
 
 @define(eq=False)
@@ -158,8 +163,8 @@ class Incoming:
         message = self.reader.announced()
         if message is None:
             return None
-        if message.utf8 and not (ahead.binary and "UTF8=ACCEPT" in session.enabled):
-            raise BadCommand("UTF8 takes a literal8, and has to be enabled first")  # RFC 6855 §4
+        if message.utf8:
+            check_utf8(session.enabled, ahead.binary)
         if message.parts is None and not ahead.size:
             raise NoOctets
         if ahead.size > session.append_limit:
@@ -203,13 +208,13 @@ def within_save_limit(session: Session, count: int) -> None:
         raise No("These are too many messages for one command", b"MESSAGELIMIT %d" % limit)
 
 
-async def staged(session: Session, messages: Sequence[Message], target: Folder) -> list[Appending]:
-    """The messages as the store takes them, with those flags that the account may set there (RFC 4314 §4)."""
+async def staged(session: Session, messages: Sequence[Message], rights: str) -> list[Appending]:
+    """The messages as the store takes them, with those flags that the account may set with its rights (RFC 4314 §4)."""
     within_save_limit(session, len(messages))
     incoming: Incoming | None = session.progress
     copying = Copying() if incoming is None else incoming.copying
     sinks = [await _complete(session, message, copying) for message in messages]
-    allowed, keywords = changeable(target.rights)
+    allowed, keywords = changeable(rights)
     return [
         Appending(
             content=await sink.finish(),
@@ -224,13 +229,28 @@ async def staged(session: Session, messages: Sequence[Message], target: Folder) 
 
 async def _complete(session: Session, message: Message, copying: Copying) -> Sink:
     """With what URLs still have to bring: nothing is finished before nothing can be wrong with any message."""
-    sink = message.sink
+    sink, kept = message.sink, message.kept
+    if kept is not None:
+        return _kept(session, kept)
     if message.parts is not None:
         sink = sink or new_sink(session, catenated=True)
         await copying.put(session, sink, message.parts)
         if not sink.size:
             raise NoOctets
     assert sink is not None
+    return sink
+
+
+def _kept(session: Session, text: Text) -> Sink:
+    """A message that the parser kept whole; whether there is room for it is asked with the others of the command."""
+    if text.utf8:
+        check_utf8(session.enabled, text.binary)
+    if not text.octets:
+        raise NoOctets
+    if len(text.octets) > session.append_limit:
+        raise MessageTooLarge
+    sink = new_sink(session, catenated=False)
+    sink.take(text)
     return sink
 
 

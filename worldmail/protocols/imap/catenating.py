@@ -23,7 +23,7 @@ from worldmail.errors import (
 )
 from worldmail.interfaces.urls import Bearer, UrlOctets
 from worldmail.mail.imap_url import ImapUrl, absolute
-from worldmail.protocols.imap.message_sink import Sink
+from worldmail.protocols.imap.message_sink import Sink, Text, check_utf8
 from worldmail.protocols.imap.replies import No
 
 if TYPE_CHECKING:
@@ -64,19 +64,25 @@ class Copying:
         if self._parts > MOST_PARTS:
             raise LimitReached("These are too many parts for one command")
 
-    async def put(self, session: Session, sink: Sink, parts: Sequence[bytes | None]) -> None:
+    async def put(self, session: Session, sink: Sink, parts: Sequence[bytes | Text | None]) -> None:
         """Copy those parts into the message that are not in it yet."""
         while sink.taken < len(parts):
-            url = parts[sink.taken]
-            assert url is not None, "texts are in it as soon as they came"
+            part = parts[sink.taken]
+            assert part is not None, "announced texts are in it as soon as they came"
             self.count()
             if self._parts % _IN_A_ROW == 0:
                 await session.world.clock.sleep(0)
-            try:
-                await self._copy(session, sink, url)
-            except _BAD as error:
-                raise BadUrl(url) from error
+            if isinstance(part, Text):
+                _take(session, sink, part)
+            else:
+                await self._follow(session, sink, part)
             sink.taken += 1
+
+    async def _follow(self, session: Session, sink: Sink, url: bytes) -> None:
+        try:
+            await self._copy(session, sink, url)
+        except _BAD as error:
+            raise BadUrl(url) from error
 
     async def _copy(self, session: Session, sink: Sink, url: bytes) -> None:
         octets = await _open(session, url)
@@ -93,6 +99,14 @@ class Copying:
             sink.write(chunk)
             if sink.behind():
                 await sink.caught_up()
+
+
+def _take(session: Session, sink: Sink, text: Text) -> None:
+    if text.utf8:
+        check_utf8(session.enabled, text.binary)
+    if sink.size + len(text.octets) > sink.limit:
+        raise MessageTooLarge
+    sink.take(text)
 
 
 async def _open(session: Session, reference: bytes) -> UrlOctets:

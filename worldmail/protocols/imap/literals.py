@@ -3,6 +3,7 @@
 A client that waits for a continuation gets it only once the command so far is one that may go on (RFC 9051 §4.3);
 of one that does not wait (RFC 7888) a refused literal is read and thrown away, or, where that would be too much, the
 connection ends (RFC 7888 §4). A refusal is told when the command is whole: not before its octets are through.
+What is small, came with its line and does not wait is no matter of this: the parser keeps it.
 """
 
 from __future__ import annotations

@@ -18,6 +18,21 @@ from worldmail.protocols.imap.replies import BadCommand
 
 
 @define(eq=False)
+class Text:
+    """Octets of a literal that came at once; `binary` if it was a literal8."""
+
+    octets: bytes
+    binary: bool
+    utf8: bool
+
+
+def check_utf8(enabled: frozenset[str], binary: bool) -> None:
+    """Raises `BadCommand` unless a literal may come as UTF8 (RFC 6855 §4)."""
+    if not (binary and "UTF8=ACCEPT" in enabled):
+        raise BadCommand("UTF8 takes a literal8, and has to be enabled first")
+
+
+@define(eq=False)
 class Sink:
     """Takes the octets of one message.
 
@@ -59,6 +74,11 @@ class Sink:
             raise BadCommand("NUL in a message")  # RFC 9051 §4.3.1
         else:
             self._put(self._ends.feed(data))
+
+    def take(self, text: Text) -> None:
+        """Take the whole of a literal."""
+        self.begin(whole=text.binary and not text.utf8)
+        self.write(text.octets)
 
     def behind(self) -> bool:
         """See `IContentWriter`."""

@@ -2,7 +2,8 @@
 
 An event is one of
 
-- `CommandLine`: a whole command, its text and its literals in order;
+- `CommandLine`: a whole command, its text and its literals in order. A small literal that came with its line, from a
+  client that does not wait (RFC 7888), is in it and was not announced;
 - `Announced`: a line ends with a literal that has not come yet. Whoever gets it says what is to become of it, before
   the next event is asked for: `keep`, `stream` or `skip` it, or `forget` the whole command (which a client that
   waits for a continuation notices by the tagged reply; RFC 9051 §4.3);
@@ -95,6 +96,7 @@ class Parser:
 
     Attributes:
         raw: the next line is no command.
+        at_once: octets that a command may take in memory with literals that are not announced.
     """
 
     __slots__ = (
@@ -106,6 +108,7 @@ class Parser:
         "_sink",
         "_skipping",
         "_streaming",
+        "at_once",
         "lines",
         "raw",
     )
@@ -113,6 +116,7 @@ class Parser:
     def __init__(self, limit: int) -> None:
         self.lines = LineBuffer(limit)
         self.raw = False
+        self.at_once = 0
         self._parts: list[Part] = []
         self._kept = 0
         self._announced: Announced | None = None
@@ -128,18 +132,20 @@ class Parser:
             found = self._literal()
             if found is not None or self._left >= 0:
                 return found
-        line = self.lines.take()
-        if line is None or type(line) is Fault:
-            return line
-        assert isinstance(line, bytes)
-        if self.raw:
-            self.raw = False
-            return line
-        if line.endswith(b"}") and (head := _HEAD.fullmatch(line, line.rfind(b"{"))) is not None:
-            return self._announce(line, head)
-        if not self._parts:
-            return CommandLine((line,))
-        return self._whole(line)
+        while True:
+            line = self.lines.take()
+            if line is None or type(line) is Fault:
+                return line
+            assert isinstance(line, bytes)
+            if self.raw:
+                self.raw = False
+                return line
+            if line.endswith(b"}") and (head := _HEAD.fullmatch(line, line.rfind(b"{"))) is not None:
+                announced = self._announce(line, head)
+                if announced.waits or not self._keep_at_once(announced):
+                    return announced
+            else:
+                return self._whole(line) if self._parts else CommandLine((line,))
 
     # --- what becomes of an announced literal ---
 
@@ -190,6 +196,14 @@ class Parser:
             self._kept += start + PART_COST
         self._announced = Announced(self._parts, int(head[1]), not head[2], binary, self._kept)
         return self._announced
+
+    def _keep_at_once(self, announced: Announced) -> bool:
+        """Take the literal as it is, if that is little and there already."""
+        size = announced.size
+        if self._skipping or announced.kept + size > self.at_once or self.lines.buffered < size:
+            return False
+        self._end(self.lines.take_octets(size))
+        return True
 
     def _begin(self) -> None:
         assert self._announced is not None

@@ -79,9 +79,9 @@ class Command:
         rfc: the section that defines it.
         numbers: message sequence numbers are in its arguments or answers, so nothing may be told of an EXPUNGE
             before its tagged reply (RFC 9051 §7.5.1).
-        literal: asked at each literal of the command, with what came before it: something to stream it into (with
-            the methods of `IContentWriter` that take octets), or None to keep it in memory. What it raises is the
-            reply to the command.
+        literal: asked at each literal of the command that the parser announces, with what came before it: something
+            to stream it into (with the methods of `IContentWriter` that take octets), or None to keep it in memory.
+            What it raises is the reply to the command.
     """
 
     word: bytes

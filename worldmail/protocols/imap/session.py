@@ -187,6 +187,7 @@ class Session:
         self.state = State.AUTHENTICATED
         self.errors = 0
         self.parser.lines.limit = self.settings.line
+        self.parser.at_once = self.settings.command
 
     def leave(self) -> None:
         """Give everything back that login took, and be as before it. Harmless a second time."""
@@ -204,6 +205,7 @@ class Session:
         self.enabled = NOTHING_ENABLED
         self.state = State.NOT_AUTHENTICATED
         self.parser.lines.limit = self.settings.line_before_login
+        self.parser.at_once = 0
 
     def await_login(self) -> None:
         """From now on the time to sign in runs."""

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 from attrs import define
 
-from worldmail.interfaces.folders import Folder
+from worldmail.errors import Refusal
+from worldmail.interfaces.folders import OTHERS, OWNER_RIGHTS, PUBLIC
 from worldmail.interfaces.messages import Appended
 from worldmail.mail.numbers import render
 from worldmail.protocols.imap.appending import Incoming, Message, MessageReader, read_all, staged
@@ -48,17 +49,33 @@ async def literal(session: Session, reader: Reader, ahead: Announced) -> Sink | 
 
 async def run(session: Session, asked: Asked) -> Done:
     """Append them, all or none."""
-    target = await receiving(session, asked.name)
-    messages = await staged(session, asked.messages, target)
-    appended = await session.world.messages.append(target.id, messages)
-    if isinstance(session.selected, Selected) and session.selected.id == target.id:
+    if asked.name.startswith((OTHERS, PUBLIC)):
+        target = await receiving(session, asked.name)
+        rights = target.rights
+        messages = await staged(session, asked.messages, rights)
+        appended: Appended = await session.world.messages.append(target.id, messages)
+    else:
+        rights = OWNER_RIGHTS
+        appended = await _into_own(session, asked)
+    if isinstance(session.selected, Selected) and session.selected.id == appended.mailbox_id:
         session.selected.touch()
-    return Done(code=appenduid(appended, target))
+    return Done(code=appenduid(appended, rights))
 
 
-def appenduid(appended: Appended, target: Folder) -> bytes | None:
+async def _into_own(session: Session, asked: Asked) -> Appended:
+    """Into a mailbox where the account may do everything: whether it is there is seen when the messages are added."""
+    try:
+        messages = await staged(session, asked.messages, OWNER_RIGHTS)
+        appended: Appended = await session.world.messages.append_own(session.user.id, asked.name, messages)
+    except Refusal:
+        await receiving(session, asked.name)  # what is wrong with the mailbox is told rather than what else is wrong
+        raise
+    return appended
+
+
+def appenduid(appended: Appended, rights: str) -> bytes | None:
     """RFC 4315 §3; not told to one who may not read there."""
-    if "r" not in target.rights:
+    if "r" not in rights:
         return None
     return b"APPENDUID %d %b" % (appended.uidvalidity, render(appended.uids))
 

@@ -65,11 +65,11 @@ async def run(session: Session, asked: Asked) -> Done:
     if not slices:
         raise Gone
     target = await receiving(session, asked.name)
-    (message,) = await staged(session, [asked.message], target)
+    (message,) = await staged(session, [asked.message], target.rights)
     ((uid, _),) = selected.view.uid_ranges(slices)
     appended = await session.world.messages.replace(selected.id, uid, target.id, message)
     selected.touch()
-    code = appenduid(appended, target)
+    code = appenduid(appended, target.rights)
     told = () if code is None else (untagged(b"OK", "Replacement is there", code),)
     effects = (*told, *await session.news(expunges=True))
     # As of UID EXPUNGE (RFC 8508 §4.5, RFC 7162 §3.2.9).
