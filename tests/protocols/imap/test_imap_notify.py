@@ -195,6 +195,7 @@ def test_it_is_of_whichever_mailbox_is_selected_then(bob: ImapClient, site: Any)
         b" SET (PERSONAL SOME)",
         b" SET (SELECTED (MessageNew (NOTHING) MessageExpunge))",
         b" SET (PERSONAL NONE) x",
+        b" SET (PERSONAL (MessageNew (UID) MessageExpunge))",
     ],
 )
 def test_what_is_no_NOTIFY_is_BAD(bob: ImapClient, rest: bytes) -> None:

@@ -177,12 +177,12 @@ class _Groups:
                 raise BadCommand("Events are expected")
             return NO_EVENTS
         found: set[Event] = set()
-        self._read_events(found, [] if items is None else items)
+        self._read_events(found, items)
         if found & MESSAGES and not {Event.NEW, Event.EXPUNGE} <= found and not self.unknown:
             raise BadCommand("MessageNew and MessageExpunge go together, and with FlagChange")  # §5
         return frozenset(found)
 
-    def _read_events(self, found: set[Event], items: list[Item]) -> None:
+    def _read_events(self, found: set[Event], items: list[Item] | None) -> None:
         reader = self.reader
         reader.expect(b"(")
         while True:
@@ -195,6 +195,8 @@ class _Groups:
                 return
             reader.space()
             if event is Event.NEW and reader.peek() == b"(":
+                if items is None:
+                    raise BadCommand("Only of the selected mailbox anything is fetched")  # §8, at message-event
                 items += read_items(reader)
                 if reader.take(b")"):
                     return
