@@ -119,6 +119,17 @@ class FlagChange:
 
 
 @frozen(kw_only=True)
+class There:
+    """Of the messages that somebody asks for those that were there when `modseq` was the mailbox's highest one.
+
+    Who says so spares a look at each of them, as long as nothing happened since. `uids` are ascending.
+    """
+
+    modseq: int
+    uids: Sequence[int]
+
+
+@frozen(kw_only=True)
 class FlagsChanged:
     """What became of a `FlagChange`.
 
@@ -246,8 +257,10 @@ class IMessages(Interface):
         Raises `MessageGone`. Binary content comes as it was given.
         """
 
-    def change_flags(mailbox_id: int, uids: Uids, change: FlagChange) -> Awaitable[FlagsChanged]:
-        """Change flags in one unit, under one new MODSEQ."""
+    def change_flags(
+        mailbox_id: int, uids: Uids, change: FlagChange, there: There | None = None
+    ) -> Awaitable[FlagsChanged]:
+        """Change flags in one unit, under one new MODSEQ. `there`: what the caller knows of these UIDs."""
 
     def append(mailbox_id: int, messages: Sequence[Appending]) -> Awaitable[Appended]:
         """Add messages, all or none, with consecutive UIDs."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from attrs import define, field, frozen
 
 from worldmail.interfaces.database import Cursor
-from worldmail.interfaces.messages import Alike, FlagChange, FlagsChanged, Uids
+from worldmail.interfaces.messages import Alike, Flag, FlagChange, FlagsChanged, There, Uids
 from worldmail.store.messages.asked import all_asked, clipped, united
 from worldmail.store.messages.box import Box, lock
 from worldmail.store.messages.found import Found
@@ -60,21 +60,42 @@ class _Changes:
     unread: list[tuple[int, int]] = field(factory=list)
 
 
-def change_flags(cursor: Cursor, mailbox_id: int, uids: Uids, change: FlagChange) -> FlagsChanged:
+def change_flags(
+    cursor: Cursor, mailbox_id: int, uids: Uids, change: FlagChange, there: There | None = None
+) -> FlagsChanged:
     """Raises `NoSuchMailbox`, `LimitReached`."""
     box = lock(cursor, mailbox_id)
     uids = clipped(uids, box.uidnext)
-    marks = marks_over(cursor, mailbox_id, uids)
-    found = [*pieces(marks, uids)]
+    return _change(cursor, box, uids, change, there, marks_over(cursor, mailbox_id, uids))
+
+
+def change_few(
+    cursor: Cursor, mailbox_id: int, uids: Uids, change: FlagChange, there: There, most: int
+) -> FlagsChanged | None:
+    """The same, if that takes no more rows than so many, however many messages it is about; else None."""
+    box = lock(cursor, mailbox_id)
+    if not _is_known(there, box, change):
+        return None
+    marks = marks_over(cursor, mailbox_id, uids, most)
+    return _change(cursor, box, uids, change, there, marks) if len(marks) <= most else None
+
+
+def _change(
+    cursor: Cursor, box: Box, uids: Uids, change: FlagChange, known: There | None, marks: Sequence[Alike]
+) -> FlagsChanged:
+    mailbox_id, found = box.id, [*pieces(marks, uids)]
     modified: list[int] = []
-    if change.unchanged_since is not None and change.unchanged_since < box.highest:
-        found, failed = _divided(cursor, mailbox_id, found, change.unchanged_since)
+    if _is_divided(box, change):
+        found, failed = _divided(cursor, mailbox_id, found, change.unchanged_since or 0)
         modified = [uid for (uid,) in all_asked(cursor, failed, _UIDS, (mailbox_id,))]
-    there = Found.among(cursor, mailbox_id, united((alike.first, alike.last) for alike in found))
+    if known is not None and _is_known(known, box, change):
+        there = Found.known(known.uids)
+    else:
+        there = Found.among(cursor, mailbox_id, united((alike.first, alike.last) for alike in found))
     keywords = change.keywords if change.keywords_allowed and there.uids else ()
-    known = spelled(cursor, mailbox_id, keywords, add=change.how != "remove")
+    spelling = spelled(cursor, mailbox_id, keywords, add=change.how != "remove")
     parts = with_own(cursor, mailbox_id, found, change.reader)
-    changes = _apply(box, there, parts, _Rule(change, frozenset(known)))
+    changes = _apply(box, there, parts, _Rule(change, frozenset(spelling)))
     if changes.written:
         write_marks(cursor, mailbox_id, changes.written, marks)
         write_own(cursor, mailbox_id, change.reader, changes.read, changes.unread)
@@ -86,6 +107,22 @@ def change_flags(cursor: Cursor, mailbox_id: int, uids: Uids, change: FlagChange
         now=changes.now,
         modified=modified,
     )
+
+
+def _is_divided(box: Box, change: FlagChange) -> bool:
+    """May some of them fail UNCHANGEDSINCE?"""
+    return change.unchanged_since is not None and change.unchanged_since < box.highest
+
+
+def _is_known(there: There, box: Box, change: FlagChange) -> bool:
+    """Is it what is there now, and is that enough?"""
+    return there.modseq == box.highest and not counts_octets(change) and not _is_divided(box, change)
+
+
+def counts_octets(change: FlagChange) -> bool:
+    """Are the sizes of the messages needed? Those of what is marked as deleted are added up."""
+    touched = change.allowed if change.how == "replace" else change.flags & change.allowed
+    return bool(touched & Flag.DELETED)
 
 
 def _divided(

@@ -23,11 +23,17 @@ class Found:
     """Messages by UID.
 
     Args:
-        octets: how many the messages before each have together; the last is that of all.
+        octets: how many the messages before each have together; the last is that of all. Nothing but zeros if
+            nobody asks.
     """
 
-    uids: list[int]
+    uids: Sequence[int]
     octets: Sequence[int]
+
+    @classmethod
+    def known(cls, uids: Sequence[int]) -> Found:
+        """Those of which it is known that they are there."""
+        return cls(uids, bytes(len(uids) + 1))
 
     @classmethod
     def among(cls, cursor: Cursor, mailbox_id: int, uids: Uids) -> Found:

@@ -44,9 +44,12 @@ _NONE: str | None = None
 _NO_ROW = Alike(1, 0, 0, None, 0)
 
 
-def marks_over(cursor: Cursor, mailbox_id: int, uids: Uids) -> list[Alike]:
-    """The rows that are about any of these UIDs, as they are."""
-    rows = all_asked(cursor, uids, _OVER, (mailbox_id, mailbox_id))
+def marks_over(cursor: Cursor, mailbox_id: int, uids: Uids, most: int | None = None) -> list[Alike]:
+    """The rows that are about any of these UIDs, as they are; no further ones once there are more than `most`."""
+    if most is None:
+        rows = all_asked(cursor, uids, _OVER, (mailbox_id, mailbox_id))
+    else:
+        rows = all_asked(cursor, uids, f"{_OVER} LIMIT ?", (mailbox_id, mailbox_id, most + 1))
     return [*starmap(Alike, dict.fromkeys(rows) if len(uids) > 1 else rows)]
 
 

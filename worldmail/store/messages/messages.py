@@ -21,6 +21,7 @@ from worldmail.interfaces.messages import (
     IMessages,
     Marked,
     Stored,
+    There,
     Uids,
 )
 from worldmail.interfaces.store import IContentStore
@@ -28,7 +29,7 @@ from worldmail.store.messages import looking
 from worldmail.store.messages.appending import Append, Replace
 from worldmail.store.messages.asked import ranges, span
 from worldmail.store.messages.copying import ALL, copy
-from worldmail.store.messages.flagging import change_flags
+from worldmail.store.messages.flagging import change_few, change_flags, counts_octets
 from worldmail.store.messages.keywords import NAMES
 from worldmail.store.messages.reading import read
 from worldmail.store.messages.recent import take_recent
@@ -144,10 +145,18 @@ class Messages:
 
     # --- changes ---
 
-    def change_flags(self, mailbox_id: int, uids: Uids, change: FlagChange) -> Awaitable[FlagsChanged]:
+    async def change_flags(
+        self, mailbox_id: int, uids: Uids, change: FlagChange, there: There | None = None
+    ) -> FlagsChanged:
         # \Deleted comes before EXPUNGE, so it is a part of removing.
         write = self._free if change.flags & Flag.DELETED else self._write
-        return write(lambda cursor: change_flags(cursor, mailbox_id, uids, change), span(uids))
+        most = span(uids)
+        if there is not None and most > FEW >= len(uids) and not counts_octets(change):
+            few = partial(change_few, mailbox_id=mailbox_id, uids=uids, change=change, there=there, most=FEW)
+            changed = await self._write(few, FEW)
+            if changed is not None:
+                return changed
+        return await write(lambda cursor: change_flags(cursor, mailbox_id, uids, change, there), most)
 
     async def append(self, mailbox_id: int, messages: Sequence[Appending]) -> Appended:
         return await self._append(Append(mailbox=mailbox_id, messages=messages, now=int(self._now())))

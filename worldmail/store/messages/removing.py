@@ -63,4 +63,4 @@ def take(cursor: Cursor, box: Box, uids: Uids, now: int, *, orphan: bool = True)
     for statement in _REMOVALS:
         run_asked(cursor, those, statement, (box.id, box.id))
     remove_empty(cursor, box.id, marks, parts)
-    return found.uids
+    return [*found.uids]

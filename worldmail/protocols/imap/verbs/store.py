@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Literal
 
@@ -87,7 +88,8 @@ async def run(session: Session, asked: Asked) -> Answer:
     slices, reached = last_of(view, slices, most(session))
     # What others changed at the same moment is told too, whatever the client says it knows (RFC 9051 §6.4.6).
     known = view.modseq
-    done = await selected.messages.change_flags(selected.id, view.uid_ranges(slices), change)
+    there = view.there(slices)
+    done = await selected.messages.change_flags(selected.id, view.uid_ranges(slices), change, there)
     selected.learn(done)
     places = _places(view, slices, done)
     gone = not asked.uid and len(places) + len(done.modified) < sum(end - start for start, end in slices)
@@ -95,9 +97,9 @@ async def run(session: Session, asked: Asked) -> Answer:
     silent = silent and change.allowed == ALL_FLAGS and change.keywords_allowed
     style = style_of(session.enabled)
     if reached is not None:
-        places.reverse()  # RFC 9738 §3.1
-    lines = untagged.modseqs(view, places, style) if silent else untagged.flags(view, places, style)
-    told = b"".join((*selected.tell_flags(done.now), *lines))
+        places = places[::-1]  # RFC 9738 §3.1
+    answers = untagged.modseqs(view, places, style) if silent else untagged.flags_of_all(view, places, style)
+    told = b"".join((*selected.tell_flags(done.now), answers))
     code = b"MODIFIED " + _modified(selected, done, asked) if done.modified else None
     if gone:  # MODIFIED is told in a NO as well (RFC 7162 §3.1.3)
         limit = b"" if reached is None else reached.line
@@ -106,9 +108,10 @@ async def run(session: Session, asked: Asked) -> Answer:
     return answer if reached is None else reached.told_with(answer)
 
 
-def _places(view: View, slices: Slices, done: FlagsChanged) -> list[int]:
+def _places(view: View, slices: Slices, done: FlagsChanged) -> Sequence[int]:
     """Where the messages are that were there and fulfilled UNCHANGEDSINCE."""
-    places = [at for start, end in slices for at in range(start, end)]
+    one = len(slices) == 1
+    places = range(*slices[0]) if one else [at for start, end in slices for at in range(start, end)]
     return places if len(places) == len(done.uids) else view.places(done.uids)
 
 

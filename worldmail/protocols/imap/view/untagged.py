@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import chain
+from typing import Any
 
 from attrs import frozen
 
@@ -101,29 +104,59 @@ def marked(view: View, rows: Sequence[tuple[int, Marked]], style: Style) -> list
 
 
 def flags(view: View, places: Iterable[int], style: Style) -> list[bytes]:
-    """FETCH responses with the flags of these messages.
-
-    They have the UID, as RFC 9051 §7.5.2 wants it wherever it is known which message is meant.
-    """
-    rendered, states, uids, modseqs = view.flag_states.rendered, view.states, view.uids, view.modseqs
-    first = view.before + 1
-    if style.uid_only:
-        if style.modseq:
-            line = b"* %d UIDFETCH (MODSEQ (%d) FLAGS (%b))\r\n"
-            return [line % (uids[at], modseqs[at], rendered[states[at]]) for at in places]
-        return [b"* %d UIDFETCH (FLAGS (%b))\r\n" % (uids[at], rendered[states[at]]) for at in places]
-    if style.modseq:
-        line = b"* %d FETCH (UID %d MODSEQ (%d) FLAGS (%b))\r\n"
-        return [line % (first + at, uids[at], modseqs[at], rendered[states[at]]) for at in places]
-    line = b"* %d FETCH (UID %d FLAGS (%b))\r\n"
-    return [line % (first + at, uids[at], rendered[states[at]]) for at in places]
+    """FETCH responses with the flags of these messages, one by one."""
+    form, columns = _columns(view, [*places], style, flags=True)
+    return [*map(form.__mod__, zip(*columns, strict=True))]
 
 
-def modseqs(view: View, places: Iterable[int], style: Style) -> list[bytes]:
+def flags_of_all(view: View, places: Sequence[int], style: Style) -> bytes:
+    """The same in one piece."""
+    return _joined(*_columns(view, places, style, flags=True))
+
+
+def modseqs(view: View, places: Sequence[int], style: Style) -> bytes:
     """FETCH responses with the MODSEQ alone, for a client that knows the flags (RFC 7162 §3.1.3); none without it."""
-    if not style.modseq:
-        return []
-    uids, found, first = view.uids, view.modseqs, view.before + 1
+    return _joined(*_columns(view, places, style, flags=False)) if style.modseq else b""
+
+
+def _joined(form: bytes, columns: Sequence[Sequence[Any]]) -> bytes:
+    return form * len(columns[0]) % tuple(chain.from_iterable(zip(*columns, strict=True)))
+
+
+def _columns(view: View, places: Sequence[int], style: Style, *, flags: bool) -> tuple[bytes, Sequence[Sequence[Any]]]:
+    """The form of a FETCH response, and what is filled in; what is the same in all of them is in the form.
+
+    It has the UID, as RFC 9051 §7.5.2 wants it wherever it is known which message is meant.
+    """
+    uids = _picked(view.uids, places)
+    form, columns = b"* %d FETCH (UID %d ", [_numbers(view, places), uids]
     if style.uid_only:
-        return [b"* %d UIDFETCH (MODSEQ (%d))\r\n" % (uids[at], found[at]) for at in places]
-    return [b"* %d FETCH (UID %d MODSEQ (%d))\r\n" % (first + at, uids[at], found[at]) for at in places]
+        form, columns = b"* %d UIDFETCH (", [uids]
+    if style.modseq:
+        form += _filled(b"MODSEQ (%d) ", _picked(view.modseqs, places), columns)
+    if flags:
+        states = _picked(view.states, places)
+        form += _filled(b"FLAGS (%b) ", [*map(view.flag_states.rendered.__getitem__, states)], columns)
+    return form[:-1] + b")\r\n", columns
+
+
+def _filled(form: bytes, values: Sequence[Any], columns: list[Sequence[Any]]) -> bytes:
+    """An item of it: as it is, and with a column more, if the values differ."""
+    if values and values.count(values[0]) == len(values):
+        filled: bytes = form % values[0]
+        return filled.replace(b"%", b"%%")
+    columns.append(values)
+    return form
+
+
+def _numbers(view: View, places: Sequence[int]) -> Sequence[int]:
+    first = view.before + 1
+    if isinstance(places, range) and places.step == 1:
+        return range(first + places.start, first + places.stop)
+    return [first + at for at in places]
+
+
+def _picked(column: array[int], places: Sequence[int]) -> Sequence[int]:
+    if isinstance(places, range) and places.step == 1:
+        return column[places.start : places.stop]
+    return [column[at] for at in places]

@@ -7,7 +7,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
-from worldmail.interfaces.messages import Alike, Marked, Uids
+from worldmail.interfaces.messages import Alike, Marked, There, Uids
 from worldmail.protocols.imap.view.states import RECENT, FlagStates
 
 Slices = Sequence[tuple[int, int]]
@@ -104,6 +104,13 @@ class View:
         """The same messages as closed ranges of UIDs."""
         uids = self.uids
         return [(uids[start], uids[end - 1]) for start, end in slices]
+
+    def there(self, slices: Slices) -> There | None:
+        """What is known of these messages; None if some of them are gone, of which the client was not told."""
+        if self.pending:
+            return None
+        pieces = [self.uids[start:end] for start, end in slices]
+        return There(modseq=self.modseq, uids=pieces[0] if len(pieces) == 1 else [*chain.from_iterable(pieces)])
 
     def newer(self, slices: Slices, modseq: int) -> Slices:
         """Those of these messages with a higher MODSEQ."""
