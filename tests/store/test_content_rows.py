@@ -11,7 +11,7 @@ import pytest
 from worldmail.database.immediate import ImmediateDatabase
 from worldmail.interfaces.database import Cursor
 from worldmail.interfaces.store import StagedContent
-from worldmail.store.content import UNREPEATABLE, keep_content
+from worldmail.store.content import BINARY, UNREPEATABLE, keep_content
 
 T = TypeVar("T")
 STAGED = StagedContent(digest=b"d" * 32, size=3, inline=b"abc", place=None)
@@ -46,3 +46,18 @@ def test_unrepeatable_octets_are_not_looked_for_and_never_found(database: Immedi
     for unrepeatable in (True, False, True):
         now(database.write(lambda cursor, is_so=unrepeatable: keep_content(cursor, STAGED, unrepeatable=is_so)))
     assert now(database.read(rows)) == [(1, UNREPEATABLE), (2, 0), (3, UNREPEATABLE)]
+
+
+@pytest.mark.parametrize(
+    ("octets", "expected"),
+    [
+        (b"Content-Transfer-Encoding: base64\r\n\r\nbinary\r\n", 0),
+        (b"Content-Transfer-Encoding: binary\r\n\r\n\1", BINARY),
+        (b"CONTENT-TRANSFER-ENCODING: BINARY\r\n\r\n\1", BINARY),
+        (b"Subject: x\r\n\r\n\0\r\n", BINARY),
+    ],
+)
+def test_what_may_be_binary_is_known_from_then_on(database: ImmediateDatabase, octets: bytes, expected: int) -> None:
+    staged = StagedContent(digest=b"d" * 32, size=len(octets), inline=octets, place=None)
+    now(database.write(lambda cursor: keep_content(cursor, staged)))
+    assert now(database.read(rows)) == [(1, expected)]

@@ -104,7 +104,10 @@ class DatabaseFile:
 
     def open_bare(self) -> apsw.Connection:
         """A connection with nothing set: to look, before anything is touched."""
-        return apsw.Connection(self.path, flags=apsw.SQLITE_OPEN_READWRITE, vfs=self.vfs, statementcachesize=256)
+        connection = apsw.Connection(self.path, flags=apsw.SQLITE_OPEN_READWRITE, vfs=self.vfs, statementcachesize=256)
+        # Else a statement with a range or a limit is parsed anew each time: the values might ask for another plan.
+        connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
+        return connection
 
     def open_writer(self) -> apsw.Connection:
         """A connection that commits durably, in WAL mode. Never waits for locks unless told to."""

@@ -239,9 +239,13 @@ class IMessages(Interface):
         None where `changes` is None. Counted in one look: what is removed meanwhile is not counted twice.
         """
 
-    def octets(mailbox_id: int, uids: Uids, *, limit: int = 256) -> Awaitable[Sequence[tuple[int, int, bytes | None]]]:
-        """(UID, size, all octets or None if they are not in the database) of up to `limit` of these, by UID.
+    def octets(
+        mailbox_id: int, uids: Uids, *, limit: int = 256
+    ) -> Awaitable[Sequence[tuple[int, int, bytes | None, bool]]]:
+        """(UID, size, all octets or None if they are not in the database, may they be binary?) of these, by UID.
 
+        Of up to `limit` of them. What may not be binary has no NUL, nor a header that says so: BODY[...] gives it as
+        it is.
         Ends sooner, after at least one, once there are about as many octets as memory should hold.
         """
 

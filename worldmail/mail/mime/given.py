@@ -33,8 +33,16 @@ def in_lines(octets: bytes) -> bytes:
     return octets.replace(b"\0", b"\x80")
 
 
+def header_of(octets: bytes) -> bytes:
+    """A message's own header, the empty line included."""
+    return octets[: header_end(octets, 0, len(octets))]
+
+
 class Text:
     """One message in memory.
+
+    Args:
+        is_binary: False if it is known that there is nothing binary in it.
 
     Attributes:
         raw: the octets as they are kept.
@@ -43,9 +51,9 @@ class Text:
 
     __slots__ = ("_raw_root", "_root", "octets", "raw")
 
-    def __init__(self, raw: bytes) -> None:
+    def __init__(self, raw: bytes, is_binary: bool = True) -> None:
         self.raw = raw
-        self.octets = in_lines(raw) if may_be_binary(raw) else raw
+        self.octets = in_lines(raw) if is_binary else raw
         self._root: Part | None = None
         self._raw_root: Part | None = None
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, starmap
+from operator import itemgetter
 
 from worldmail.interfaces.database import Cursor, Row
 from worldmail.interfaces.messages import Alike, Marked, Stored, Uids
+from worldmail.store.content import BINARY
 from worldmail.store.messages.asked import (
     AT_ONCE,
     all_asked,
     clipped,
     common,
     first_asked,
-    ranges,
     united,
     without,
 )
@@ -36,10 +37,10 @@ _CHANGED = (
 _NOW = "SELECT highestmodseq, uidnext, messages, forgotten FROM mailbox WHERE id = ? AND name >= ' '"
 _EXPUNGED = "SELECT uid FROM expunged WHERE mailbox_id = ? AND modseq > ? AND uid >= ? AND uid < ? ORDER BY uid"
 _STORED = "m.uid, m.content_id, m.size, m.received, m.saved"
-_PARTS = "m.uid, m.size, m.prefix, m.content_id"
+_PARTS = "m.uid, m.size, m.prefix"
 _INLINE = (
-    "SELECT c.id, c.inline FROM asked CROSS JOIN content c WHERE c.id BETWEEN asked.low AND asked.high"
-    " AND c.inline IS NOT NULL"
+    "SELECT m.uid, c.inline, c.flags FROM asked CROSS JOIN message m CROSS JOIN content c WHERE m.mailbox_id = ?"
+    " AND m.uid BETWEEN asked.low AND asked.high AND c.id = m.content_id"
 )
 _IN_MAILBOX = "m.mailbox_id = ?"
 _CONTENTS = (
@@ -76,6 +77,7 @@ _COUNTS = "SELECT messages, seen FROM mailbox WHERE id = ?"
 LOOKED_AT = 10_000
 """Messages among which the first unseen one is looked for."""
 
+_size = itemgetter(1)
 _STEPS = (16, *[AT_ONCE] * (LOOKED_AT // AT_ONCE))
 _HIGHEST = 1 << 62
 
@@ -172,16 +174,17 @@ def _counted(cursor: Cursor, mailbox_id: int, between: Uids) -> Iterator[int]:
     return (counts.get(end, 0) for _, end in between)
 
 
-def octets(cursor: Cursor, mailbox_id: int, uids: Uids, limit: int, most: int) -> list[tuple[int, int, bytes | None]]:
+def octets(
+    cursor: Cursor, mailbox_id: int, uids: Uids, limit: int, most: int
+) -> list[tuple[int, int, bytes | None, bool]]:
     """See `IMessages.octets`; no further message once there are `most` octets."""
     rows = first_asked(cursor, uids, _PARTS, _IN_MAILBOX, (mailbox_id,), limit)
-    before = accumulate((size for _, size, _, _ in rows), initial=0)
-    rows = [row for row, total in zip(rows, before, strict=False) if total < most]
-    ids = sorted({row[3] for row in rows})
-    inline: dict[int, bytes] = dict(all_asked(cursor, ranges(ids), _INLINE))
+    count = bisect_left([*accumulate(map(_size, rows), initial=0)], most)
+    rows = rows[:count]
+    contents = all_asked(cursor, common(uids, [(rows[0][0], rows[-1][0])]) if rows else (), _INLINE, (mailbox_id,))
     return [
-        (uid, size, prefix + inline[content_id] if content_id in inline else None)
-        for uid, size, prefix, content_id in rows
+        (uid, size, None if inline is None else prefix + inline, flags & BINARY != 0)
+        for (uid, size, prefix), (_, inline, flags) in zip(rows, contents, strict=True)
     ]
 
 

@@ -129,7 +129,7 @@ class Messages:
 
     def octets(
         self, mailbox_id: int, uids: Uids, *, limit: int = 256
-    ) -> Awaitable[Sequence[tuple[int, int, bytes | None]]]:
+    ) -> Awaitable[Sequence[tuple[int, int, bytes | None, bool]]]:
         return self._database.read(
             lambda cursor: looking.octets(cursor, mailbox_id, uids, limit, OCTETS_AT_ONCE),
         )

@@ -58,9 +58,9 @@ class Finder:
         found = await self._messages.octets(mailbox_id, ((uid, uid),))
         if not found:
             raise UrlNotResolved
-        ((_, size, octets),) = found
+        ((_, size, octets, is_binary),) = found
         if octets is not None:
-            return await _in_memory(octets, section, partial, form)
+            return await _in_memory(Text(octets, is_binary), section, partial, form)
         return await _Large(self._messages, mailbox_id, uid, size).find(self, section, partial, form)
 
     async def tree(self, message: _Large) -> tuple[Part, int]:
@@ -95,7 +95,7 @@ class _Large:
         head = await self.beginning()
         body = header_end(head, 0, len(head))
         if says_binary(head[:body]):
-            return await _in_memory(await self.whole(), section, partial, form)
+            return await _in_memory(Text(await self.whole()), section, partial, form)
         if form != AS_IT_IS:
             root, _ = await finder.tree(self)
             return await formed(self.read, _part(root, section), partial, form, whole=not section.path)
@@ -143,8 +143,7 @@ class _Large:
                 yield chunk.replace(b"\0", b"\x80")
 
 
-async def _in_memory(octets: bytes, section: Section, partial: Partial, form: UrlForm) -> UrlOctets:
-    text = Text(octets)
+async def _in_memory(text: Text, section: Section, partial: Partial, form: UrlForm) -> UrlOctets:
     if form != AS_IT_IS:
         data, root = (text.raw, text.raw_root) if form.decoded else (text.octets, text.root)
 
@@ -157,7 +156,7 @@ async def _in_memory(octets: bytes, section: Section, partial: Partial, form: Ur
         raise UrlNotResolved
     found = _cut(whole, partial)
     given = found.octets(text.octets).replace(b"\0", b"\x80")
-    return UrlOctets(size=len(given), read=lambda: _pieces(given), cost=len(octets))
+    return UrlOctets(size=len(given), read=lambda: _pieces(given), cost=len(text.raw))
 
 
 async def _pieces(octets: bytes) -> AsyncIterator[bytes]:

@@ -72,9 +72,9 @@ class ChangesContract(MessagesCase):
         assert await self.messages.existing(box, [(1, 3), (5, 1 << 32)]) == [(1, 1), (3, 3), (5, 6)]
         assert await self.messages.existing(box, ALL) == [(1, 1), (3, 6)]
         assert [row.uid for row in await self.messages.stored(box, ALL, limit=2)] == [1, 3]
-        assert await self.messages.octets(box, [(1, 3)], limit=9) == [(1, 3, b"1\r\n"), (3, 3, b"3\r\n")]
-        assert await self.messages.octets(box, ALL, limit=1) == [(1, 3, b"1\r\n")]
-        assert await self.messages.octets(box, [(6, 6)]) == [(6, 2 * self.inline_limit, None)]
+        assert await self.messages.octets(box, [(1, 3)], limit=9) == [(1, 3, b"1\r\n", False), (3, 3, b"3\r\n", False)]
+        assert await self.messages.octets(box, ALL, limit=1) == [(1, 3, b"1\r\n", False)]
+        assert await self.messages.octets(box, [(6, 6)]) == [(6, 2 * self.inline_limit, None, False)]
 
     async def test_any_part_of_a_message_is_read(self) -> None:
         account = await self.new_account()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from itertools import chain
+from operator import attrgetter
 from typing import Any
 
 from attrs import define, field
@@ -11,7 +12,6 @@ from attrs import define, field
 from worldmail.errors import Refusal, TemporaryFailure
 from worldmail.interfaces.derived import ISummaries
 from worldmail.interfaces.messages import Flag, FlagChange
-from worldmail.mail.mime.given import Text
 from worldmail.mail.numbers import ranges_of, without
 from worldmail.protocols.imap.afterwards import refused
 from worldmail.protocols.imap.fetch.batch import Batch, Need
@@ -29,6 +29,9 @@ BATCH_OCTETS = 64 * 1024
 MOST_MESSAGES = 1024
 FIRST_MESSAGES = 256
 FIRST_WITH_OCTETS = 16
+
+
+_content_id = attrgetter("content_id")
 
 
 class Gone(No):
@@ -119,12 +122,12 @@ class Answers:
                 yield self.plan.render(batch)
             return
         start = held = 0
-        for at, text in enumerate(batch.texts):
-            if at > start and (text is None or held > BATCH_OCTETS):
+        for at, raw in enumerate(batch.raws):
+            if at > start and (raw is None or held > BATCH_OCTETS):
                 yield self.plan.render(batch.part(start, at))
                 start, held = at, 0
-            if text is not None:
-                held += len(text.octets)
+            if raw is not None:
+                held += len(raw)
                 continue
             self._amid(True)
             async for chunk in large_answer(self.plan, batch.part(at, at + 1), batch.sizes[at], self.selected):
@@ -188,8 +191,9 @@ class Answers:
                 break
             rows += more
         batch = self._kept(batch, {row[0] for row in rows} if len(rows) < len(batch) else rows)
-        batch.texts = [None if octets is None else Text(octets) for _, _, octets in rows]
-        batch.sizes = [size for _, size, _ in rows] if None in batch.texts else ()
+        batch.raws = [octets for _, _, octets, _ in rows]
+        batch.is_binary = any(row[3] for row in rows)
+        batch.sizes = [size for _, size, _, _ in rows] if None in batch.raws else ()
         return batch
 
     async def _with_stored(self, batch: Batch) -> Batch:
@@ -198,12 +202,12 @@ class Answers:
         batch = self._kept(batch, {row.uid for row in rows} if len(rows) < len(batch) else rows)
         batch.stored = rows
         if Need.SUMMARY in self.plan.need:
-            made = await self.summaries.summaries([row.content_id for row in rows])
-            batch.summaries = [made.get(row.content_id) for row in rows]
-            readable = [at for at, summary in enumerate(batch.summaries) if summary is not None]
-            if len(readable) < len(batch):
+            content_ids = list(map(_content_id, rows))
+            made = await self.summaries.summaries(content_ids)
+            batch.summaries = list(map(made.get, content_ids))
+            if not all(batch.summaries):
                 self._unreadable = True
-                batch = batch.only(readable)
+                batch = batch.only([at for at, summary in enumerate(batch.summaries) if summary is not None])
         elif Need.PREVIEW in self.plan.need:
             batch.summaries = [self.summaries.kept(row.content_id) for row in rows]
         return batch

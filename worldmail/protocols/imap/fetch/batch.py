@@ -6,10 +6,11 @@ import enum
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 from worldmail.interfaces.derived import Summary
 from worldmail.interfaces.messages import Stored, Uids
+from worldmail.mail.mime.given import Text
 from worldmail.protocols.imap.view.states import FlagStates
 
 
@@ -31,7 +32,8 @@ class Batch:
         numbers: sequence numbers (UIDs where only those may be told: RFC 9586).
         places: where they are in the view.
         ranges: UIDs that hold all of them and no other message.
-        texts: their octets; None for those that are not in the database.
+        raws: their octets as they are kept; None for those that are not in the database.
+        is_binary: some of these may be binary.
         sizes: how many those are, if there are any such.
         changed: UIDs whose flags this very command has changed.
     """
@@ -45,12 +47,26 @@ class Batch:
     flag_states: FlagStates
     stored: Sequence[Stored] = ()
     summaries: Sequence[Summary | None] = ()
-    texts: Sequence[Any] = ()
+    raws: Sequence[Any] = ()
+    is_binary: bool = False
     sizes: Sequence[int] = ()
     changed: frozenset[int] = frozenset()
+    _texts: Sequence[Text] = field(default=(), init=False)
 
     def __len__(self) -> int:
         return len(self.uids)
+
+    @property
+    def texts(self) -> Sequence[Text]:
+        """Their octets, for who looks for something in them."""
+        if not self._texts:
+            self._texts = [Text(raw, self.is_binary) for raw in self.raws]
+        return self._texts
+
+    @property
+    def octets(self) -> Sequence[bytes]:
+        """Their octets as BODY[] gives them."""
+        return [text.octets for text in self.texts] if self.is_binary else self.raws
 
     def only(self, rows: Sequence[int]) -> Batch:
         """These of them."""
@@ -73,7 +89,8 @@ class Batch:
             self.flag_states,
             cut(self.stored) if self.stored else (),
             cut(self.summaries) if self.summaries else (),
-            cut(self.texts) if self.texts else (),
+            cut(self.raws) if self.raws else (),
+            self.is_binary,
             cut(self.sizes) if self.sizes else (),
             self.changed,
         )
@@ -88,9 +105,10 @@ class Item:
 
     Args:
         form: its format, such as b"UID %d".
-        columns: what goes into the format.
+        columns: what goes into the format; with `octets` the last of them follows it.
         need: what it takes.
         sees: sets \\Seen (RFC 9051 §6.4.5: BODY[...] and its kin without PEEK).
+        octets: what it gives is long, and not worth copying into a format.
         extent: of an item of octets, where a large message has them; None for all others.
     """
 
@@ -98,4 +116,5 @@ class Item:
     columns: Columns
     need: Need = Need.NOTHING
     sees: bool = False
+    octets: bool = False
     extent: Any = None

@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from worldmail.errors import Refusal, WorldMailError
 from worldmail.mail.mime.fields import MAXIMUM_HEADER, header_end
-from worldmail.mail.mime.given import Text
 from worldmail.mail.mime.part import Part
 from worldmail.mail.mime.scan import scan
 from worldmail.mail.transfer_encoding import says_binary
@@ -43,7 +42,7 @@ async def large_answer(plan: Plan, batch: Batch, size: int, selected: Selected) 
     head = await _beginning(read, size)
     body = header_end(head, 0, len(head))
     if says_binary(head[:body]):
-        batch.texts = [Text(await _whole(read, size))]
+        batch.raws, batch.is_binary = [await _whole(read, size)], True
         yield plan.render(batch)
         return
     extents = [item.extent for item in plan.items if item.extent is not None]

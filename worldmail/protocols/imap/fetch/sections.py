@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial as bound
 from typing import Any
 
 from attrs import frozen
 
 from worldmail.mail.mime.decoding import UnknownEncoding
-from worldmail.mail.mime.sections import Kind, Section
+from worldmail.mail.mime.given import header_of
+from worldmail.mail.mime.sections import Kind, Section, chosen_fields
 from worldmail.protocols.imap.fetch.batch import Batch, Item, Need
 from worldmail.protocols.imap.replies import No
 
@@ -52,32 +54,43 @@ class Extent:
 
 
 _CHOSEN = frozenset((Kind.HEADER_FIELDS, Kind.HEADER_FIELDS_NOT))
+_OF_HEADER = _CHOSEN | {Kind.HEADER}
 
 
 def body_item(label: bytes, section: Section, partial: Partial = None, *, sees: bool) -> Item:
     """BODY[section]<partial>, whatever it is called."""
     extent = Extent(label, section, section.path, partial)
     name = label.replace(b"%", b"%%")
-    if section.kind is Kind.WHOLE and not section.path and partial is None:
-        return Item(name + b" {%d}\r\n%b", _whole, Need.OCTETS, sees, extent)
+    if not section.path and section.kind is Kind.WHOLE and partial is None:
+        return Item(name + b" {%d}\r\n", _whole, Need.OCTETS, sees, True, extent)
+    if not section.path and section.kind in _OF_HEADER:
+        return Item(name + b" {%d}\r\n", bound(_headers, section, partial), Need.OCTETS, sees, True, extent)
 
     def columns(batch: Batch) -> Sequence[Sequence[Any]]:
-        given = []
+        heads, given = [], []
         for text in batch.texts:
             found = text.found(section)
-            if found is None:
-                given.append(b"NIL")
-                continue
-            if partial is not None:
+            if found is not None and partial is not None:
                 found = found.partial(*partial)
-            given.append(b"{%d}\r\n%b" % (found.size, found.octets(text.octets)))
-        return (given,)
+            heads.append(b"NIL" if found is None else b"{%d}\r\n" % found.size)
+            given.append(b"" if found is None else found.octets(text.octets))
+        return heads, given
 
-    return Item(name + b" %b", columns, Need.OCTETS, sees, extent)
+    return Item(name + b" %b", columns, Need.OCTETS, sees, True, extent)
 
 
 def _whole(batch: Batch) -> Sequence[Sequence[Any]]:
-    octets = [text.octets for text in batch.texts]
+    return list(map(len, batch.octets)), batch.octets
+
+
+def _headers(section: Section, partial: Partial, batch: Batch) -> Sequence[Sequence[Any]]:
+    """What there is in the message's own header."""
+    octets = list(map(header_of, batch.octets))
+    if section.kind is not Kind.HEADER:
+        octets = [chosen_fields(header, section) for header in octets]
+    if partial is not None:
+        start, end = partial[0], sum(partial)
+        octets = [chosen[start:end] for chosen in octets]
     return list(map(len, octets)), octets
 
 
@@ -85,9 +98,13 @@ def binary_item(label: bytes, path: tuple[int, ...], partial: Partial = None, *,
     """BINARY[path]<partial> (RFC 3516 §4.2)."""
 
     def columns(batch: Batch) -> Sequence[Sequence[Any]]:
-        return ([_binary(part_of(text, path), partial) for text in batch.texts],)
+        octets = [part_of(text, path) for text in batch.texts]
+        if partial is not None:
+            start, end = partial[0], sum(partial)
+            octets = [part and part[start:end] for part in octets]
+        return list(map(_binary_head, octets)), [part or b"" for part in octets]
 
-    return Item(label + b" %b", columns, Need.OCTETS, sees, Extent(label, None, path, partial))
+    return Item(label + b" %b", columns, Need.OCTETS, sees, True, Extent(label, None, path, partial))
 
 
 def binary_size_item(label: bytes, path: tuple[int, ...]) -> Item:
@@ -96,7 +113,7 @@ def binary_size_item(label: bytes, path: tuple[int, ...]) -> Item:
     def columns(batch: Batch) -> Sequence[Sequence[Any]]:
         return ([len(part_of(text, path) or b"") for text in batch.texts],)
 
-    return Item(label + b" %d", columns, Need.OCTETS, False, Extent(label, None, path, size_only=True))
+    return Item(label + b" %d", columns, Need.OCTETS, extent=Extent(label, None, path, size_only=True))
 
 
 def part_of(text: Any, path: tuple[int, ...]) -> bytes | None:
@@ -111,9 +128,7 @@ def part_of(text: Any, path: tuple[int, ...]) -> bytes | None:
     return part
 
 
-def _binary(octets: bytes | None, partial: Partial) -> bytes:
+def _binary_head(octets: bytes | None) -> bytes:
     if octets is None:
         return b"NIL"
-    if partial is not None:
-        octets = octets[partial[0] : partial[0] + partial[1]]
-    return b"%b{%d}\r\n%b" % (b"~" if b"\0" in octets else b"", len(octets), octets)
+    return b"%b{%d}\r\n" % (b"~" if b"\0" in octets else b"", len(octets))
