@@ -229,6 +229,7 @@ def test_PREVIEW_is_the_beginning_of_the_text(client: ImapClient) -> None:
     assert client.say(b"FETCH 1 PREVIEW").status == b"OK"
     assert client.say(b"FETCH 1 (PREVIEW (LAZY))").status == b"OK"
     assert client.say(b"FETCH 1 PREVIEW (LAZY)").status == b"OK"
+    assert client.say(b"FETCH 1 (PREVIEW (lAzY) UID)").status == b"OK"
 
 
 def test_messages_that_others_expunged_are_told_with_EXPUNGEISSUED(site: ImapSite, client: ImapClient) -> None:

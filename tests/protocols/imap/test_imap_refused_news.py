@@ -103,3 +103,30 @@ def test_a_refused_STORE_that_told_a_MODSEQ_tells_from_where_to_come_back(site: 
     assert refused.code == b"EXPUNGEISSUED"
     assert refused.untagged[-1] == b"* OK [HIGHESTMODSEQ %d] Highest" % (modseq - 2)
     assert client.say(b"NOOP").untagged == [b"* VANISHED 1", b"* OK [HIGHESTMODSEQ %d] Highest" % modseq]
+
+
+@pytest.mark.parametrize("enabled", [b"CONDSTORE", b"IMAP4rev2", b"UIDONLY"])
+def test_Seen_is_told_though_the_octets_cannot_be_read(
+    site: ImapSite, monkeypatch: pytest.MonkeyPatch, enabled: bytes
+) -> None:
+    site.store.add(site.accounts["bob"], TEXT)
+    client = selected(site, enabled)
+
+    async def octets(*_: object, **__: object) -> None:
+        raise TemporaryFailure
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(site.store.world.messages), "octets", octets)
+        refused = client.say(b"UID FETCH 1 BODY[]")
+    assert refused.code == b"UNAVAILABLE"
+    assert [b"\\Seen" in line for line in refused.untagged] == [True]
+    assert (b"MODSEQ" in refused.untagged[0]) == (enabled == b"CONDSTORE")
+
+
+def test_Seen_is_told_though_a_part_cannot_be_decoded(site: ImapSite) -> None:
+    part = b"Content-Type: text/plain\r\nContent-Transfer-Encoding: secret\r\n\r\nx\r\n"
+    site.store.add(site.accounts["bob"], part)
+    client = selected(site)
+    refused = client.say(b"FETCH 1 BINARY[1]")
+    assert refused.code == b"UNKNOWN-CTE"
+    assert refused.untagged == [b"* 1 FETCH (UID 1 FLAGS (\\Seen \\Recent))"]

@@ -18,7 +18,9 @@ from worldmail.protocols.imap.fetch.batch import Batch, Need
 from worldmail.protocols.imap.fetch.large import large_answer
 from worldmail.protocols.imap.fetch.plan import Plan
 from worldmail.protocols.imap.replies import No
+from worldmail.protocols.imap.view import untagged
 from worldmail.protocols.imap.view.selected import Selected
+from worldmail.protocols.imap.view.untagged import Style
 from worldmail.protocols.imap.view.view import Slices
 from worldmail.protocols.imap.work import Work
 from worldmail.wire.effects import Effects, Stream
@@ -62,6 +64,7 @@ class Answers:
     work: Work | None = None
     _missing: bool = field(default=False, init=False)
     _unreadable: bool = field(default=False, init=False)
+    _untold: Sequence[int] = field(default=(), init=False)
 
     @property
     def count(self) -> int:
@@ -98,6 +101,15 @@ class Answers:
         return Gone() if self._missing and not self.lenient else None
 
     async def _all(self) -> AsyncIterator[bytes]:
+        try:
+            async for chunk in self._batches():
+                yield chunk
+        except Refusal:  # what was set is told, though the octets cannot be given: the view has learnt it
+            view, style = self.selected.view, Style(modseq=self.plan.tells_modseq, uid_only=self.plan.uid_only)
+            yield b"".join(untagged.flags(view, view.places(self._untold), style))
+            raise
+
+    async def _batches(self) -> AsyncIterator[bytes]:
         octets = Need.OCTETS in self.plan.need
         most = max(1, FIRST_WITH_OCTETS // len(self.plan.items)) if octets else FIRST_MESSAGES
         downwards = self.limit is not None
@@ -110,6 +122,7 @@ class Answers:
             async for chunk in self._answer(batch):
                 sent += len(chunk)
                 yield chunk
+            self._untold = ()
             if self.work is not None:
                 self.work.done += len(batch)
             if sent:
@@ -223,6 +236,7 @@ class Answers:
         change = FlagChange(how="add", flags=seen, allowed=seen, keywords_allowed=False, reader=selected.reader)
         done = await selected.messages.change_flags(selected.id, ranges_of(unseen), change)
         selected.learn(done)
+        self._untold = done.uids
         view = selected.view
         batch.states, batch.modseqs = _picked(view.states, batch.places), _picked(view.modseqs, batch.places)
         batch.changed = frozenset(done.uids)

@@ -7,6 +7,8 @@ section-spec = section-msgtext / (section-part ["." section-text])
 
 from __future__ import annotations
 
+from itertools import product
+
 from attrs import evolve
 
 from worldmail.mail.mime.sections import Kind, Section
@@ -26,7 +28,7 @@ _OLD = {
     b"RFC822.HEADER": (Section(kind=Kind.HEADER), False),
     b"RFC822.TEXT": (Section(kind=Kind.TEXT), True),
 }
-_LAZY = (b" (LAZY)", b" (lazy)", b" (Lazy)")
+_LAZY = tuple(b" (%b)" % bytes(letters) for letters in product(*zip(b"LAZY", b"lazy", strict=True)))
 
 
 def read_items(reader: Reader) -> list[Item]:

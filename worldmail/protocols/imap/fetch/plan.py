@@ -35,6 +35,11 @@ class Plan:
     modseq_too: bool
     uid_only: bool
 
+    @property
+    def tells_modseq(self) -> bool:
+        """MODSEQ is told of a message whose flags are told."""
+        return self.modseq_too or MODSEQ in self.items
+
     def render(self, batch: Batch) -> bytes:
         """The answers for a batch."""
         if any(item.octets for item in self.items):
