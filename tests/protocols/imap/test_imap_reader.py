@@ -11,7 +11,7 @@ import pytest
 
 from worldmail.errors import BadName
 from worldmail.interfaces.messages import Flag
-from worldmail.protocols.imap.fetch.moments import halves
+from worldmail.protocols.imap.fetch.moments import date_time
 from worldmail.protocols.imap.grammar.flags import Flags
 from worldmail.protocols.imap.grammar.reader import Reader
 from worldmail.protocols.imap.parser import Literal
@@ -165,7 +165,7 @@ def test_where_names_are_in_UTF_8_an_ampersand_is_one() -> None:
 
 
 def test_a_moment_is_written_as_it_is_read() -> None:
-    written = b"".join(halves(1896164430))
+    written = date_time(1896164430)
     assert written == b"01-Feb-2030 08:20:30 +0000"
     assert read(b'"%b"' % written, Reader.date_time) == 1896164430
 

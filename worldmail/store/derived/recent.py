@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from attrs import define, field
 
@@ -34,13 +34,16 @@ class RecentSummaries:
                 self.add({content_id: found})
         return found
 
-    def find(self, content_ids: Iterable[int]) -> tuple[dict[int, Summary], list[int]]:
+    def find(self, content_ids: Collection[int]) -> tuple[dict[int, Summary], list[int]]:
         """Those that are here, and the ids of the others."""
+        try:
+            return dict(zip(content_ids, map(self._young.__getitem__, content_ids), strict=True)), []
+        except KeyError:
+            pass
         found: dict[int, Summary] = {}
         missing: list[int] = []
-        young = self._young.get
         for content_id in content_ids:
-            summary = young(content_id) or self.get(content_id)
+            summary = self.get(content_id)
             if summary is None:
                 missing.append(content_id)
             else:
@@ -49,12 +52,15 @@ class RecentSummaries:
 
     def add(self, summaries: Mapping[int, Summary]) -> None:
         """Remember these, and forget others if need be."""
+        young, size, most = self._young, self._size, self.limit // 2
         for content_id, summary in summaries.items():
-            if content_id not in self._young:
-                self._young[content_id] = summary
-                self._size += _size(summary)
-                if self._size > self.limit // 2:
-                    self._old, self._young, self._size = self._young, {}, 0
+            if content_id not in young:
+                young[content_id] = summary
+                size += _size(summary)
+                if size > most:
+                    self._old, self._young = young, {}
+                    young, size = self._young, 0
+        self._size = size
 
     def forget(self, content_ids: Iterable[int]) -> None:
         """Contents that are gone."""
@@ -66,5 +72,7 @@ class RecentSummaries:
 
 
 def _size(summary: Summary) -> int:
-    texts = 4 * len(summary.preview) + sum(map(len, summary.references)) + len(summary.message_id or "")
-    return _OVERHEAD + len(summary.envelope) + len(summary.structure) + texts
+    size = _OVERHEAD + len(summary.envelope) + len(summary.structure) + 4 * len(summary.preview)
+    if summary.references:
+        size += sum(map(len, summary.references))
+    return size if summary.message_id is None else size + len(summary.message_id)

@@ -80,12 +80,15 @@ class Slices:
             self._until = now + self.longest
         return Turn(self)
 
-    async def rest(self) -> None:
-        """Let others have their turn if the slice is over."""
+    def is_over(self) -> bool:
+        """Whether others should have their turn, now that some work is done."""
         self._worked = self.seconds()
-        if self._worked >= self._until:
-            await self.pause(self.apart)
-            self._until = self.seconds() + self.longest
+        return self._worked >= self._until
+
+    async def rest(self) -> None:
+        """Let others have their turn."""
+        await self.pause(self.apart)
+        self._until = self.seconds() + self.longest
 
 
 @define
@@ -97,5 +100,14 @@ class Turn:
     async def work(self, size: int, work: Callable[[], T]) -> T:
         """The result of so much labour; then others have their turn if the slice is over."""
         value: T = work() if size <= LARGE else await self._slices.elsewhere(work)
-        await self._slices.rest()
+        if self.is_over():
+            await self.rest()
         return value
+
+    def is_over(self) -> bool:
+        """Whether the slice is, now that some work is done: `rest` is due."""
+        return self._slices.is_over()
+
+    def rest(self) -> Awaitable[None]:
+        """Let others have their turn."""
+        return self._slices.rest()

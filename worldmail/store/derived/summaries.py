@@ -13,7 +13,7 @@ from worldmail.store.derived.contents import ContentReader
 from worldmail.store.derived.making import make_summary
 from worldmail.store.derived.recent import RecentSummaries
 from worldmail.store.derived.shelf import Shelf
-from worldmail.store.derived.slices import Slices, Turn, labour
+from worldmail.store.derived.slices import LARGE, Slices, Turn, labour
 from worldmail.wire.ready import Ready
 
 
@@ -67,6 +67,12 @@ class Summaries:
         """Made now, and remembered."""
         made: dict[int, Summary] = {}
         async for content_id, octets in self.reader.read(content_ids):
-            made[content_id] = await turn.work(labour(octets), partial(make_summary, octets))
+            size = labour(octets)
+            if size > LARGE:
+                made[content_id] = await turn.work(size, partial(make_summary, octets))
+                continue
+            made[content_id] = make_summary(octets)
+            if turn.is_over():
+                await turn.rest()
         self.recent.add(made)
         return made

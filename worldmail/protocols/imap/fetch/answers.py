@@ -14,7 +14,7 @@ from worldmail.interfaces.derived import ISummaries
 from worldmail.interfaces.messages import Flag, FlagChange
 from worldmail.mail.numbers import ranges_of, without
 from worldmail.protocols.imap.afterwards import refused
-from worldmail.protocols.imap.fetch.batch import Batch, Need
+from worldmail.protocols.imap.fetch.batch import NAMED, Batch, Need
 from worldmail.protocols.imap.fetch.large import large_answer
 from worldmail.protocols.imap.fetch.plan import Plan
 from worldmail.protocols.imap.replies import No
@@ -31,7 +31,6 @@ BATCH_OCTETS = 64 * 1024
 MOST_MESSAGES = 1024
 FIRST_MESSAGES = 256
 FIRST_WITH_OCTETS = 16
-
 
 _content_id = attrgetter("content_id")
 
@@ -167,8 +166,10 @@ class Answers:
         if need and len(batch):
             if Need.OCTETS in need:
                 batch = await self._with_octets(batch)
-            if Need.STORED in need:
-                batch = await self._with_stored(batch)
+            if need & NAMED:
+                batch = await (self._with_stored(batch) if Need.STORED in need else self._with_contents(batch))
+            if need & (Need.SUMMARY | Need.PREVIEW):
+                batch = await self._with_summaries(batch)
         return batch
 
     def _known(self, slices: Slices) -> Batch:
@@ -176,15 +177,15 @@ class Answers:
         if len(slices) == 1:
             start, end = slices[0]
             places: Sequence[int] = range(start, end)
+            numbers: Sequence[int] = range(view.before + start + 1, view.before + end + 1)
             columns: list[Sequence[int]] = [view.uids[start:end], view.states[start:end], view.modseqs[start:end]]
         else:
             places = list(chain.from_iterable(range(start, end) for start, end in slices))
             columns = [_picked(column, places) for column in (view.uids, view.states, view.modseqs)]
+            numbers = list(map((view.before + 1).__add__, places))
         uids, states, modseqs = columns
-        first = view.before + 1
-        numbers: Sequence[int] = uids
-        if not self.plan.uid_only:
-            numbers = [first + at for at in places]
+        if self.plan.uid_only:
+            numbers = uids
         return Batch(numbers, places, uids, states, modseqs, view.uid_ranges(slices), view.flag_states)
 
     def _kept(self, batch: Batch, there: Any) -> Batch:
@@ -214,16 +215,27 @@ class Answers:
         rows = await selected.messages.stored(selected.id, batch.ranges, limit=len(batch))
         batch = self._kept(batch, {row.uid for row in rows} if len(rows) < len(batch) else rows)
         batch.stored = rows
-        if Need.SUMMARY in self.plan.need:
-            content_ids = list(map(_content_id, rows))
-            made = await self.summaries.summaries(content_ids)
-            batch.summaries = list(map(made.get, content_ids))
-            if not all(batch.summaries):
-                self._unreadable = True
-                batch = batch.only([at for at, summary in enumerate(batch.summaries) if summary is not None])
-        elif Need.PREVIEW in self.plan.need:
-            batch.summaries = [self.summaries.kept(row.content_id) for row in rows]
+        batch.content_ids = list(map(_content_id, rows))
         return batch
+
+    async def _with_contents(self, batch: Batch) -> Batch:
+        """The same where nothing else of what is stored is asked for."""
+        rows = await self.selected.messages.contents(self.selected.id, batch.ranges)
+        batch = self._kept(batch, {uid for uid, _ in rows} if len(rows) < len(batch) else rows)
+        batch.content_ids = [content_id for _, content_id in rows]
+        return batch
+
+    async def _with_summaries(self, batch: Batch) -> Batch:
+        content_ids = batch.content_ids
+        if Need.SUMMARY not in self.plan.need:
+            batch.summaries = list(map(self.summaries.kept, content_ids))
+            return batch
+        made = await self.summaries.summaries(content_ids)
+        batch.summaries = list(map(made.get, content_ids))
+        if all(batch.summaries):
+            return batch
+        self._unreadable = True
+        return batch.only([at for at, summary in enumerate(batch.summaries) if summary is not None])
 
     async def _see(self, batch: Batch) -> Batch:
         """Set \\Seen where it is not, before the octets go out (RFC 9051 §6.4.5)."""

@@ -22,6 +22,11 @@ class Need(enum.Flag):
     SUMMARY = 2
     PREVIEW = 4  # those summaries that are in memory
     OCTETS = 8
+    CONTENT = 16  # which content it is
+
+
+NAMED = Need.STORED | Need.SUMMARY | Need.PREVIEW | Need.CONTENT
+"""For these it has to be known which content a message has."""
 
 
 @define(eq=False)
@@ -46,6 +51,7 @@ class Batch:
     ranges: Uids
     flag_states: FlagStates
     stored: Sequence[Stored] = ()
+    content_ids: Sequence[int] = ()
     summaries: Sequence[Summary | None] = ()
     raws: Sequence[Any] = ()
     is_binary: bool = False
@@ -88,6 +94,7 @@ class Batch:
             self.ranges,
             self.flag_states,
             cut(self.stored) if self.stored else (),
+            cut(self.content_ids) if self.content_ids else (),
             cut(self.summaries) if self.summaries else (),
             cut(self.raws) if self.raws else (),
             self.is_binary,

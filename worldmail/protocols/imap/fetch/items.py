@@ -8,12 +8,11 @@ from typing import Any
 
 from attrs import frozen
 
-from worldmail.interfaces.derived import Summary
 from worldmail.interfaces.messages import Stored
 from worldmail.mail.objectids import email_id, thread_id
 from worldmail.protocols.imap.fetch.batch import Batch, Columns, Item, Need
 from worldmail.protocols.imap.fetch.body import without_extensions
-from worldmail.protocols.imap.fetch.moments import halves
+from worldmail.protocols.imap.fetch.moments import date_time
 from worldmail.protocols.imap.replies import quoted_or_literal
 
 
@@ -30,12 +29,13 @@ def _stored(get: Callable[[Stored], Any]) -> Columns:
     return lambda batch: (list(map(get, batch.stored)),)
 
 
-def _summary(get: Callable[[Summary], Any]) -> Columns:
-    return lambda batch: ([get(summary) for summary in batch.summaries if summary is not None],)
+def _summary(get: Callable[[Any], Any]) -> Columns:
+    """Of the summaries, each of which is there (`Need.SUMMARY`)."""
+    return lambda batch: (list(map(get, batch.summaries)),)
 
 
 def _moments(get: Callable[[Stored], int]) -> Columns:
-    return lambda batch: tuple(zip(*map(halves, map(get, batch.stored)), strict=True)) or ((), ())
+    return lambda batch: (list(map(date_time, map(get, batch.stored))),)
 
 
 def _flags(batch: Batch) -> Sequence[Sequence[Any]]:
@@ -45,8 +45,8 @@ def _flags(batch: Batch) -> Sequence[Sequence[Any]]:
 def _threads(batch: Batch) -> Sequence[Sequence[Any]]:
     return (
         [
-            thread_id(row.content_id, summary.message_id, summary.references)
-            for row, summary in zip(batch.stored, batch.summaries, strict=True)
+            thread_id(content_id, summary.message_id, summary.references)
+            for content_id, summary in zip(batch.content_ids, batch.summaries, strict=True)
             if summary is not None
         ],
     )
@@ -65,13 +65,13 @@ def _previews(batch: Batch) -> Sequence[Sequence[Any]]:
 UID = Item(b"UID %d", lambda batch: (batch.uids,))
 FLAGS = Item(b"FLAGS (%b)", _flags)
 MODSEQ = Item(b"MODSEQ (%d)", lambda batch: (batch.modseqs,))
-PREVIEW = Item(b"PREVIEW %b", _previews, Need.STORED | Need.SUMMARY)
-PREVIEW_LAZY = Item(b"PREVIEW %b", _previews, Need.STORED | Need.PREVIEW)
-INTERNALDATE = Item(b'INTERNALDATE "%b%b"', _moments(attrgetter("received")), Need.STORED)
+PREVIEW = Item(b"PREVIEW %b", _previews, Need.SUMMARY)
+PREVIEW_LAZY = Item(b"PREVIEW %b", _previews, Need.PREVIEW)
+INTERNALDATE = Item(b'INTERNALDATE "%b"', _moments(attrgetter("received")), Need.STORED)
 SIZE = Item(b"RFC822.SIZE %d", _stored(attrgetter("size")), Need.STORED)
-ENVELOPE = Item(b"ENVELOPE %b", _summary(lambda summary: summary.envelope), Need.STORED | Need.SUMMARY)
-BODY = Item(b"BODY %b", _summary(lambda summary: without_extensions(summary.structure)), Need.STORED | Need.SUMMARY)
-BODYSTRUCTURE = Item(b"BODYSTRUCTURE %b", _summary(lambda summary: summary.structure), Need.STORED | Need.SUMMARY)
+ENVELOPE = Item(b"ENVELOPE %b", _summary(attrgetter("envelope")), Need.SUMMARY)
+BODY = Item(b"BODY %b", _summary(lambda summary: without_extensions(summary.structure)), Need.SUMMARY)
+BODYSTRUCTURE = Item(b"BODYSTRUCTURE %b", _summary(attrgetter("structure")), Need.SUMMARY)
 
 ROWS: tuple[FetchItem, ...] = (
     FetchItem(b"UID", UID, "RFC 9051 §6.4.5"),
@@ -84,11 +84,11 @@ ROWS: tuple[FetchItem, ...] = (
     FetchItem(b"MODSEQ", MODSEQ, "RFC 7162 §3.1.5"),
     FetchItem(
         b"EMAILID",
-        Item(b"EMAILID (%b)", _stored(lambda row: email_id(row.content_id)), Need.STORED),
+        Item(b"EMAILID (%b)", lambda batch: (list(map(email_id, batch.content_ids)),), Need.CONTENT),
         "RFC 8474 §5.1",
     ),
-    FetchItem(b"THREADID", Item(b"THREADID (%b)", _threads, Need.STORED | Need.SUMMARY), "RFC 8474 §5.2"),
-    FetchItem(b"SAVEDATE", Item(b'SAVEDATE "%b%b"', _moments(attrgetter("saved")), Need.STORED), "RFC 8514 §4.3"),
+    FetchItem(b"THREADID", Item(b"THREADID (%b)", _threads, Need.SUMMARY), "RFC 8474 §5.2"),
+    FetchItem(b"SAVEDATE", Item(b'SAVEDATE "%b"', _moments(attrgetter("saved")), Need.STORED), "RFC 8514 §4.3"),
     FetchItem(b"PREVIEW", PREVIEW, "RFC 8970 §3.1"),
 )
 
