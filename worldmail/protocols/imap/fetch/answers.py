@@ -12,10 +12,10 @@ from attrs import define, field
 from worldmail.errors import Refusal, TemporaryFailure
 from worldmail.interfaces.derived import ISummaries
 from worldmail.interfaces.messages import Flag, FlagChange
-from worldmail.mail.numbers import ranges_of, without
+from worldmail.mail.numbers import ranges_of
 from worldmail.protocols.imap.afterwards import refused
+from worldmail.protocols.imap.fetch import octets
 from worldmail.protocols.imap.fetch.batch import NAMED, Batch, Need
-from worldmail.protocols.imap.fetch.large import large_answer
 from worldmail.protocols.imap.fetch.plan import Plan
 from worldmail.protocols.imap.replies import No
 from worldmail.protocols.imap.view import untagged
@@ -109,45 +109,50 @@ class Answers:
             raise
 
     async def _batches(self) -> AsyncIterator[bytes]:
-        octets = Need.OCTETS in self.plan.need
-        most = max(1, FIRST_WITH_OCTETS // len(self.plan.items)) if octets else FIRST_MESSAGES
+        plan = self.plan
+        most, size = FIRST_MESSAGES, BATCH_OCTETS
+        if Need.OCTETS in plan.need:
+            most, size = max(1, FIRST_WITH_OCTETS // plan.copies), octets.AT_ONCE
         downwards = self.limit is not None
         waiting = list(self.slices) if downwards else list(reversed(self.slices))
         while waiting:
             batch = await self._batch(take_last(waiting, most) if downwards else _take(waiting, most))
-            if downwards:
-                batch = batch.only(range(len(batch) - 1, -1, -1))
-            sent = 0
-            async for chunk in self._answer(batch):
-                sent += len(chunk)
-                yield chunk
+            taken = 0
+            async for part in self._parts(batch):
+                sent = 0
+                async for chunk in self._answer(part):
+                    sent += len(chunk)
+                    yield chunk
+                taken += max(sent, octets.held(part))
             self._untold = ()
             if self.work is not None:
                 self.work.done += len(batch)
-            if sent:
-                most = max(1, min(MOST_MESSAGES, 4 * most, len(batch) * BATCH_OCTETS // sent))
+            if taken:
+                most = max(1, min(MOST_MESSAGES, 4 * most, len(batch) * size // taken))
+
+    async def _parts(self, batch: Batch) -> AsyncIterator[Batch]:
+        """The batch, in parts where octets have to be read; in the order in which it is answered for."""
+        if Need.OCTETS not in self.plan.need:
+            yield batch if self.limit is None else _downwards(batch)
+            return
+        later: list[Batch] = []
+        found = 0
+        async for part in octets.with_octets(self.selected, batch):
+            found += len(part)
+            if self.limit is None:
+                yield part
+            else:
+                later.append(part)
+        self._missing = self._missing or found < len(batch)
+        for part in reversed(later):
+            yield _downwards(part)
 
     async def _answer(self, batch: Batch) -> AsyncIterator[bytes]:
-        """One batch: what is at hand in one piece, large messages in between as they are read."""
-        if Need.OCTETS not in self.plan.need:
-            if len(batch):
-                yield self.plan.render(batch)
-            return
-        start = held = 0
-        for at, raw in enumerate(batch.raws):
-            if at > start and (raw is None or held > BATCH_OCTETS):
-                yield self.plan.render(batch.part(start, at))
-                start, held = at, 0
-            if raw is not None:
-                held += len(raw)
-                continue
-            self._amid(True)
-            async for chunk in large_answer(self.plan, batch.part(at, at + 1), batch.sizes[at], self.selected):
+        if Need.OCTETS in self.plan.need:
+            async for chunk in octets.answers(self.plan, batch, self.selected, self._amid):
                 yield chunk
-            self._amid(False)
-            start = at + 1
-        if start < len(batch):
-            yield self.plan.render(batch.part(start, len(batch)))
+        elif len(batch):
+            yield self.plan.render(batch)
 
     def _amid(self, amid: bool) -> None:
         if self.work is not None:
@@ -164,8 +169,6 @@ class Answers:
             batch = await self._see(batch)
         need = self.plan.need
         if need and len(batch):
-            if Need.OCTETS in need:
-                batch = await self._with_octets(batch)
             if need & NAMED:
                 batch = await (self._with_stored(batch) if Need.STORED in need else self._with_contents(batch))
             if need & (Need.SUMMARY | Need.PREVIEW):
@@ -194,21 +197,6 @@ class Answers:
             return batch
         self._missing = True
         return batch.only([at for at, uid in enumerate(batch.uids) if uid in there])
-
-    async def _with_octets(self, batch: Batch) -> Batch:
-        selected = self.selected
-        rows = list(await selected.messages.octets(selected.id, batch.ranges, limit=len(batch)))
-        while 0 < len(rows) < len(batch):  # as many as memory should hold at once, or some are gone
-            behind = without(batch.ranges, [(1, rows[-1][0])])
-            more = await selected.messages.octets(selected.id, behind, limit=len(batch) - len(rows)) if behind else ()
-            if not more:
-                break
-            rows += more
-        batch = self._kept(batch, {row[0] for row in rows} if len(rows) < len(batch) else rows)
-        batch.raws = [octets for _, _, octets, _ in rows]
-        batch.is_binary = any(row[3] for row in rows)
-        batch.sizes = [size for _, size, _, _ in rows] if None in batch.raws else ()
-        return batch
 
     async def _with_stored(self, batch: Batch) -> Batch:
         selected = self.selected
@@ -253,6 +241,10 @@ class Answers:
         batch.states, batch.modseqs = _picked(view.states, batch.places), _picked(view.modseqs, batch.places)
         batch.changed = frozenset(done.uids)
         return batch
+
+
+def _downwards(batch: Batch) -> Batch:
+    return batch.only(range(len(batch) - 1, -1, -1))
 
 
 def _picked(column: Sequence[int], places: Iterable[int]) -> list[int]:

@@ -21,6 +21,7 @@ class Plan:
         word: FETCH or UIDFETCH.
         form: of one answer.
         sees: \\Seen is to be set.
+        copies: how many times the octets of a message may be in its answer, at least 1.
         flags_too, modseq_too: what is told beside the items of a message whose flags the command changed
             (RFC 9051 §6.4.5, RFC 7162 §3.1.4).
         uid_only: messages are named by their UIDs (RFC 9586).
@@ -31,6 +32,7 @@ class Plan:
     form: bytes
     need: Need
     sees: bool
+    copies: int
     flags_too: bool
     modseq_too: bool
     uid_only: bool
@@ -42,7 +44,7 @@ class Plan:
 
     def render(self, batch: Batch) -> bytes:
         """The answers for a batch."""
-        if any(item.octets for item in self.items):
+        if Need.OCTETS in self.need:
             return self._spliced(batch)
         columns: list[Sequence[Any]] = [batch.numbers]
         for item in self.items:
@@ -109,4 +111,5 @@ def make_plan(items: Sequence[Item], style: Style, *, uid: bool, modseq: bool, s
     word = b"UIDFETCH" if style.uid_only else b"FETCH"  # RFC 9586 §3.3
     form = b"* %%d %b (%b%b)\r\n" % (word, b" ".join(item.form for item in wanted), b"%b" if sees else b"")
     flags_too, modseq_too = FLAGS not in wanted, style.modseq and MODSEQ not in wanted
-    return Plan(tuple(wanted), word, form, need, sees, flags_too, modseq_too, style.uid_only)
+    copies = max(1, sum(item.octets for item in wanted))
+    return Plan(tuple(wanted), word, form, need, sees, copies, flags_too, modseq_too, style.uid_only)
