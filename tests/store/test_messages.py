@@ -10,7 +10,7 @@ from worldmail.errors import OverQuota, StorageFull
 from worldmail.interfaces.database import Cursor
 from worldmail.interfaces.messages import FlagChange
 from worldmail.store import provision
-from worldmail.store.messages import forgetting, looking, marks, removing
+from worldmail.store.messages import forgetting, looking, marks, news, removing
 from worldmail.store.messages.asked import among, clipped, common, ranges, span, without
 from worldmail.store.messages.forgetting import Forgetting
 from worldmail.store.quota import recount_domains
@@ -142,7 +142,10 @@ def test_wide_and_narrow_ranges_give_the_first_so_many(site: RealStoreWorld) -> 
 
 def test_looking_for_deleted_messages_and_for_changes_takes_an_index(site: RealStoreWorld) -> None:
     def plan(cursor: Cursor) -> list[str]:
-        questions = ((removing._DELETED, 3), (looking._CHANGED, 3), (marks._OVER, 4), (looking._SEEN, 3))
+        questions = (
+            *((removing._DELETED, 3), (looking._FEW_CHANGED, 4), (looking._CHANGED, 7), (news._CHANGED, 7)),
+            *((marks._OVER, 4), (looking._SEEN, 3)),
+        )
         table = "WITH asked (low, high) AS (VALUES (?, ?)) "
         rows = []
         for sql, parameters in questions:
@@ -153,6 +156,9 @@ def test_looking_for_deleted_messages_and_for_changes_takes_an_index(site: RealS
     assert settle(site.database.read(plan)) == [
         "SEARCH k USING COVERING INDEX mark_deleted (mailbox_id=? AND first<?)",
         "SEARCH k USING INDEX mark_modseq (mailbox_id=? AND modseq>?)",
+        "SEARCH k USING PRIMARY KEY (mailbox_id=? AND first>? AND first<?)",
+        "SEARCH p USING PRIMARY KEY (mailbox_id=? AND first<?)",
+        "SEARCH k USING INDEX mark_modseq (mailbox_id=? AND modseq>? AND modseq<?)",
         "SEARCH k USING PRIMARY KEY (mailbox_id=? AND first>? AND first<?)",
         "SEARCH p USING PRIMARY KEY (mailbox_id=? AND first<?)",
         "SEARCH mark USING PRIMARY KEY (mailbox_id=? AND first>?)",

@@ -30,7 +30,7 @@ from worldmail.transport.facts import channel_binding, tls_facts
 from worldmail.transport.incoming import INPUT_LIMIT, Incoming
 from worldmail.transport.outgoing import NEVER, OUTPUT_LIMIT, TURN_SECONDS, WORKING_SECONDS, why
 from worldmail.transport.steps import Steps
-from worldmail.wire.effects import Close, Compress, Effects, Flush, StartTls, Stream
+from worldmail.wire.effects import Close, Compress, Effects, Flush, Later, StartTls, Stream
 from worldmail.wire.wakes import WAKE
 
 TURN_EVENTS = 50
@@ -198,18 +198,18 @@ class DialogueProtocol(Incoming):
                     self._queued += len(effect)
             elif isinstance(effect, Stream | Flush):
                 await self.in_writes(effect)
-            elif self._over:
-                continue
-            elif isinstance(effect, Close):
-                self._shut(effect.reason)
-            elif isinstance(effect, StartTls):
-                await self._start_tls()
-            elif isinstance(effect, Compress):
-                self.start_deflate()
-            else:
-                raise TypeError(f"no effect: {effect!r}")
+            elif not self._over:
+                await self._act(effect)
         if self._queued > OUTPUT_LIMIT:
             self.flush()
+
+    async def _act(self, effect: StartTls | Compress | Later | Close) -> None:
+        if isinstance(effect, Close):
+            self._shut(effect.reason)
+        elif isinstance(effect, StartTls):
+            await self._start_tls()
+        else:
+            self.take_up(effect)
 
     async def _reader(self) -> None:
         """Wait until the peer has read. Its own time begins anew after that."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from worldmail.interfaces.protocol import IDialogue
 from worldmail.transport.deflate import CorruptDeflate, Deflate
 from worldmail.transport.outgoing import Outgoing
+from worldmail.wire.effects import Compress, Later
 
 INPUT_LIMIT = 64 * 1024
 """Octets that may lie unread in a busy dialogue before the connection is read no more (plus one read of 64 KiB)."""
@@ -46,6 +47,15 @@ class Incoming(Outgoing):
         self._unread = False
         if not self._ended:
             self.transport.resumeProducing()
+
+    def take_up(self, effect: Compress | Later) -> None:
+        """Carry out what changes something from here on."""
+        if isinstance(effect, Compress):
+            self.start_deflate()
+        elif isinstance(effect, Later):
+            self.factory.reactor.callLater(effect.seconds, lambda: None if self._gone else effect.call())
+        else:
+            raise TypeError(f"no effect: {effect!r}")
 
     def start_deflate(self) -> None:
         """Both directions are compressed from here on (RFC 4978 §3)."""

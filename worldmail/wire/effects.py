@@ -7,7 +7,7 @@ puts consecutive bytes into one write.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from attrs import field, frozen
 
@@ -49,11 +49,19 @@ class Compress:
 
 
 @frozen
+class Later:
+    """After so many seconds make this call, which may ask for a turn; not at all if the connection is gone then."""
+
+    seconds: float
+    call: Callable[[], None]
+
+
+@frozen
 class Close:
     """Send what is before it, then close; `reason` goes to the log record of the connection."""
 
     reason: str = field(default="finished")
 
 
-Effect = bytes | Stream | Flush | StartTls | Compress | Close
+Effect = bytes | Stream | Flush | StartTls | Compress | Later | Close
 Effects = Sequence[Effect]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from worldmail.errors import Refusal
 from worldmail.protocols.imap.parser import Fault
+from worldmail.protocols.imap.piecemeal import Progress, parts
 from worldmail.protocols.imap.replies import BAD_REFUSALS, AccountChanged, response_code, tagged, untagged
 from worldmail.protocols.imap.rows import Answer, Done, Silence, State
 from worldmail.protocols.imap.view.untagged import style_of
@@ -34,7 +36,10 @@ async def finish(session: Session, answer: Answer | Silence) -> Effects:
         if type(effect) is Stream:
             return (Stream(_streamed(session, effects, done)), *after)
     if session.has_news:
-        effects = (*effects, *await news_of_done(session, expunges=_may_expunge(session, done)))
+        progress, expunges = Progress.of(session), _may_expunge(session, done)
+        effects = (*effects, *await news_of_done(session, expunges=expunges))
+        if progress.goes_on(expunges=expunges):
+            return (Stream(_streamed(session, effects, done)), *after)
     return (*effects, _ok(session, done), *after)
 
 
@@ -55,8 +60,8 @@ async def _streamed(session: Session, effects: Effects, done: Done | None) -> As
         except Refusal as refusal:
             reply = _reply(session, refusal)
         # Behind a refusal as well: what was told before it may have a MODSEQ beyond what was withheld (RFC 7162 §3.2).
-        for line in await news_of_done(session, expunges=expunges):
-            yield line
+        async for part in parts(session, partial(news_of_done, session), expunges=expunges):
+            yield part
         yield reply or _ok(session, done)
     except AccountChanged as refusal:
         session.leave()

@@ -7,11 +7,12 @@ seq-match-data = "(" known-sequence-set SP known-uid-set ")"
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from worldmail.mail.numbers import Numbers, count, render
+from worldmail.mail.numbers import Numbers, count
 from worldmail.protocols.imap.grammar.reader import Reader
 from worldmail.protocols.imap.replies import BadCommand
 from worldmail.protocols.imap.view import untagged
@@ -72,7 +73,7 @@ def _correspond(numbers: Numbers, uids: Numbers) -> bool:
     return count(one) == count(other)
 
 
-async def resynchronised(session: Session, selected: Selected, known: Known) -> list[bytes]:
+async def resynchronised(session: Session, selected: Selected, known: Known) -> AsyncIterator[bytes]:
     """What a client has to be told that knows this much: what vanished, then what changed (RFC 7162 §3.2.5.1).
 
     Nothing if UIDVALIDITY is another, or if nothing changed. Which sequence numbers the client's UIDs had would only
@@ -80,16 +81,13 @@ async def resynchronised(session: Session, selected: Selected, known: Known) -> 
     """
     view = selected.view
     if known.uidvalidity != selected.folder.uidvalidity or known.modseq >= view.modseq:
-        return []
+        return
     highest = view.uidnext - 1
     uids = [(1, highest)] if known.uids is None else known.uids.clipped(highest)
     if not uids or not highest:
-        return []
-    lines = []
-    gone = await selected.messages.vanished(selected.id, modseq=known.modseq, uids=uids)
-    if gone:
-        lines.append(b"* VANISHED (EARLIER) %b\r\n" % render(gone))
-    rows = await selected.messages.since(selected.id, modseq=known.modseq, uids=uids, reader=selected.reader)
-    if rows:
-        lines += await selected.tell_rows(rows, untagged.style_of(session.enabled))
-    return lines
+        return
+    for told in untagged.earlier(await selected.messages.vanished(selected.id, modseq=known.modseq, uids=uids)):
+        yield told
+    style = untagged.style_of(session.enabled)
+    async for rows in selected.changed_since(known.modseq, uids):
+        yield b"".join(await selected.tell_rows(rows, style))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from itertools import accumulate, starmap
+from itertools import accumulate
 from operator import itemgetter
 
 from worldmail.interfaces.database import Cursor, Row
-from worldmail.interfaces.messages import Alike, Marked, Stored, Uids
+from worldmail.interfaces.messages import Marked, Stored, Uids
 from worldmail.store.content import BINARY
 from worldmail.store.messages.asked import (
     AT_ONCE,
@@ -30,9 +30,13 @@ _AMONG = (
     "SELECT m.uid, m.arrived FROM asked CROSS JOIN message m"
     " WHERE m.mailbox_id = ? AND m.uid BETWEEN asked.low AND asked.high"
 )
+_MARK = "SELECT k.first, k.last, k.flags, k.keywords, k.modseq FROM mark k WHERE k.mailbox_id = ?"
+# The signs say which index is not to be taken: that of few changes, or that of the UIDs.
+_FEW_CHANGED = f"{_MARK} AND k.modseq > ? AND +k.first <= ? LIMIT ?"
 _CHANGED = (
-    "SELECT k.first, k.last, k.flags, k.keywords, k.modseq FROM mark k WHERE k.mailbox_id = ? AND k.modseq > ?"
-    " AND k.last >= ? AND +k.first < ? ORDER BY +k.first LIMIT ?"  # the signs keep it from choosing the primary key
+    f"{_MARK} AND +k.modseq > ? AND k.first <= ? AND k.last >= ? AND k.first >="
+    " coalesce((SELECT max(p.first) FROM mark p WHERE p.mailbox_id = ? AND p.first <= ?), 0)"
+    " ORDER BY k.first LIMIT ?"
 )
 _NOW = "SELECT highestmodseq, uidnext, messages, forgotten FROM mailbox WHERE id = ? AND name >= ' '"
 _EXPUNGED = "SELECT uid FROM expunged WHERE mailbox_id = ? AND modseq > ? AND uid >= ? AND uid < ? ORDER BY uid"
@@ -111,22 +115,32 @@ def last_arrived(cursor: Cursor, mailbox_id: int, modseq: int, uids: Uids) -> in
     return int(uid)
 
 
-def since(
-    cursor: Cursor, mailbox_id: int, modseq: int, uids: Uids, reader: int | None, limit: int
-) -> list[Marked]:
+def since(cursor: Cursor, mailbox_id: int, modseq: int, uids: Uids, reader: int | None, limit: int) -> list[Marked]:
     """See `IMessages.since`. What arrived since is at the end; if it was changed, then since, too."""
     older = last_arrived(cursor, mailbox_id, modseq, uids)
     found: list[Marked] = []
     while uids and len(found) < limit:
-        marks = [*starmap(Alike, cursor.all(_CHANGED, (mailbox_id, modseq, uids[0][0], older + 1, AT_ONCE)))]
-        bounds = [(mark.first, min(mark.last, older)) for mark in marks]
-        end = marks[-1].last if len(marks) == AT_ONCE else _HIGHEST
-        asked = common(clipped(uids, end + 1), united([*bounds, (older + 1, _HIGHEST)]))
+        marks, end = _changed(cursor, mailbox_id, modseq, uids[0][0], older)
+        asked = common(clipped(uids, end + 1), united([*marks, (older + 1, _HIGHEST)]))
         rows = first_asked(cursor, asked, "m.uid, m.arrived", _IN_MAILBOX, (mailbox_id,), limit - len(found))
         if rows:
             found += _merged(cursor, mailbox_id, rows, clipped(asked, rows[-1][0] + 1), reader)
         uids = without(uids, [(1, end)])
     return found
+
+
+def _changed(
+    cursor: Cursor, mailbox_id: int, modseq: int, first_uid: int, last_uid: int
+) -> tuple[list[tuple[int, int]], int]:
+    """Where flags were changed after a MODSEQ, from a UID to another; and how far that is known."""
+    marks = cursor.all(_FEW_CHANGED, (mailbox_id, modseq, last_uid, AT_ONCE + 1))
+    end = _HIGHEST
+    if len(marks) > AT_ONCE:
+        asked = (mailbox_id, modseq, last_uid, first_uid, mailbox_id, first_uid, AT_ONCE)
+        marks = cursor.all(_CHANGED, asked)
+        if len(marks) == AT_ONCE:
+            end = marks[-1][1]
+    return sorted((first, min(last, last_uid)) for first, last, *_ in marks), end
 
 
 def stored(cursor: Cursor, mailbox_id: int, uids: Uids, limit: int) -> list[Stored]:
@@ -170,7 +184,7 @@ def below(cursor: Cursor, mailbox_id: int, uids: Sequence[int], since: int, firs
 
 def _counted(cursor: Cursor, mailbox_id: int, between: Uids) -> Iterator[int]:
     """How many messages there are in each of these ranges, the end of which is not in it."""
-    counts = dict(all_asked(cursor, between, _BELOW, (mailbox_id,)))
+    counts: dict[int, int] = dict(all_asked(cursor, between, _BELOW, (mailbox_id,)))
     return (counts.get(end, 0) for _, end in between)
 
 

@@ -11,6 +11,7 @@ from zope.interface import implementer
 from worldmail.errors import LimitReached, MessageGone, NoSuchMailbox, OverQuota, StorageFull
 from worldmail.interfaces.database import IDatabase, Shared, Unit
 from worldmail.interfaces.messages import (
+    Alike,
     Appended,
     Appending,
     Changed,
@@ -20,12 +21,14 @@ from worldmail.interfaces.messages import (
     FlagsChanged,
     IMessages,
     Marked,
+    Place,
+    Removed,
     Stored,
     There,
     Uids,
 )
 from worldmail.interfaces.store import IContentStore
-from worldmail.store.messages import looking
+from worldmail.store.messages import looking, news
 from worldmail.store.messages.appending import Append, Replace
 from worldmail.store.messages.asked import ranges, span
 from worldmail.store.messages.copying import ALL, copy
@@ -86,10 +89,10 @@ class Messages:
         )
         return self._look(unit, most)
 
-    async def changes(
-        self, mailbox_id: int, *, since: int, uidnext: int, reader: int | None = None
-    ) -> Changed | None:
-        return await self._news(partial(news.changes, **_of(mailbox_id, since=since, uidnext=uidnext, reader=reader)))
+    async def changes(self, mailbox_id: int, *, since: int, uidnext: int, reader: int | None = None) -> Changed | None:
+        return await self._news(
+            partial(news.changes, mailbox_id=mailbox_id, since=since, uidnext=uidnext, reader=reader)
+        )
 
     def changed(
         self, mailbox_id: int, *, after: Place, upto: int, below: int, reader: int | None = None
@@ -97,7 +100,9 @@ class Messages:
         return self._database.scan(lambda cursor: news.changed(cursor, mailbox_id, after, upto, below, reader))
 
     async def removed(self, mailbox_id: int, *, since: int, first_uid: int, below: int) -> Removed | None:
-        return await self._news(partial(news.removed, **_of(mailbox_id, since=since, first_uid=first_uid, below=below)))
+        return await self._news(
+            partial(news.removed, mailbox_id=mailbox_id, since=since, first_uid=first_uid, below=below)
+        )
 
     def since(
         self, mailbox_id: int, *, modseq: int, uids: Uids, reader: int | None = None, limit: int | None = None
@@ -107,7 +112,7 @@ class Messages:
         return self._look(unit, min(most, span(uids)))
 
     async def vanished(self, mailbox_id: int, *, modseq: int, uids: Uids) -> Uids:
-        return await self._news(partial(news.vanished, **_of(mailbox_id, modseq=modseq, uids=uids)))
+        return await self._news(partial(news.vanished, mailbox_id=mailbox_id, modseq=modseq, uids=uids))
 
     def stored(self, mailbox_id: int, uids: Uids, *, limit: int = 1000) -> Awaitable[Sequence[Stored]]:
         return self._look(lambda cursor: looking.stored(cursor, mailbox_id, uids, limit), limit)
@@ -219,6 +224,13 @@ class Messages:
     def _look(self, unit: Unit[T], most: int) -> Awaitable[T]:
         """At once if it is about few messages."""
         return self._database.read(unit) if most <= 10 * FEW else self._database.scan(unit)
+
+    async def _news(self, unit: Callable[..., tuple[bool, T]]) -> T:
+        """At once if they are few; that is found by looking."""
+        is_all, found = await self._database.read(partial(unit, few=True))
+        if not is_all:
+            _, found = await self._database.scan(partial(unit, few=False))
+        return found
 
     async def _free(self, unit: Unit[T], most: int) -> T:
         """`_write` for what helps to remove: a full disk gives its reserve."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from worldmail.errors import MessageGone
-from worldmail.interfaces.messages import Marked
+from worldmail.interfaces.messages import Alike, Marked
+from worldmail.store.messages import looking, news
 from worldmail.testing.contracts.acceptance import prefix
 from worldmail.testing.contracts.messages import ALL, FLAGGED, SEEN, MessagesCase
 
@@ -30,7 +31,8 @@ class ChangesContract(MessagesCase):
         await self.messages.expunge(box, [(1, 1), (4, 4)], deleted_only=False)
         told = await self.messages.changes(box, since=since, uidnext=4)
         assert told is not None
-        assert told.changed == [Marked(2, FLAGGED, None, since + 1)]
+        assert told.changed == [Alike(2, 2, FLAGGED, None, since + 1)]
+        assert (told.came, told.further) == (1, None)
         assert told.arrived == [Marked(5, 0, "word", since + 3)]
         assert told.expunged == [1]
         assert (told.highestmodseq, told.uidnext, told.messages) == (since + 4, 6, 3)
@@ -45,6 +47,56 @@ class ChangesContract(MessagesCase):
         assert found == [Marked(3, SEEN, None, since + 1), Marked(5, 0, None, since + 2)]
         assert [mark.uid for mark in await self.messages.since(box, modseq=1, uids=ALL)] == [1, 2, 3, 4, 5, 6]
         assert await self.messages.since(box, modseq=since + 2, uids=ALL) == []
+
+    async def test_very_many_changes_are_told_by_and_by(self) -> None:
+        account, box = await self.filled(*[0] * 60)
+        since = (await self.status(account)).highestmodseq
+        for first in (1, 2):
+            await self.change(box, [(uid, uid) for uid in range(first, 61, 2)], "add", FLAGGED, f"word{first}")
+        await self.messages.append(box, [await self.appending(b"%d" % number) for number in range(50)])
+        await self.messages.expunge(box, [(31, 62)], deleted_only=False)
+        with pytest.MonkeyPatch.context() as patch:
+            for name, most in (("FEW", 3), ("MARKS_AT_ONCE", 10), ("MOST_ARRIVED", 20)):
+                patch.setattr(news, name, most)
+            told = await self.messages.changes(box, since=since, uidnext=61)
+            assert told is not None
+            found, further = [*told.changed], told.further
+            while further is not None:
+                marks, further = await self.messages.changed(box, after=further, upto=told.highestmodseq, below=61)
+                found += marks
+            removed = await self.messages.removed(box, since=since, first_uid=30, below=50)
+            gone = await self.messages.vanished(box, modseq=since, uids=[(1, 40), (61, 99)])
+        told_of = [uid for mark in found for uid in range(mark.first, mark.last + 1)]
+        assert sorted(uid for uid in told_of if uid <= 30) == [*range(1, 31)]
+        assert {mark.keywords for mark in found[:10]} == {"word1"}
+        assert (told.came, [mark.uid for mark in told.arrived]) == (48, [*range(91, 111)])
+        assert [*told.expunged] == [*range(31, 61)]
+        assert removed is not None
+        assert ([*removed.uids], removed.highestmodseq) == ([*range(31, 50)], told.highestmodseq)
+        assert gone == [(31, 40), (61, 62)]
+
+    async def test_what_changed_since_a_MODSEQ_is_found_slice_by_slice(self) -> None:
+        account, box = await self.filled(*[0] * 40)
+        since = (await self.status(account)).highestmodseq
+        for uid in (3, 4, 9, 20, 22, 24):
+            await self.change(box, [(uid, uid)], "add", FLAGGED, f"word{uid}")
+        await self.change(box, [(30, 33)], "add", SEEN)
+        await self.messages.append(box, [await self.appending(b"41")])
+        changed = [3, 4, 9, 20, 22, 24, 30, 31, 32, 33, 41]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(looking, "AT_ONCE", 2)
+            for limit in (1, 2, 3, 99):
+                found: list[int] = []
+                while rows := await self.messages.since(
+                    box, modseq=since, uids=[(found[-1] + 1 if found else 1, 99)], limit=limit
+                ):
+                    found += [row.uid for row in rows]
+                assert found == changed
+            some = await self.messages.since(box, modseq=since, uids=[(4, 8), (21, 31)])
+        assert [row.uid for row in some] == [4, 22, 24, 30, 31]
+        whole = await self.messages.since(box, modseq=since, uids=ALL)
+        assert [row.uid for row in whole] == changed
+        assert (whole[1].keywords, whole[-2].flags) == ("word4", SEEN)
 
     async def test_what_vanished_longer_ago_than_is_remembered_is_told_by_its_absence(self) -> None:
         account, box = await self.filled(*[0] * 6)

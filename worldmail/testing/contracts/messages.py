@@ -209,8 +209,9 @@ class FlagsContract(MessagesCase):
         for who, flags in ((reader, SEEN), (None, 0)):
             changed = await self.messages.changes(box, since=since, uidnext=3, reader=who)
             assert changed is not None
-            assert changed.changed == [Marked(2, flags, None, since + 1)]
-            assert await self.messages.since(box, modseq=since, uids=ALL, reader=who) == changed.changed
+            assert changed.changed == [Alike(2, 2, flags, None, since + 1)]
+            told = await self.messages.since(box, modseq=since, uids=ALL, reader=who)
+            assert told == [Marked(2, flags, None, since + 1)]
 
     async def test_thousands_of_scattered_messages_change_at_once(self) -> None:
         account, box = await self.filled(*[0] * 2600)
@@ -226,6 +227,7 @@ class FlagsContract(MessagesCase):
         assert await self.messages.below(box, some, since=since) == [0, 0, 1, 1, 50, 1299, 1300]
         assert await self.messages.below(box, list(range(2, 2601, 2)), since=since) == list(range(1300))
         assert await self.messages.below(box, [], since=since) == []
+        assert await self.messages.below(box, [101, 2600], since=since, first_uid=4) == [49, 1298]
         before = [0, 1, 2, 3, 100, 2599, 2600]
         assert await self.messages.below(box, some, since=since - 1) == before, "what was removed after that counts"
         assert await self.counters(box) == (1300, 0, 0)

@@ -23,8 +23,7 @@ _ADDING = frozenset((b"APPEND", b"COPY", b"UID COPY", b"MOVE", b"UID MOVE", b"RE
 
 async def pushed(session: Session, watch: Watch) -> Effects:
     """What there is to tell though no command is under way."""
-    at_once = session.idling or not watch.request.delayed  # §6.1.2
-    lines = await _news(session, watch, b"", expunges=at_once)
+    lines = await _news(session, watch, b"", expunges=watch.tells_expunges(session))
     first, watch.unfetched = watch.unfetched, 0
     if not first or session.selected is None:
         return lines

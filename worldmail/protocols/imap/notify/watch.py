@@ -87,6 +87,10 @@ class Watch:
         """What there is to tell though no command is under way."""
         return await telling.pushed(session, self)
 
+    def tells_expunges(self, session: Session) -> bool:
+        """Is told though no command is under way what was expunged (§6.1.2)?"""
+        return session.idling or not self.request.delayed
+
     async def within_command(self, session: Session, *, expunges: bool) -> Sequence[bytes]:
         """What there is to tell before the tagged reply."""
         return await telling.within_command(session, self, expunges=expunges)

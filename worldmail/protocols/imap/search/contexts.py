@@ -6,6 +6,7 @@ What left the results is told before the news of the mailbox (an EXPUNGE would m
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Awaitable, Callable, Sequence
 
 from attrs import define, field
@@ -14,6 +15,7 @@ from worldmail.errors import Refusal
 from worldmail.mail.numbers import ranges_of, render
 from worldmail.protocols.imap.fetch import unasked
 from worldmail.protocols.imap.fetch.batch import Item
+from worldmail.protocols.imap.piecemeal import all_of
 from worldmail.protocols.imap.replies import AccountChanged, BadCommand, untagged
 from worldmail.protocols.imap.search.results import Returns, quoted
 from worldmail.protocols.imap.session import Session
@@ -97,9 +99,8 @@ class Contexts:
         if not isinstance(selected, Selected):
             return ()
         view = selected.view
-        numbers = {uid: _number(view, uid) for one in self._contexts.values() if not one.uids for uid in one.known}
-        uidnext = view.uidnext
-        news = await session.told_by_view(expunges=expunges)
+        number_before, uidnext = _numbers(view), view.uidnext
+        news = await all_of(session, session.told_by_view, expunges=expunges)
         state = (view.modseq, view.total, len(view.pending))
         if state == self._state:
             return news
@@ -117,11 +118,11 @@ class Contexts:
                 after.append(not_updated(context.tag, refusal.reply_text))
                 continue
             there = frozenset(results)
-            gone = [uid for uid in context.known if uid not in there and (context.uids or numbers[uid])]
+            gone = [uid for uid in context.known if uid not in there and (context.uids or number_before(uid))]
             if gone:
-                before.append(context.removed(gone, _same if context.uids else numbers.__getitem__))
+                before.append(context.removed(gone, _same if context.uids else number_before))
             if not there.issubset(context.known):
-                after.append(context.added(results, _same if context.uids else lambda uid: _number(view, uid)))
+                after.append(context.added(results, _same if context.uids else _numbers(view)))
                 arrived = ranges_of(sorted(uid for uid in there.difference(context.known) if uid >= uidnext))
                 fetched += await unasked.lines(session, context.items, arrived) if context.items else ()
             context.known = results
@@ -146,10 +147,15 @@ def not_updated(tag: bytes, text: str) -> bytes:
     return untagged(b"NO", text, b"NOUPDATE " + quoted(tag))
 
 
-def _number(view: View, uid: int) -> int:
-    """The sequence number of a message that is loaded; 0 if the client knows already that it is gone."""
-    place = view.place(uid)
-    return view.before + place + 1 if place >= 0 else 0
+def _numbers(view: View) -> Callable[[int], int]:
+    """The sequence numbers, as they are now, of messages that are loaded; 0 if the client knows that one is gone."""
+    uids, first = view.uids[:], view.before + 1
+
+    def number(uid: int) -> int:
+        place = bisect_left(uids, uid)
+        return first + place if place < len(uids) and uids[place] == uid else 0
+
+    return number
 
 
 def _same(uid: int) -> int:

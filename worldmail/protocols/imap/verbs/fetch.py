@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
 from functools import partial
 
 from attrs import define
 
-from worldmail.interfaces.messages import Marked
+from worldmail.interfaces.messages import Marked, Uids
 from worldmail.mail import numbers as sets
 from worldmail.mail.numbers import Numbers
 from worldmail.protocols.imap import partials
@@ -23,8 +25,10 @@ from worldmail.protocols.imap.replies import BadCommand, No
 from worldmail.protocols.imap.rows import SELECTED, Answer, Command
 from worldmail.protocols.imap.session import Session
 from worldmail.protocols.imap.targets import selected_of, targets
+from worldmail.protocols.imap.view import untagged
 from worldmail.protocols.imap.view.selected import Selected
 from worldmail.protocols.imap.view.untagged import style_of
+from worldmail.wire.effects import Stream
 
 
 @define
@@ -95,13 +99,11 @@ async def fetch(session: Session, asked: Asked) -> Answer:
     before: tuple[bytes, ...] = ()
     if asked.changed_since is not None or MODSEQ in asked.items:
         before += enable_condstore(session, selected)
-    if _flags_since(asked) and (rows := await _changed_flags(selected, asked)) is not None:
+    if _flags_since(asked) and (uids := await _among(selected, asked)) is not None:
         before += await _vanished(selected, asked) if asked.vanished else ()
-        reached = Reached(limit, rows[-limit].uid) if 0 < limit < len(rows) else None
-        told = await selected.tell_rows(rows[-limit:], style_of(session.enabled))
-        if reached is None:
-            return (*before, b"".join(told))
-        return reached.told_with((*before, b"".join(reversed(told))))
+        if not limit:
+            return (*before, Stream(_changed_flags(session, selected, asked, uids)))
+        return await _last_changed_flags(session, selected, asked, uids, before)
     slices = await targets(session, asked.numbers, uid=asked.uid)
     if asked.partial is not None:
         slices = partials.cut(slices, asked.partial)
@@ -140,17 +142,42 @@ def _flags_since(asked: Asked) -> bool:
     )
 
 
-async def _changed_flags(selected: Selected, asked: Asked) -> list[Marked] | None:
-    """Those messages, from the store; None where the view has to be asked."""
+async def _among(selected: Selected, asked: Asked) -> Uids | None:
+    """Among which messages the store is asked for those that changed; None where the view has to be asked."""
     view = selected.view
-    assert asked.changed_since is not None
     if asked.numbers.star:
         await selected.load_last(1)
     if not view.before or view.dirty:
         return None
-    uids = asked.numbers.clipped(view.uids[-1] if asked.numbers.star else view.uidnext - 1)
-    rows = await selected.messages.since(selected.id, modseq=asked.changed_since, uids=uids, reader=selected.reader)
-    return [row for row in rows if row.uid not in view.pending]
+    return asked.numbers.clipped(view.uids[-1] if asked.numbers.star else view.uidnext - 1)
+
+
+async def _changed_flags(session: Session, selected: Selected, asked: Asked, uids: Uids) -> AsyncIterator[bytes]:
+    """The flags of what changed, slice by slice."""
+    style = style_of(session.enabled)
+    async for rows in _changed(selected, asked, uids):
+        yield b"".join(await selected.tell_rows(rows, style))
+
+
+async def _last_changed_flags(
+    session: Session, selected: Selected, asked: Asked, uids: Uids, before: tuple[bytes, ...]
+) -> Answer:
+    """The flags of the last ones that changed, no more than one command works on (RFC 9738 §3.1)."""
+    limit = most(session)
+    last: deque[Marked] = deque(maxlen=limit + 1)
+    async for rows in _changed(selected, asked, uids):
+        last += rows
+    told = await selected.tell_rows([*last][-limit:], style_of(session.enabled))
+    if len(last) <= limit:
+        return (*before, b"".join(told))
+    return Reached(limit, last[1].uid).told_with((*before, b"".join(reversed(told))))
+
+
+async def _changed(selected: Selected, asked: Asked, uids: Uids) -> AsyncIterator[Sequence[Marked]]:
+    assert asked.changed_since is not None
+    gone = selected.view.pending
+    async for rows in selected.changed_since(asked.changed_since, uids):
+        yield [row for row in rows if row.uid not in gone]
 
 
 async def _vanished(selected: Selected, asked: Asked) -> tuple[bytes, ...]:
@@ -158,8 +185,7 @@ async def _vanished(selected: Selected, asked: Asked) -> tuple[bytes, ...]:
     assert asked.changed_since is not None
     uids = asked.numbers.clipped(selected.view.uidnext - 1)
     gone = await selected.messages.vanished(selected.id, modseq=asked.changed_since, uids=uids)
-    told = sets.without(gone, sets.ranges_of(sorted(selected.view.pending)))
-    return (b"* VANISHED (EARLIER) %b\r\n" % sets.render(told),) if told else ()
+    return tuple(untagged.earlier(sets.without(gone, sets.ranges_of(selected.view.leaving))))
 
 
 FETCH = Command(

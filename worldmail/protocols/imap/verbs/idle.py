@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from worldmail.protocols.imap.grammar.reader import nothing
+from worldmail.protocols.imap.piecemeal import Progress
 from worldmail.protocols.imap.replies import BadCommand
 from worldmail.protocols.imap.rows import SIGNED_IN, Command, Silence
 from worldmail.protocols.imap.session import Session
@@ -19,8 +20,11 @@ async def run(session: Session, argument: None) -> Silence:
 
     In a write of its own: IMAPClient does not look at what it read together with the continuation.
     """
+    progress = Progress.of(session)
     news = await session.news(expunges=True)  # a refusal is one of IDLE, which has not begun then
     session.idling = True
+    if progress.goes_on(expunges=True):
+        session.wake()
     session.expect(partial(done, session), _LONGEST_DONE)
     return Silence((_GO_ON, FLUSH, *news) if news else (_GO_ON,))
 

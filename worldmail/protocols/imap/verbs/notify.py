@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from worldmail.protocols.imap.notify.request import Request, parse
 from worldmail.protocols.imap.notify.watch import Watch
+from worldmail.protocols.imap.piecemeal import all_of
 from worldmail.protocols.imap.rows import SIGNED_IN, Command
 from worldmail.protocols.imap.session import Session
 from worldmail.wire.effects import Effects
@@ -11,7 +12,7 @@ from worldmail.wire.effects import Effects
 
 async def run(session: Session, request: Request) -> Effects:
     """From now on that; what happened in the selected mailbox until now is told first."""
-    news = await session.changes(expunges=True)
+    news = await all_of(session, session.changes, expunges=True)
     watch = Watch(request=request)
     try:
         lines = await watch.begin(session)

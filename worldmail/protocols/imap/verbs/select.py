@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from functools import partial
 
 from attrs import define
@@ -18,6 +19,8 @@ from worldmail.protocols.imap.rows import SIGNED_IN, Answer, Command, Done
 from worldmail.protocols.imap.session import Session
 from worldmail.protocols.imap.targets import selected_of
 from worldmail.protocols.imap.view.opening import open_view, opening_lines
+from worldmail.protocols.imap.view.selected import Selected
+from worldmail.wire.effects import Effects, Stream
 
 CHANGING = "steiw"
 """Rights of which one at least makes a mailbox more than read-only (RFC 4314 §5.2)."""
@@ -88,15 +91,26 @@ async def _select(session: Session, asked: Asked, *before: bytes) -> Done:
         lines = await opening_lines(session, selected)
         if "IMAP4REV2" in session.enabled:
             lines.append(listed(session, asked.mailbox, folder))  # RFC 9051 §6.3.2
-        if asked.qresync is not None:
-            lines += await qresync.resynchronised(session, selected, asked.qresync)
     except BaseException:
         selected.release()
         raise
     session.select(selected)
     code = b"READ-ONLY" if selected.read_only else b"READ-WRITE"
     text = "Examined" if asked.examine else "Selected"
-    return Done(effects=(*before, b"".join(lines)), code=code, text=text)
+    effects: Effects = (*before, b"".join(lines))
+    if asked.qresync is not None:
+        effects = (*effects, Stream(_resynchronised(session, selected, asked.qresync)))
+    return Done(effects=effects, code=code, text=text)
+
+
+async def _resynchronised(session: Session, selected: Selected, known: qresync.Known) -> AsyncIterator[bytes]:
+    """If that cannot be told, nothing is selected."""
+    try:
+        async for part in qresync.resynchronised(session, selected, known):
+            yield part
+    except Refusal:
+        session.select(None)
+        raise
 
 
 async def leave(session: Session) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from worldmail.interfaces.folders import Folder
@@ -29,6 +30,7 @@ async def open_view(session: Session, folder: Folder, *, read_only: bool) -> Sel
     selected = Selected(
         folder=folder, read_only=read_only, reader=reader, messages=world.messages, view=view, aside=world.aside
     )
+    selected.pause = partial(world.clock.sleep, 0)
 
     def changed(notice: object) -> None:
         selected.touch()

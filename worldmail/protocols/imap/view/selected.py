@@ -4,42 +4,34 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
-from itertools import chain
 from typing import TYPE_CHECKING
 
 from attrs import define, evolve, field
 
-from worldmail.interfaces.folders import Folder
-from worldmail.interfaces.messages import Alike, Changed, FlagsChanged, IMessages, Marked, Uids
+from worldmail.interfaces.messages import Alike, FlagsChanged, Marked
 from worldmail.interfaces.world import Aside
 from worldmail.mail.mime.part import Part
-from worldmail.protocols.imap.replies import AccountChanged
 from worldmail.protocols.imap.view import untagged
 from worldmail.protocols.imap.view.applicable import flag_lines
+from worldmail.protocols.imap.view.loading import Loading, MailboxLost
+from worldmail.protocols.imap.view.rest import Rest, spread
 from worldmail.protocols.imap.view.untagged import Style, style_of
-from worldmail.protocols.imap.view.view import View
 from worldmail.wire.ready import Ready
 
 if TYPE_CHECKING:
     from worldmail.protocols.imap.session import Session
 
 
-class MailboxLost(AccountChanged):
-    """The selected mailbox is gone, or cannot be told of truly any more: the session ends with BYE (RFC 2180 §3.1)."""
-
-    text = "The selected mailbox is gone"
+TOLD_AT_ONCE = 2000
+"""Messages of which something is told in one go: a few milliseconds."""
 
 
 @define(kw_only=True, eq=False)
-class Selected:
+class Selected(Loading):
     """A mailbox under SELECT or EXAMINE.
 
     Args:
-        folder: as it was when it was selected; `rights` as they were last looked at.
         read_only: nothing may be changed.
-        reader: as `Folder.reader` says.
-        messages: the store.
-        view: what the client was told.
         aside: does what takes long in a thread.
         forget: ends the watch over the mailbox's changes.
 
@@ -48,17 +40,14 @@ class Selected:
         moved: an INBOX may have been renamed.
         keywords: those that the client was told of.
         reflag: the client has to be told again which flags it may change.
-        whole: while what was expunged is withheld, the MODSEQ up to which all was told; else None.
+        whole: while not all that is known was told, the MODSEQ up to which all was told; else None.
+        pulls: how often something was told.
         trees: the parts of some large messages, by UID: what was found once is not looked for again.
         contents: content ids by UID, of those that were looked up.
         rekeyed: a key for the mailbox's URLs was forgotten, of which the client is to be told (RFC 4467 §7, RESETKEY).
     """
 
-    folder: Folder
     read_only: bool
-    reader: int | None
-    messages: IMessages
-    view: View
     aside: Aside = field(default=lambda work: Ready(work()))
     forget: Callable[[], None] = field(default=lambda: None)
     told_recent: bool = field(default=False, init=False)
@@ -66,19 +55,16 @@ class Selected:
     keywords: frozenset[str] = field(default=frozenset(), init=False)
     reflag: bool = field(default=False, init=False)
     whole: int | None = field(default=None, init=False)
+    pulls: int = field(default=0, init=False)
     trees: dict[int, Part] = field(factory=dict, init=False)
     contents: dict[int, int] = field(factory=dict, init=False)
     rekeyed: bool = field(default=False, init=False)
-
-    @property
-    def id(self) -> int:
-        """The mailbox's id."""
-        return self.folder.id
+    _arrived: Sequence[Marked] = field(default=(), init=False)  # and were not told
 
     @property
     def dirty(self) -> bool:
         """There may be something to tell."""
-        return self.view.dirty or self.moved or bool(self.view.pending)
+        return self.view.dirty or self.moved or bool(self._arrived) or self.is_left(expunges=True)
 
     @property
     def told_modseq(self) -> int:
@@ -102,68 +88,6 @@ class Selected:
         """The client leaves it: the messages of which it was told are \\Recent in no other session."""
         if self.told_recent and not self.read_only:
             await self.messages.take_recent(self.id)
-
-    # --- loading ---
-
-    async def load_last(self, count: int) -> None:
-        """Have the last `count` messages loaded."""
-        missing = count - len(self.view.uids)
-        if missing > 0:
-            await self._load(count=missing, first_uid=1)
-
-    async def load_from(self, uid: int) -> None:
-        """Have all messages from this UID on loaded."""
-        if uid < self.view.first_uid and self.view.before:
-            await self._load(count=None, first_uid=uid)
-
-    async def load_numbers(self, numbers: Uids) -> None:
-        """Have the messages with these sequence numbers loaded, the lowest first in the set."""
-        if numbers:
-            await self.load_last(self.view.total - numbers[0][0] + 1)
-
-    async def load_uids(self, uids: Uids) -> None:
-        """Have the messages with these UIDs loaded, the lowest first in the set."""
-        if uids:
-            await self.load_from(uids[0][0])
-
-    async def load_recent(self, most: int) -> None:
-        """Have the messages loaded that are \\Recent; no more of them are than so many."""
-        view = self.view
-        if view.first_recent < view.uidnext:
-            await self._load(count=most, first_uid=view.first_recent)
-            if len(view.uids) >= most:
-                view.first_recent = view.uids[0]
-
-    async def _load(self, *, count: int | None, first_uid: int) -> None:
-        view = self.view
-        below = view.first_uid
-        rows = await self.messages.tail(self.id, below=below, count=count, first_uid=first_uid, reader=self.reader)
-        # What was removed since was in the view: looked at after the rows, so that nothing slips between.
-        changed = await self._changed()
-        start = first_uid if count is None or len(rows) < count else rows[0].uid
-        gone = {uid for uid in (*view.pending, *changed.expunged) if start <= uid < below}
-        view.prepend(rows, gone)
-        if view.before < 0 or (start == 1 and view.before):
-            raise MailboxLost
-        if changed.highestmodseq != view.modseq:
-            view.dirty = True
-
-    async def _ahead(self, uids: Sequence[int]) -> dict[int, int]:
-        """How many messages of the view are before each of these, which are ascending and before the suffix."""
-        if not uids:
-            return {}
-        counts = await self.messages.below(self.id, uids, since=self.view.modseq)
-        if counts is None:
-            raise MailboxLost
-        gone = sorted(self.view.pending)
-        return {uid: count + bisect_left(gone, uid) for uid, count in zip(uids, counts, strict=True)}
-
-    async def _changed(self) -> Changed:
-        view = self.view
-        changed = await self.messages.changes(self.id, since=view.modseq, uidnext=view.uidnext, reader=self.reader)
-        if changed is None:
-            raise MailboxLost
-        return changed
 
     # --- telling ---
 
@@ -199,33 +123,68 @@ class Selected:
         self.folder = evolve(self.folder, rights=folder.rights)
 
     async def pull(self, style: Style, *, expunges: bool) -> list[bytes]:
-        """As `sync`, told in this style."""
+        """As `sync`, told in this style: a part of it, if it is very much. `is_left` says whether there is more.
+
+        Between the parts the view is what the client was told, and the client may do anything.
+        """
         view = self.view
-        changed, ahead = await self._pulled(style, expunges=expunges)
-        withheld = bool(view.pending)
-        # From here on nothing waits and nothing fails: what the view has learnt is told.
-        if changed is not None:
-            if self.whole is None:
-                self.whole = view.modseq
-            view.pending.update(uid for uid in changed.expunged if uid < view.uidnext)
-            view.modseq = changed.highestmodseq
-        gone = sorted(view.pending) if expunges else []
+        withheld = self.is_left(expunges=True)
+        if view.dirty and view.rest is None:
+            await self._learn()
+        gone = view.leaving[-TOLD_AT_ONCE:] if expunges else []
+        numbered = () if style.vanished else [uid for uid in gone if uid < view.first_uid]
+        ahead = await self.ahead(numbered)
+        most = TOLD_AT_ONCE - len(gone)
+        before = await self._changed_before(most)
+        # From here on nothing waits and nothing fails: what is taken out of the rest is told.
+        self.pulls += 1
         lines = untagged.expunged(view, gone, ahead, style)
-        view.remove(gone)
-        view.pending.difference_update(gone)
-        lines += self.tell_flags(() if changed is None else chain(changed.arrived, changed.changed))
-        if changed is not None:
-            first_uid = view.first_uid
-            lines += self._tell_arrived(changed, style)
-            before = [(ahead[row.uid] - bisect_left(gone, row.uid), row) for row in changed.changed if row.uid in ahead]
-            lines += untagged.marked(view, before, style)
-            known = [row for row in changed.changed if row.uid >= first_uid]
-            lines += untagged.flags(view, view.take(known, newer=style.modseq), style)
+        view.remove_last(len(gone))
+        known = self._changed_here(before, most)
+        told = [row for _, row in before]
+        return [
+            *lines,
+            *self.tell_flags((*self._arrived, *told, *known)),
+            *self._tell_arrived(style),
+            *untagged.marked(view, [(count - bisect_left(gone, row.uid), row) for count, row in before], style),
+            *untagged.flags(view, self._take(known, style), style),
+            *self._tell_keys(),
+            *self._tell_highest(style, withheld=withheld),
+        ]
+
+    def is_left(self, *, expunges: bool) -> bool:
+        """There is more to tell of what is known."""
+        return self.view.rest is not None or (expunges and bool(self.view.leaving))
+
+    async def _learn(self) -> None:
+        """Ask what happened. What is to be told of it, `pull` tells."""
+        view = self.view
+        view.dirty = False  # a notice that comes while we ask is not lost
+        try:
+            changed = await self.messages.changes(self.id, since=view.modseq, uidnext=view.uidnext, reader=self.reader)
+        except BaseException:
+            view.dirty = True
+            raise
+        if changed is None:
+            raise MailboxLost
+        if self.whole is None:
+            self.whole = view.modseq
+        if changed.changed or changed.further is not None:
+            view.rest = Rest(
+                since=view.modseq,
+                upto=changed.highestmodseq,
+                below=view.uidnext,
+                marks=list(reversed(changed.changed)),
+                further=changed.further,
+            )
+        else:
             view.untold.clear()
-        if self.rekeyed:
-            self.rekeyed = False
-            lines.append(untagged.URL_MECHANISMS)
-        return lines + self._tell_highest(style, withheld=withheld)
+        view.lose(changed.expunged)
+        view.append(changed.arrived, changed.came)
+        view.modseq, view.uidnext = changed.highestmodseq, changed.uidnext
+        self._arrived = (*self._arrived, *changed.arrived)
+        if view.total - len(view.pending) != changed.messages:
+            raise MailboxLost
 
     def tell_flags(self, rows: Iterable[Marked | Alike]) -> list[bytes]:
         """Which flags there are, if it is not as it was: these rows have new keywords, or rights are others."""
@@ -236,21 +195,48 @@ class Selected:
         self.keywords, self.reflag = self.keywords | new, False
         return flag_lines(self.keywords, self.may)
 
-    async def _pulled(self, style: Style, *, expunges: bool) -> tuple[Changed | None, dict[int, int]]:
-        """What happened, if anything may have, and how many messages are before those that are not loaded."""
+    async def _changed_before(self, most: int) -> list[tuple[int, Marked]]:
+        """The next messages of the rest that are not loaded, if it has such; before each, how many are before it."""
         view = self.view
-        dirty, view.dirty = view.dirty, False  # a notice that comes while we ask is not lost
-        try:
-            changed = await self._changed() if dirty else None
-            numbered = set(view.pending) if expunges and not style.vanished else set()
-            if changed is not None:
-                if expunges and not style.vanished:
-                    numbered.update(changed.expunged)
-                numbered.update(row.uid for row in changed.changed)
-            return changed, await self._ahead(sorted(uid for uid in numbered if uid < view.first_uid))
-        except BaseException:
-            view.dirty = True
-            raise
+        rest = view.rest
+        if rest is None or most <= 0:
+            return []
+        if not rest.marks and rest.further is not None:
+            marks, further = await self.messages.changed(
+                self.id, after=rest.further, upto=rest.upto, below=rest.below, reader=self.reader
+            )
+            rest.marks, rest.further = list(reversed(marks)), further
+        marks = rest.before(view.first_uid)
+        if not marks:
+            return []
+        rows = await self.messages.stored(self.id, [(mark.first, mark.last) for mark in marks], limit=most)
+        uids = [row.uid for row in rows]
+        ahead = await self.ahead(uids)
+        if len(rows) < most:  # nothing is left of these
+            rest.skip(marks[-1].last)
+        return [(ahead[row.uid], row) for row in spread(marks, uids)]
+
+    def _changed_here(self, before: Sequence[tuple[int, Marked]], most: int) -> list[Marked]:
+        """The next messages of the rest that are loaded, once there are no others in front of them."""
+        view = self.view
+        rest = view.rest
+        if rest is None:
+            return []
+        if before:
+            rest.skip(before[-1][1].uid)
+        known = []
+        if not rest.before(view.first_uid):
+            known = rest.take(view.uids, view.modseqs, view.pending, most - len(before))
+        if rest.over:
+            view.rest = None
+        return known
+
+    def _take(self, known: Sequence[Marked], style: Style) -> list[int]:
+        """The places of those that are otherwise than the client was told."""
+        otherwise = self.view.take(known, newer=style.modseq)
+        if self.view.untold:
+            self.view.untold.difference_update(row.uid for row in known)
+        return otherwise
 
     def _tell_highest(self, style: Style, *, withheld: bool) -> list[bytes]:
         """From where a client has to begin again to which MODSEQs were told, but not all that went before them.
@@ -258,32 +244,33 @@ class Selected:
         (RFC 7162 §3.2, §6.) A client of which nothing is withheld takes the highest of those that it was told.
         `withheld`: something was until now.
         """
-        if not self.view.pending:
+        left = self.is_left(expunges=True)
+        if not left:
             self.whole = None
-        return self.tell_whole(style) if withheld or self.view.pending else []
+        return self.tell_whole(style) if withheld or left else []
 
     def tell_whole(self, style: Style) -> list[bytes]:
         """Up to which MODSEQ all was told, whatever the client was told of higher ones."""
         return [untagged.highest_modseq(self.told_modseq)] if style.resynchronises else []
 
-    def _tell_arrived(self, changed: Changed, style: Style) -> list[bytes]:
+    def _tell_arrived(self, style: Style) -> list[bytes]:
         view = self.view
-        lines = []
-        view.uidnext = changed.uidnext
-        if changed.arrived:
-            view.append(changed.arrived)
-            lines.append(untagged.exists(view.total))
-            if style.recent:
-                self.told_recent = True
-                lines.append(untagged.recent(view))
-        if view.total - len(view.pending) != changed.messages:
-            raise MailboxLost
-        return lines
+        if not self._arrived:
+            return []
+        self._arrived = ()
+        if not style.recent:
+            return [untagged.exists(view.total)]
+        self.told_recent = True
+        return [untagged.exists(view.total), untagged.recent(view)]
+
+    def _tell_keys(self) -> list[bytes]:
+        rekeyed, self.rekeyed = self.rekeyed, False
+        return [untagged.URL_MECHANISMS] if rekeyed else []
 
     async def tell_rows(self, rows: Sequence[Marked], style: Style) -> list[bytes]:
         """The flags of these messages, whether they are loaded or not."""
         view = self.view
-        ahead = await self._ahead([row.uid for row in rows if row.uid < view.first_uid])
+        ahead = await self.ahead([row.uid for row in rows if row.uid < view.first_uid])
         lines = untagged.marked(view, [(ahead[row.uid], row) for row in rows if row.uid in ahead], style)
         known = [row for row in rows if row.uid not in ahead]
         view.take(known)

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
 from attrs import frozen
 
-from worldmail.interfaces.messages import Marked
+from worldmail.interfaces.messages import Marked, Uids
 from worldmail.mail.numbers import ranges_of, render
 from worldmail.protocols.imap.replies import untagged
 from worldmail.protocols.imap.view.view import View
 
 URLMECH = b"URLMECH INTERNAL"
 """The ways to authorise URLs (RFC 4467 §8.1): told at SELECT and EXAMINE, and after RESETKEY."""
+
+RANGES = 2000
+"""Of UIDs in one response."""
 
 URL_MECHANISMS = untagged(b"OK", "Ways to authorise URLs", URLMECH)
 
@@ -88,6 +91,12 @@ def expunged(view: View, gone: Sequence[int], ahead: Mapping[int, int], style: S
     first = view.before + 1
     numbers = [ahead[uid] + 1 if uid in ahead else first + view.place(uid) for uid in gone]
     return [b"* %d EXPUNGE\r\n" % number for number in reversed(numbers)]
+
+
+def earlier(gone: Uids) -> Iterator[bytes]:
+    """VANISHED (EARLIER) responses, of bounded length (RFC 7162 §3.2.10.1)."""
+    for start in range(0, len(gone), RANGES):
+        yield b"* VANISHED (EARLIER) %b\r\n" % render(gone[start : start + RANGES])
 
 
 def marked(view: View, rows: Sequence[tuple[int, Marked]], style: Style) -> list[bytes]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
 from worldmail.interfaces.messages import Alike, Marked, There, Uids
+from worldmail.protocols.imap.view.rest import Rest
 from worldmail.protocols.imap.view.states import RECENT, FlagStates
 
 Slices = Sequence[tuple[int, int]]
@@ -29,13 +30,15 @@ class View:
     Args:
         total: EXISTS.
         uidnext: all UIDs below it were told of, if only by number.
-        modseq: changes up to this one were told, or are `pending`.
+        modseq: changes up to this one were told, or are `pending`, or in the `rest`.
         first_recent: from this UID on messages are \\Recent in this session.
 
     Attributes:
         uids, states, modseqs: the suffix, in the order of the messages; `states` are numbers of `flag_states`.
         pending: UIDs that are gone, which the client was not told yet.
-        untold: UIDs of messages that were loaded as they are after `modseq`, which the client has to be told.
+        leaving: the same, ascending.
+        rest: changes of flags which the client was not told yet.
+        untold: UIDs of messages that were loaded as they are after `told`, which the client has to be told.
         dirty: the mailbox may have changed since `modseq`.
     """
 
@@ -43,9 +46,11 @@ class View:
         "dirty",
         "first_recent",
         "flag_states",
+        "leaving",
         "modseq",
         "modseqs",
         "pending",
+        "rest",
         "states",
         "total",
         "uidnext",
@@ -63,6 +68,8 @@ class View:
         self.modseqs = array("Q")
         self.flag_states = FlagStates()
         self.pending: set[int] = set()
+        self.leaving: list[int] = []
+        self.rest: Rest | None = None
         self.untold: set[int] = set()
         self.dirty = False
 
@@ -75,6 +82,11 @@ class View:
     def first_uid(self) -> int:
         """The suffix has all messages from this UID on."""
         return self.uids[0] if self.uids else self.uidnext
+
+    @property
+    def told(self) -> int:
+        """All changes of flags up to this MODSEQ were told."""
+        return self.modseq if self.rest is None else self.rest.since
 
     # --- finding ---
 
@@ -129,20 +141,26 @@ class View:
 
         They are all the messages of the view from the first of them on.
         """
-        self.untold.update(row.uid for row in rows if row.modseq > self.modseq)
+        self.untold.update(row.uid for row in rows if row.modseq > self.told)
         known = {row.uid for row in rows}
         lost = [Marked(uid, 0, None, 0) for uid in gone if uid not in known]
         joined = sorted((*rows, *lost)) if lost else rows
         uids, states, modseqs = self._columns(joined)
         self.uids, self.states, self.modseqs = uids + self.uids, states + self.states, modseqs + self.modseqs
 
-    def append(self, rows: Sequence[Marked]) -> None:
-        """Put new messages behind it."""
+    def append(self, rows: Sequence[Marked], count: int | None = None) -> None:
+        """Put new messages behind it: `count`, of which `rows` are the last ones.
+
+        If there are others, the suffix begins with these rows, as does what is \\Recent.
+        """
+        self.total += len(rows) if count is None else count
+        if count is not None and len(rows) < count:
+            self.uids, self.states, self.modseqs = self._columns(())
+            self.first_recent = max(self.first_recent, rows[0].uid)
         uids, states, modseqs = self._columns(rows)
         self.uids += uids
         self.states += states
         self.modseqs += modseqs
-        self.total += len(rows)
 
     def _columns(self, rows: Sequence[Marked]) -> tuple[array[int], array[int], array[int]]:
         if not rows:
@@ -156,6 +174,12 @@ class View:
         return array("I", uids), array("I", states), array("Q", modseqs)
 
     # --- changing ---
+
+    def lose(self, gone: Sequence[int]) -> None:
+        """These UIDs (ascending) are gone: the client has to be told."""
+        if gone:
+            self.pending.update(gone)
+            self.leaving = sorted(self.pending) if self.leaving else list(gone)
 
     def take(self, rows: Iterable[Marked], *, newer: bool = False) -> list[int]:
         """Take over the flags of these messages; the places of those that are otherwise than before.
@@ -194,9 +218,13 @@ class View:
             if modseq:
                 self.modseqs[start:end] = array("Q", [modseq]) * (end - start)
 
-    def remove(self, gone: Sequence[int]) -> None:
-        """Take these UIDs (ascending) out; those before the suffix only count."""
-        self.total -= len(gone)
+    def remove_last(self, count: int) -> None:
+        """Take the last so many of those that leave out; those before the suffix only count."""
+        gone = self.leaving[len(self.leaving) - count :]
+        del self.leaving[len(self.leaving) - count :]
+        self.pending.difference_update(gone)
+        self.untold.difference_update(gone)
+        self.total -= count
         places = self.places(gone)
         if not places:
             return
