@@ -43,6 +43,7 @@ class Folder:
             is gone; `id` and all numbers are 0 then.
         seen, deleted: how many messages have the flag; `seen` is the account's own view where it has one.
         recent: the first UID that no session was told of.
+        keywords: as `IMessages.keywords` gives them, if they were looked up with it; else None.
     """
 
     id: int
@@ -63,6 +64,7 @@ class Folder:
     subscribed: bool = False
     has_children: bool = False
     shared: bool = False
+    keywords: Sequence[str] | None = None
 
     @property
     def unseen(self) -> int:
@@ -93,8 +95,11 @@ class IFolders(Interface):
     (RFC 4314 §6). Every change is one unit, and its rights are checked within that unit.
     """
 
-    def folder(account: Account, name: str) -> Awaitable[Folder | None]:
-        """One mailbox that the account may see (any right at all); one bounded read, for SELECT and the like."""
+    def folder(account: Account, name: str, *, keywords: bool = False) -> Awaitable[Folder | None]:
+        """One mailbox that the account may see (any right at all); one bounded read, for SELECT and the like.
+
+        `keywords`: they are wanted, too, and may come with it.
+        """
 
     def folders(account: Account, *, pattern: str | None = None) -> Awaitable[Sequence[Folder]]:
         """All mailboxes that the account may list (right l), levels above them included, by name; INBOX first.

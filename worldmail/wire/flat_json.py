@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from json.encoder import encode_basestring, encode_basestring_ascii
+from math import isfinite
 from typing import Any
 
 
@@ -27,9 +28,12 @@ class FlatJson:
 
     def render(self, fields: Mapping[str, Any]) -> str:
         """One object; values that JSON has no form for become their text."""
-        text, other = self._text, self._other
+        text, other = self._text, self._number_or_other
         members = [
             f'"{name}":{text(value) if type(value) is str else int(value) if type(value) is int else other(value)}'
             for name, value in fields.items()
         ]
         return "{" + ",".join(members) + "}"
+
+    def _number_or_other(self, value: Any) -> str:
+        return repr(value) if type(value) is float and isfinite(value) else self._other(value)

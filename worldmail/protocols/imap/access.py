@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from worldmail.protocols.imap.session import Session
 
 
-async def existing(session: Session, name: str, *, any_of: str) -> Folder:
-    """The mailbox of this name, if the account has any of these rights there.
+async def existing(session: Session, name: str, *, any_of: str, keywords: bool = False) -> Folder:
+    """The mailbox of this name, if the account has any of these rights there; `keywords` as `IFolders.folder` has it.
 
     Raises: `NoSuchMailbox`; `NoRight` if it has none of them and may know that the mailbox is there.
     """
-    folder: Folder | None = await session.world.folders.folder(session.user, name)
+    folder: Folder | None = await session.world.folders.folder(session.user, name, keywords=keywords)
     if folder is None or not folder.exists:
         raise NoSuchMailbox
     if any(right in folder.rights for right in any_of):

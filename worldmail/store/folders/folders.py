@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import TypeVar
 
 from attrs import define, field
@@ -18,7 +19,7 @@ from worldmail.interfaces.store import IAccountParticipant
 from worldmail.mail.address import Address
 from worldmail.store.folders import access, listing, making, metadata, posting, quota, removing, url_keys
 from worldmail.store.folders.names import is_own, locate, new_name, normal
-from worldmail.store.folders.rows import OWN_BY_NAME, own_folder, see, see_id
+from worldmail.store.folders.rows import OWN_BY_NAME, own_folder, own_with_keywords, see, see_id
 from worldmail.store.provision import FIRST_MAILBOXES
 from worldmail.store.quota import recount_domain
 from worldmail.store.space import Reserve
@@ -49,7 +50,7 @@ class Folders:
     _random: Callable[[int], bytes]
     _emptying: bool = field(default=False, init=False)
 
-    def folder(self, account: Account, name: str) -> Awaitable[Folder | None]:
+    def folder(self, account: Account, name: str, *, keywords: bool = False) -> Awaitable[Folder | None]:
         name = normal(name)
         if not is_own(name):
             return self._database.read(lambda cursor: see(cursor, account, locate(name, account)))
@@ -59,7 +60,7 @@ class Folders:
             row = cursor.one(OWN_BY_NAME, key)
             return None if row is None else own_folder(row)
 
-        return self._database.read(own)
+        return self._database.read(partial(own_with_keywords, key=key) if keywords else own)
 
     def folders(self, account: Account, *, pattern: str | None = None) -> Awaitable[Sequence[Folder]]:
         return self._database.read(lambda cursor: listing.folders(cursor, account, pattern or ""))

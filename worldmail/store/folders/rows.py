@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from worldmail.interfaces.database import Cursor, Row
 from worldmail.interfaces.directory import Account
 from worldmail.interfaces.folders import Folder
@@ -23,6 +25,7 @@ _OWN = (
     f" EXISTS (SELECT 1 FROM mailbox c WHERE {_BELOW}), {SHARED} FROM mailbox m WHERE"
 )
 OWN_BY_NAME = f"{_OWN} m.account_id = ? AND m.name = ?"
+_KEYWORDS = "SELECT name FROM keyword WHERE mailbox_id = ? ORDER BY folded"
 _OWN_BY_ID = f"{_OWN} m.id = ?"
 READ_BY = "(SELECT count(*) FROM seen r WHERE r.mailbox_id = m.id AND r.account_id = ?)"
 _OF_OTHERS = f"SELECT {COLUMNS}, o.address, {READ_BY} FROM mailbox m JOIN account o ON o.id = m.account_id WHERE"
@@ -36,7 +39,7 @@ _LISTED_BELOW = (
 )
 
 
-def own_folder(row: Row) -> Folder:
+def own_folder(row: Row, keywords: Sequence[str] | None = None) -> Folder:
     """A folder of the account itself, from `COLUMNS` and whether it is subscribed to, has children, is shared."""
     return Folder(
         id=row[0],
@@ -55,7 +58,14 @@ def own_folder(row: Row) -> Folder:
         subscribed=bool(row[13]),
         has_children=bool(row[14]),
         shared=bool(row[15]),
+        keywords=keywords,
     )
+
+
+def own_with_keywords(cursor: Cursor, key: tuple[int, str]) -> Folder | None:
+    """The account's own folder of this name."""
+    row = cursor.one(OWN_BY_NAME, key)
+    return None if row is None else own_folder(row, tuple(name for (name,) in cursor.all(_KEYWORDS, (row[0],))))
 
 
 def others_folder(row: Row, rights: str, *, subscribed: bool, has_children: bool) -> Folder:

@@ -80,7 +80,7 @@ async def _select(session: Session, asked: Asked, *before: bytes) -> Done:
     touched: set[int] = set()
     cease = session.world.changes.subscribe("mailbox", lambda notice: touched.add(notice.key))
     try:
-        folder = await existing(session, asked.mailbox.name, any_of="r")
+        folder = await existing(session, asked.mailbox.name, any_of="r", keywords=True)
         read_only = asked.examine or not any(right in folder.rights for right in CHANGING)
         selected = await open_view(session, folder, read_only=read_only)
     finally:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
-from worldmail.protocols.imap.replies import untagged
-
 FLAGS = b"\\Answered \\Flagged \\Deleted \\Seen \\Draft"
 
 
@@ -15,7 +13,7 @@ def flag_lines(keywords: Collection[str], may: Callable[[str], bool]) -> list[by
     permanent = permanent_flags(names, may)
     return [
         b"* FLAGS (%b)\r\n" % (FLAGS + b" " + names if names else FLAGS),
-        untagged(b"OK", "Flags that are kept", b"PERMANENTFLAGS (%b)" % permanent),
+        b"* OK [PERMANENTFLAGS (%b)] Flags that are kept\r\n" % permanent,
     ]
 
 

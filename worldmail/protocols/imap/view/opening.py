@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 MOST_RECENT = 10_000
 """Messages that are \\Recent; of more that came since, the last ones."""
 
+_UIDS = b"* OK [UIDVALIDITY %d] UIDs are valid\r\n* OK [UIDNEXT %d] Next UID\r\n"
+_IDENTITY = b"* OK [HIGHESTMODSEQ %d] Highest\r\n* OK [MAILBOXID (F%d)] Identity of the mailbox\r\n"
+
 
 async def open_view(session: Session, folder: Folder, *, read_only: bool) -> Selected:
     """The mailbox as it was a moment ago, and from now on a watch over its changes.
@@ -57,7 +60,10 @@ async def open_view(session: Session, folder: Folder, *, read_only: bool) -> Sel
 
     selected.forget = forget
     try:
-        selected.keywords = frozenset(await world.messages.keywords(folder.id))
+        keywords = folder.keywords
+        if keywords is None:
+            keywords = await world.messages.keywords(folder.id)
+        selected.keywords = frozenset(keywords)
         if "IMAP4REV2" not in session.enabled:
             await _open_recent(selected)
     except BaseException:
@@ -86,11 +92,9 @@ async def opening_lines(session: Session, selected: Selected) -> list[bytes]:
         lines.append(recent(view))
         lines += await _first_unseen(session, selected)
     lines += [
-        untagged(b"OK", "UIDs are valid", b"UIDVALIDITY %d" % folder.uidvalidity),
-        untagged(b"OK", "Next UID", b"UIDNEXT %d" % view.uidnext),
+        _UIDS % (folder.uidvalidity, view.uidnext),
         *flag_lines(selected.keywords, selected.may),
-        untagged(b"OK", "Highest", b"HIGHESTMODSEQ %d" % view.modseq),
-        untagged(b"OK", "Identity of the mailbox", b"MAILBOXID (F%d)" % folder.id),
+        _IDENTITY % (view.modseq, folder.id),
         URL_MECHANISMS,
     ]
     return lines
