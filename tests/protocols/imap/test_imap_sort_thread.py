@@ -183,3 +183,30 @@ def test_ESEARCH_finds_in_a_mailbox_that_it_names_with_the_right_r_alone(box: Im
     assert ann.say(b"ESEARCH IN (subtree " + name + b") ALL").untagged == []
     for nowhere in (b'"Other Users/nobody@example.test/INBOX"', b'"a//b"'):
         assert ann.say(b"ESEARCH IN (mailboxes " + nowhere + b") ALL").raw.endswith(b" OK ESEARCH completed\r\n")
+
+
+@pytest.mark.parametrize(
+    ("scopes", "names"),
+    [
+        (b"subtree a", b"a a/b a/b/c"),
+        (b"subtree-one a", b"a a/b"),
+        (b"subtree (a/b d)", b"a/b a/b/c d"),
+        (b"subtree a mailboxes (d a/b) inboxes", b"INBOX a a/b a/b/c d"),
+        (b"subtree-one a/b subtree-one x", b"a/b a/b/c"),
+        (b"subscribed mailboxes ab", b"INBOX ab"),
+    ],
+)
+def test_ESEARCH_looks_into_a_mailbox_once_whatever_names_it(
+    box: ImapClient, site: Any, scopes: bytes, names: bytes
+) -> None:
+    for name in ("a/b/c", "ab", "d"):
+        box.say(b"CREATE " + name.encode())
+    for name in ("a", "a/b", "a/b/c", "ab", "d"):
+        site.store.add(site.accounts["bob"], MAILS[0], mailbox=name)
+    lines = box.say(b"ESEARCH IN (" + scopes + b") RETURN (COUNT) ALL").of(b"ESEARCH")
+    assert sorted(line.split(b"MAILBOX ")[1].split(b" ")[0] for line in lines) == names.split(b" ")
+
+
+@pytest.mark.parametrize("scopes", [b"personal " * 101, b"mailboxes (%b) " % b" ".join([b"x"] * 251) * 2])
+def test_ESEARCH_takes_so_many_filters_and_names_and_no_more(box: ImapClient, scopes: bytes) -> None:
+    assert box.say(b"ESEARCH IN (" + scopes[:-1] + b") ALL").code == b"LIMIT"

@@ -36,27 +36,40 @@ class Scope:
     kind: bytes
     names: tuple[str, ...] = ()
 
-    def choose(self, folders: Iterable[Folder], subscribed: Collection[str]) -> list[Folder]:
-        """Those of all that an account may list that it means; never what does not exist."""
-        holds = self._test(subscribed)
-        return [folder for folder in folders if folder.exists and holds(folder.name)]
 
-    def _test(self, subscribed: Collection[str]) -> Callable[[str], bool]:
-        names = self.names
-        match self.kind:
+def choose(scopes: Iterable[Scope], folders: Iterable[Folder], subscribed: Collection[str]) -> list[Folder]:
+    """Those of all that an account may list that one of these means; never what does not exist."""
+    holds = _test(scopes, subscribed)
+    return [folder for folder in folders if folder.exists and holds(folder.name)]
+
+
+def _test(scopes: Iterable[Scope], subscribed: Collection[str]) -> Callable[[str], bool]:
+    """All of them as one question, which takes the time of a name's levels, however many they are."""
+    own = False
+    exact, above, roots = set[str](), set[str](), set[str]()
+    for scope in scopes:
+        match scope.kind:
             case b"INBOXES":  # where mail is delivered to (RFC 5465 §6.3): anything else may be, by its address
-                return lambda name: name == "INBOX"
+                exact.add("INBOX")
             case b"PERSONAL":
-                return lambda name: not name.startswith((OTHERS, PUBLIC))
+                own = True
             case b"SUBSCRIBED":
-                return frozenset(subscribed).__contains__
+                exact.update(subscribed)
             case b"SUBTREE":
-                roots = tuple(f"{name}/" for name in names)
-                return lambda name: name in names or name.startswith(roots)
+                exact.update(scope.names)
+                roots.update(scope.names)
             case b"SUBTREE-ONE":
-                return lambda name: name in names or name.rpartition("/")[0] in names
+                exact.update(scope.names)
+                above.update(scope.names)
             case _:
-                return frozenset(names).__contains__
+                exact.update(scope.names)
+
+    def holds(name: str) -> bool:
+        if name in exact or (own and not name.startswith((OTHERS, PUBLIC))) or name.rpartition("/")[0] in above:
+            return True
+        return bool(roots) and any(name[:at] in roots for at, one in enumerate(name) if one == "/")
+
+    return holds
 
 
 def read_scope(reader: Reader, kinds: Collection[bytes]) -> Scope:

@@ -10,7 +10,7 @@ filter-mailboxes = "selected" / "selected-delayed" / "inboxes" / "personal" / "s
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from attrs import define, field, frozen
 
@@ -56,18 +56,44 @@ class Group:
     events: frozenset[Event]
     names: frozenset[str] = frozenset()
 
-    def covers(self, name: str, *, subscribed: bool) -> bool:
-        """Whether a mailbox of this name is meant.
 
-        Which mailboxes mail is delivered to is not to be seen from a name, so INBOXES are all of one's own (§6.3).
-        """
-        if self.which == b"SUBSCRIBED":
-            return subscribed
-        if self.which == b"MAILBOXES":
-            return name in self.names
-        if self.which == b"SUBTREE":
-            return name in self.names or any(name[:at] in self.names for at, one in enumerate(name) if one == "/")
-        return not name.startswith((OTHERS, PUBLIC))
+@frozen
+class Coverage:
+    """Which events there are in which mailboxes: a look at a name takes the time of its levels, however many groups.
+
+    Which mailboxes mail is delivered to is not to be seen from a name, so INBOXES are all of one's own (§6.3).
+    """
+
+    own: frozenset[Event]
+    subscribed: frozenset[Event]
+    named: Mapping[str, frozenset[Event]]
+    below: Mapping[str, frozenset[Event]]
+
+    @classmethod
+    def of(cls, groups: Iterable[Group]) -> Coverage:
+        own = subscribed = NO_EVENTS
+        named: dict[str, frozenset[Event]] = {}
+        below: dict[str, frozenset[Event]] = {}
+        for group in groups:
+            if group.which == b"SUBSCRIBED":
+                subscribed |= group.events
+            elif group.which in (b"INBOXES", b"PERSONAL"):
+                own |= group.events
+            else:
+                held = below if group.which == b"SUBTREE" else named
+                held.update({name: held.get(name, NO_EVENTS) | group.events for name in group.names})
+        return cls(own, subscribed, named, below)
+
+    def events(self, name: str, *, subscribed: bool) -> frozenset[Event]:
+        """Those of a mailbox of this name."""
+        found = self.named.get(name, NO_EVENTS) | self.below.get(name, NO_EVENTS)
+        if not name.startswith((OTHERS, PUBLIC)):
+            found |= self.own
+        if subscribed:
+            found |= self.subscribed
+        if self.below:
+            found = found.union(*[self.below.get(name[:at], NO_EVENTS) for at, one in enumerate(name) if one == "/"])
+        return found
 
 
 @frozen(kw_only=True)
@@ -86,10 +112,15 @@ class Request:
     selected: frozenset[Event] = NO_EVENTS
     delayed: bool = False
     items: Sequence[Item] = ()
+    _coverage: Coverage = field(init=False, eq=False, repr=False)
+
+    @_coverage.default
+    def _cover(self) -> Coverage:
+        return Coverage.of(self.groups)
 
     def events(self, name: str, *, subscribed: bool) -> frozenset[Event]:
         """What is to be told of a mailbox, as long as it is not selected."""
-        return NO_EVENTS.union(*[one.events for one in self.groups if one.covers(name, subscribed=subscribed)])
+        return self._coverage.events(name, subscribed=subscribed)
 
     def wants(self, event: Event) -> bool:
         """Whether this event is to be told of any mailbox."""

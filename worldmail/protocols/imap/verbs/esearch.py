@@ -11,9 +11,9 @@ from worldmail.errors import BadName
 from worldmail.interfaces.folders import Folder
 from worldmail.protocols.imap.afterwards import after_news
 from worldmail.protocols.imap.grammar.reader import Reader
-from worldmail.protocols.imap.replies import BadCommand
+from worldmail.protocols.imap.replies import BadCommand, No
 from worldmail.protocols.imap.rows import SIGNED_IN, Answer, Command, Done
-from worldmail.protocols.imap.scope import SELECTED_FILTERS, SOURCES, Scope, read_scope
+from worldmail.protocols.imap.scope import MOST_NAMES, SELECTED_FILTERS, SOURCES, Scope, choose, read_scope
 from worldmail.protocols.imap.search.contexts import check_tag
 from worldmail.protocols.imap.search.keys import Program
 from worldmail.protocols.imap.search.nodes import Node, Numbered, leaves
@@ -36,6 +36,9 @@ from worldmail.protocols.imap.view.view import View
 from worldmail.protocols.imap.work import Work
 from worldmail.wire.effects import Stream
 
+MOST_SCOPES = 100
+"""Filters of one command."""
+
 
 @frozen
 class Question:
@@ -57,6 +60,8 @@ def read(session: Session, reader: Reader) -> Question:
             if reader.peek() == b"(":
                 raise BadCommand("There are no scope options")
             scopes.append(read_scope(reader, SOURCES))
+            if sum(len(scope.names) for scope in scopes) > MOST_NAMES or len(scopes) > MOST_SCOPES:
+                raise No("This is too much for one search", b"LIMIT")
         reader.expect(b")")
         reader.space()
     returns = read_returns(reader, OPTIONS | UPDATING)
@@ -99,17 +104,15 @@ async def folders_of(session: Session, scopes: Iterable[Scope]) -> list[Folder]:
         subscribed: Collection[str] = ()
         if any(scope.kind == b"SUBSCRIBED" for scope in named):
             subscribed = await folders.subscribed(session.user)
-        for scope in named:
-            found = [*scope.choose(every, subscribed), *await _hidden(session, scope, every)]
-            chosen.update({folder.id: folder for folder in found if folder.id not in chosen})
+        found = [*choose(named, every, subscribed), *await _hidden(session, named, every)]
+        chosen.update({folder.id: folder for folder in found if folder.id not in chosen})
     return [folder for folder in chosen.values() if "r" in folder.rights]
 
 
-async def _hidden(session: Session, scope: Scope, listed: Iterable[Folder]) -> list[Folder]:
+async def _hidden(session: Session, scopes: Iterable[Scope], listed: Iterable[Folder]) -> list[Folder]:
     """Mailboxes that are named, and without the right l not listed: r is enough for them (RFC 7377 §2.2)."""
-    if scope.kind != b"MAILBOXES":
-        return []
-    names = set(scope.names).difference(folder.name for folder in listed)
+    names = {name for scope in scopes if scope.kind == b"MAILBOXES" for name in scope.names}
+    names.difference_update(folder.name for folder in listed)
     found: list[Folder | None] = []
     for name in sorted(names):
         with suppress(BadName):
