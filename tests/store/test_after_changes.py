@@ -19,7 +19,16 @@ class TestAfterChanges(TestCase):
         self.number = self.runs = 0
         self.wait: Deferred[None] | None = None
         self.goes_on: Callable[[], bool] = lambda: False
-        self.service = AfterChanges(self.clock, self.listeners, "mailbox", 1, "the work", self.work)  # type: ignore[arg-type]  # its subscribe
+        self.load = 1.0
+        self.service = AfterChanges(
+            self.clock,
+            self.listeners,  # type: ignore[arg-type]  # its subscribe
+            "mailbox",
+            1,
+            "the work",
+            self.work,
+            busy=lambda: self.load * self.clock.seconds(),
+        )
         self.service.startService()
 
     async def work(self, goes_on: Callable[[], bool]) -> None:
@@ -51,6 +60,23 @@ class TestAfterChanges(TestCase):
         assert self.runs == 0
         self.clock.pump([1, 1])
         assert self.runs == 1
+
+    def test_while_changes_come_and_there_is_little_to_do_it_runs_for_a_short_time(self) -> None:
+        self.load = 0.1
+        self.wait = Deferred()
+        self.change()
+        self.clock.advance(0.5)
+        self.change()
+        self.clock.advance(0.5)
+        assert self.runs == 1
+        assert self.goes_on()
+        self.clock.advance(0.5)
+        assert not self.goes_on()
+        self.wait.callback(None)
+        self.clock.advance(1)
+        assert self.runs == 2
+        self.clock.advance(100)
+        assert self.runs == 2
 
     def test_a_change_while_it_works_ends_the_quiet_and_makes_it_run_again(self) -> None:
         self.wait = Deferred()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
@@ -20,6 +21,12 @@ _log = Logger()
 BATCH = 100
 QUIET = 20
 """So many new rows or fewer since the last look: time to file."""
+
+MOSTLY_IDLE = 0.6
+"""Of its time the reactor may be at work and still has room for what can wait."""
+
+SHARE = 0.25
+"""Of the time looked back upon: so long work that can wait goes on then."""
 
 TAIL = 20_000
 """More rows than this are not left unfiled, quiet or not."""
@@ -76,7 +83,12 @@ class Periodic(Service):
 class AfterChanges(Service):
     """Runs `work` when a change was told, and none since for `quiet` seconds; never twice at once.
 
-    `work` is given a function that says whether it is still as quiet. An error is logged.
+    While changes come and come it runs too, for a short time, if the reactor had little to do for so long: who makes
+    the changes is slower than we are then. `work` is given a function that says whether it may go on. An error is
+    logged.
+
+    Args:
+        busy: seconds that the reactor's thread has been at work.
     """
 
     def __init__(
@@ -87,6 +99,8 @@ class AfterChanges(Service):
         quiet: float,
         what: str,
         work: Callable[[Callable[[], bool]], Awaitable[object]],
+        *,
+        busy: Callable[[], float] = time.thread_time,
     ) -> None:
         self._reactor = reactor
         self._changes = changes
@@ -94,6 +108,9 @@ class AfterChanges(Service):
         self._quiet = quiet
         self._what = what
         self._work = work
+        self._busy = busy
+        self._was_busy = 0.0
+        self._until = 0.0
         self._cancel: Callable[[], None] | None = None
         self._call: IDelayedCall | None = None
         self._changed = False
@@ -121,18 +138,20 @@ class AfterChanges(Service):
             self._wait()
 
     def _wait(self) -> None:
-        self._changed = False
+        self._changed, self._was_busy = False, self._busy()
         self._call = self._reactor.callLater(self._quiet, self._look)
 
     def _look(self) -> None:
-        if self._changed:
+        has_room = self._busy() - self._was_busy < MOSTLY_IDLE * self._quiet
+        if self._changed and not has_room:
             self._wait()
             return
         self._call, self._is_working = None, True
+        self._until = self._reactor.seconds() + self._quiet * SHARE if has_room else 0.0
         Deferred.fromCoroutine(self._run())
 
     def _goes_on(self) -> bool:
-        return bool(self.running) and not self._changed
+        return bool(self.running) and (not self._changed or self._reactor.seconds() < self._until)
 
     async def _run(self) -> None:
         await _logging(self._what, lambda: self._work(self._goes_on))

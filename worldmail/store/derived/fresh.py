@@ -1,7 +1,7 @@
-"""Summaries of mail that has only just come, made in the first moment in which nothing else comes.
+"""Summaries of mail that has only just come, made in the first moment in which there is time for it.
 
-Who is told of new mail asks for its ENVELOPE next. While much comes, nothing is made: the moments between are too
-short, and what was left out is made when it is asked for, or by the filler.
+Who is told of new mail asks for its ENVELOPE next. While so much comes that the reactor is busy with it, nothing is
+made; what was left out then is made when it is asked for, or by the filler.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from worldmail.store.derived.summaries import Summaries
 MOST = 10_000
 """Contents that are looked at, the newest ones: memory has no room for many more."""
 
-BATCH = 128
+BATCH = 64
 
 _NEWEST = "SELECT coalesce(max(id), 0) FROM content"
 _NEXT = "SELECT id FROM content WHERE id > ? ORDER BY id LIMIT ?"

@@ -38,6 +38,9 @@ SEARCHES = 2
 ASKED = 0.006
 """Seconds for which what a client waits for holds the reactor, about."""
 
+AHEAD = 0.002
+"""The same for what somebody will ask for soon."""
+
 QUIET, QUIET_APART = 0.004, 0.004
 BUSY, BUSY_APART = 0.002, 0.050
 LATE_IDS = 300.0
@@ -168,7 +171,8 @@ def derived_on(
         return Slices(seconds=seconds, pause=pause, longest=longest, apart=apart, elsewhere=elsewhere)
 
     asked, recent = slices(ASKED, 0.0), RecentSummaries(limit=cache)
-    summaries = Summaries(reader=reader, shelf=shelf, recent=recent, slices=asked, behind=_behind)
+    ahead = slices(AHEAD, 0.0)
+    summaries = Summaries(reader=reader, shelf=shelf, recent=recent, slices=asked, ahead=ahead, behind=_behind)
     filler = Filler(
         database=reader.database,
         reader=reader,

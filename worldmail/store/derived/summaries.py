@@ -23,6 +23,7 @@ class Summaries:
     """Provides `ISummaries`.
 
     Args:
+        slices, ahead: how the work is sliced that somebody waits for, and the other.
         behind: takes what need not be waited for.
     """
 
@@ -30,6 +31,7 @@ class Summaries:
     shelf: Shelf
     recent: RecentSummaries
     slices: Slices
+    ahead: Slices
     behind: Callable[[Awaitable[object]], None]
 
     def summaries(self, content_ids: Sequence[int]) -> Awaitable[Mapping[int, Summary]]:
@@ -58,7 +60,7 @@ class Summaries:
 
     async def prepare(self, content_ids: Sequence[int]) -> int:
         """Make these before somebody asks for them; how many could be made."""
-        made = await self._make(content_ids, self.slices.begin())
+        made = await self._make(content_ids, self.ahead.begin())
         if made:
             await self.shelf.keep(made)
         return len(made)
