@@ -330,7 +330,7 @@ class Messages(RuleBasedStateMachine):
     @invariant()
     def every_message_has_its_octets(self) -> None:
         for box in self.model.values():
-            for uid, size, octets in settle(self.store.octets(box.id, [(1, 1 << 32)])):
+            for uid, size, octets, _ in settle(self.store.octets(box.id, [(1, 1 << 32)])):
                 content = box.messages[uid].content
                 assert (size, octets) == (len(content), content if len(content) <= 20 else None)
                 assert settle(self.whole(box.id, uid)) == content

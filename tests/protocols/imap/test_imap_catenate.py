@@ -34,7 +34,7 @@ def last(site: ImapSite, mailbox: str = "Drafts") -> bytes:
 
 def messages(site: ImapSite, mailbox: str = "Drafts") -> list[bytes]:
     found = settle(site.store.world.messages.octets(site.store.status(site.accounts["bob"], mailbox).id, ((1, 999),)))
-    return [octets or b"" for _, _, octets in found]
+    return [octets or b"" for _, _, octets, _ in found]
 
 
 def test_it_is_announced(client: ImapClient) -> None:

@@ -80,7 +80,7 @@ def held(site: RealStoreWorld, name: str = "bob") -> list[bytes]:
     """The messages in an INBOX."""
     mailbox = site.status(account(site, name)).id
     found = settle(site.world.messages.octets(mailbox, ((1, 99),)))
-    return [octets or b"" for _, _, octets in found]
+    return [octets or b"" for _, _, octets, _ in found]
 
 
 def test_it_is_announced_for_submission_and_with_our_name_once_signed_in(site: RealStoreWorld) -> None:
