@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Collection, Sequence
 
-from attrs import frozen
+from attrs import Factory, field, frozen
 from zope.interface import Attribute, Interface
 
 from worldmail.interfaces.database import Cursor
@@ -15,7 +15,8 @@ from worldmail.mail.envelope import Delivery, Envelope, Origin
 class StagedContent:
     """Content that is safe to refer to: the octets in memory (`inline`), or synced at `place` in a content store.
 
-    `digest` is the SHA-256 of the `size` octets; lines end in CRLF unless `binary`.
+    `digest` is the SHA-256 of the `size` octets; lines end in CRLF unless `binary`. `told`: how many octets it has as
+    everybody gets it who takes lines alone, in whose form binary parts are in base64.
     """
 
     digest: bytes
@@ -23,6 +24,7 @@ class StagedContent:
     inline: bytes | None
     place: str | None
     binary: bool = False
+    told: int = field(default=Factory(lambda staged: staged.size, takes_self=True))
 
 
 class IContentWriter(Interface):
@@ -103,7 +105,7 @@ class MailboxStatus:
 class MessageRow:
     """One message of a mailbox, as it came: it never changes.
 
-    `size` is len(prefix) + content size: the octets a client gets, CRLF line ends. `arrived` is the MODSEQ that it
+    `size` is len(prefix) + what of the content is told: the octets a client gets, CRLF line ends. `arrived` is the MODSEQ that it
     came with.
     """
 

@@ -2,7 +2,8 @@
 
 A message that came with BODY=BINARYMIME is kept as it came. Where only lines may go, each part that says it is
 binary is encoded, and the entities around it, which must say so too (RFC 2045 §6.4), say 8bit instead. Nothing else
-is changed. Memory is bounded: by one entity's header, and by what may be the beginning of a delimiter.
+is changed. Memory is bounded: by one entity's header, and by what may be the beginning of a delimiter. What comes out
+is the same however the message was cut: its size is told before it is sent.
 """
 
 from __future__ import annotations
@@ -12,7 +13,10 @@ import re
 
 from attrs import define, field
 
-HEADER_LIMIT = 65536
+from worldmail.mail.line_ends import LineEnds, with_line_ends
+from worldmail.mail.mime.fields import Octets, header_end
+
+HEADER_LIMIT = 1 << 19
 """A header that is longer is passed on as it is, and its entity too."""
 
 DEPTH_LIMIT = 8
@@ -47,9 +51,10 @@ class BinaryInBase64:
     _in_header: bool = True
     _encoding: bool = False
     _rest: bytes = b""  # octets that are no whole line of base64 yet
+    _looked: int = 0  # octets of a header in which there is no end of it
     _at_start: bool = True  # of a body: a delimiter may stand there without a CRLF of its own
 
-    def feed(self, chunk: bytes) -> bytes:
+    def feed(self, chunk: Octets) -> bytes:
         """The next octets; what is certain by now."""
         given = []
         for start in range(0, len(chunk), _PIECE):
@@ -63,7 +68,8 @@ class BinaryInBase64:
         given = []
         while self._data and (step := self._step(final=True)) is not None:
             given.append(step)
-        return b"".join((*given, self._end_of_part()))
+        last = self._end_of_part()
+        return b"".join((*given, last, b"\r\n" if last else b""))
 
     def _step(self, *, final: bool) -> bytes | None:
         """Do what can be done with the data; None if it takes more of it."""
@@ -77,15 +83,17 @@ class BinaryInBase64:
         data = self._data
         if data.startswith(b"\r\n"):
             end = 2
-        elif (blank := data.find(b"\r\n\r\n")) >= 0:
+        elif (blank := data.find(b"\r\n\r\n", max(0, self._looked - 3))) >= 0:
             end = blank + 4
         elif final or len(data) > HEADER_LIMIT:
             end = len(data)
         else:
+            self._looked = len(data)
             return None
-        header, self._data = data[:end], data[end:]
-        self._in_header, self._at_start = False, True
-        return self._entered(header)
+        known = end <= HEADER_LIMIT
+        header, self._data = data[: min(end, HEADER_LIMIT)], data[min(end, HEADER_LIMIT) :]
+        self._in_header, self._at_start, self._looked = False, known, 0
+        return self._entered(header) if known else header
 
     def _entered(self, header: bytes) -> bytes:
         """An entity begins: its header as it goes out."""
@@ -172,3 +180,32 @@ class BinaryInBase64:
         """The last, short line of base64."""
         rest, self._rest = self._rest, b""
         return binascii.b2a_base64(rest, newline=False) if rest else b""
+
+
+def header_says_binary(octets: Octets) -> bool:
+    """True if the header that these octets begin with says so; quick, as few do."""
+    end = header_end(octets, 0, len(octets))
+    if octets.find(b"inary", 0, end) < 0 and octets.find(b"INARY", 0, end) < 0:
+        return False
+    return says_binary(octets[:end])
+
+
+@define
+class InLines:
+    """The same, with every line end a CRLF: a message where only lines may go. Its header comes in one piece."""
+
+    _coder: BinaryInBase64 = field(factory=BinaryInBase64, init=False)
+    _ends: LineEnds = field(factory=LineEnds, init=False)
+    _begun: bool = field(default=False, init=False)
+
+    def feed(self, chunk: Octets) -> bytes:
+        """The next octets; what is certain by now."""
+        if self._begun:
+            return self._ends.feed(self._coder.feed(chunk))
+        self._begun = True
+        end = header_end(chunk, 0, len(chunk))
+        return self.feed(with_line_ends(chunk[:end])) + self.feed(chunk[end:])
+
+    def finish(self) -> bytes:
+        """What was held back."""
+        return self._ends.feed(self._coder.finish()) + self._ends.finish()

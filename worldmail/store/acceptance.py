@@ -125,7 +125,7 @@ class _Unit:
         drops = []
         for delivery in sorted(acceptance.deliveries, key=_place):  # all lock mailboxes in this order
             prefix = f"{return_path}{delivery.recipient.address}\r\n".encode()
-            size = len(prefix) + acceptance.content.size
+            size = len(prefix) + acceptance.content.told
             drops.append(_Drop(delivery.account_id, delivery.mailbox, prefix, size))
         return cls(
             acceptance=acceptance.id,

@@ -12,12 +12,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from typing import Any
 
+from attrs import evolve
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from zope.interface import implementer
 
 from worldmail.errors import Refusal, TemporaryFailure
 from worldmail.interfaces.store import IContentStore, IContentWriter, IPlaceWriter, StagedContent
+from worldmail.mail.transfer_encoding import InLines, header_says_binary
 from worldmail.wire.ready import Ready
 
 _log = Logger()
@@ -91,7 +93,8 @@ class ContentWriter:
         self._over = True
         octets = b"".join((prepend, *self._pieces)) if prepend else b"".join(self._pieces)
         self._pieces = []
-        return Ready(StagedContent(digest=hashlib.sha256(octets).digest(), size=len(octets), inline=octets, place=None))
+        content = StagedContent(digest=hashlib.sha256(octets).digest(), size=len(octets), inline=octets, place=None)
+        return self._counted(content, octets) if header_says_binary(octets) else Ready(content)
 
     def abort(self) -> None:
         self._over = True
@@ -99,6 +102,12 @@ class ContentWriter:
         if self._spill is not None:
             spill, self._spill = self._spill, None
             spill.abort()
+
+    async def _counted(self, content: StagedContent, octets: bytes) -> StagedContent:
+        count = _Count()
+        elsewhere = self._elsewhere if len(octets) > WORTH_A_THREAD else here
+        await elsewhere(partial(count.update, octets))
+        return evolve(content, told=count.finish())
 
     def _begin_to_spill(self) -> _Spill:
         spill = _Spill(self._contents, self._elsewhere)
@@ -124,7 +133,7 @@ class ContentWriter:
             self.abort()
             raise
         self._spill = None
-        return StagedContent(digest=spill.digest(), size=spill.size, inline=None, place=place)
+        return StagedContent(digest=spill.digest(), size=spill.size, inline=None, place=place, told=spill.told())
 
     async def _rewritten(self, prepend: bytes, place: str) -> tuple[_Spill, str]:
         """A new place with `prepend` before the octets of `place`, which is removed."""
@@ -150,6 +159,8 @@ class _Spill:
         self.queued = 0
         self._elsewhere = elsewhere
         self._hash = hashlib.sha256()
+        self._count: _Count | None = None
+        self._taken = False
         self._writer: IPlaceWriter = contents.create()
         self._pieces: list[bytes] = []
         self._running = False
@@ -160,6 +171,10 @@ class _Spill:
     def digest(self) -> bytes:
         """SHA-256 of all octets given; to be asked once it is finished."""
         return self._hash.digest()
+
+    def told(self) -> int:
+        """Octets as lines; to be asked once it is finished."""
+        return self.size if self._count is None else self._count.finish()
 
     def write(self, *pieces: bytes) -> None:
         """Take these octets; after an error they are dropped."""
@@ -224,8 +239,8 @@ class _Spill:
             while self._pieces and self._error is None:
                 piece = b"".join(self._pieces)
                 self._pieces = []
-                digest = self._elsewhere if len(piece) > WORTH_A_THREAD else here
-                digested = digest(partial(self._hash.update, piece))
+                elsewhere = self._elsewhere if len(piece) > WORTH_A_THREAD else here
+                digested = elsewhere(partial(self._take, piece))
                 await self._writer.write(piece)
                 await digested
                 self.queued -= len(piece)
@@ -239,10 +254,34 @@ class _Spill:
             self._pieces = []
             self._wake()
 
+    def _take(self, piece: bytes) -> None:
+        if not self._taken and header_says_binary(piece):
+            self._count = _Count()
+        self._taken = True
+        self._hash.update(piece)
+        if self._count is not None:
+            self._count.update(piece)
+
     def _wake(self) -> None:
         waiting, self._waiting = self._waiting, []
         for turn in waiting:
             turn.callback(None)
+
+
+class _Count:
+    """Counts the octets of a message as lines."""
+
+    def __init__(self) -> None:
+        self._lines = InLines()
+        self._octets = 0
+
+    def update(self, octets: bytes) -> None:
+        """The next octets."""
+        self._octets += len(self._lines.feed(octets))
+
+    def finish(self) -> int:
+        """How many they are."""
+        return self._octets + len(self._lines.finish())
 
 
 async def _chunks(contents: IContentStore, place: str, size: int) -> AsyncIterator[bytes]:

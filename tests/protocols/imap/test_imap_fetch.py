@@ -321,7 +321,7 @@ def test_binary_content_is_given_in_base64_but_for_BINARY(site: ImapSite) -> Non
     client.say(b"SELECT INBOX")
     assert client.say(b"APPEND INBOX ~{}", octets).status == b"OK"
     done = client.say(b"FETCH 1 (BODY.PEEK[] BODY.PEEK[1] BINARY.PEEK[1] BINARY.SIZE[1])")
-    assert b"Content-Transfer-Encoding: base64\r\n\r\nAA0BCgI= BODY[1] {8}\r\nAA0BCgI=" in done.raw
+    assert b"Content-Transfer-Encoding: base64\r\n\r\nAA0BCgI=\r\n BODY[1] {10}\r\nAA0BCgI=\r\n" in done.raw
     assert b"BINARY[1] ~{5}\r\n\0\r\1\n\2 BINARY.SIZE[1] 5)" in done.raw
 
 

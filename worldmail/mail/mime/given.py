@@ -8,11 +8,11 @@ form; BINARY[...] gives the octets themselves (RFC 3516 §4.2). A NUL that stand
 from __future__ import annotations
 
 from worldmail.mail.mime.decoding import decoded
-from worldmail.mail.mime.fields import header_end
+from worldmail.mail.mime.fields import Octets, header_end
 from worldmail.mail.mime.part import Part
 from worldmail.mail.mime.scan import scan
 from worldmail.mail.mime.sections import Found, Kind, Section, chosen_fields, find_part, find_section
-from worldmail.mail.transfer_encoding import BinaryInBase64, says_binary
+from worldmail.mail.transfer_encoding import InLines, header_says_binary
 
 _OF_HEADER = frozenset((Kind.WHOLE, Kind.HEADER, Kind.HEADER_FIELDS, Kind.HEADER_FIELDS_NOT, Kind.TEXT))
 
@@ -25,12 +25,12 @@ def may_be_binary(octets: bytes) -> bool:
     return octets.find(b"inary", 0, end) >= 0 or octets.find(b"INARY", 0, end) >= 0
 
 
-def in_lines(octets: bytes) -> bytes:
+def in_lines(octets: Octets) -> bytes:
     """A whole message without anything that only BINARY may give."""
-    if says_binary(octets[: header_end(octets, 0, len(octets))]):
-        coder = BinaryInBase64()
-        octets = coder.feed(octets) + coder.finish()
-    return octets.replace(b"\0", b"\x80")
+    if header_says_binary(octets):
+        lines = InLines()
+        octets = lines.feed(octets) + lines.finish()
+    return octets[:].replace(b"\0", b"\x80")
 
 
 def header_of(octets: bytes) -> bytes:

@@ -114,7 +114,7 @@ async def text_effects(
 
     Args:
         chunks: prefix and content.
-        octets: how many they are.
+        octets: how many they are, binary parts in base64.
         utf8: the client is in UTF-8 mode.
         surrogates: send a surrogate where UTF-8 mode would be needed.
         lines: how many lines of the body (TOP), None for all of it.
@@ -136,12 +136,12 @@ async def text_effects(
         text += way.feed(rest) + way.finish()
         await _close(chunks)
         return (_reply(lines, way.octets) + text,)
-    return (_reply(lines, None if coder else octets) + text, Stream(_rest(rest, chunks, way)))
+    return (_reply(lines, octets) + text, Stream(_rest(rest, chunks, way)))
 
 
-def _reply(lines: int | None, octets: int | None) -> bytes:
-    """The first line; what RETR sends is counted where that is known beforehand."""
-    return b"+OK\r\n" if lines is not None or octets is None else b"+OK %d octets\r\n" % octets
+def _reply(lines: int | None, octets: int) -> bytes:
+    """The first line; what RETR sends is counted."""
+    return b"+OK %d octets\r\n" % octets if lines is None else b"+OK\r\n"
 
 
 async def _start(chunks: AsyncIterator[bytes]) -> tuple[bytes, bool]:

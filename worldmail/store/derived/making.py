@@ -11,12 +11,14 @@ from attrs import frozen
 
 from worldmail.interfaces.derived import Needle, Summary
 from worldmail.mail.mime.fields import MAXIMUM_HEADER, Octets
+from worldmail.mail.mime.given import in_lines
 from worldmail.mail.mime.part import Part
 from worldmail.mail.mime.scan import scan
 from worldmail.mail.mime.summary import summary_of
 from worldmail.mail.text.casemap import fold
 from worldmail.mail.text.preview import preview
 from worldmail.mail.text.searchable import body_texts, field_texts, folded, header_texts, matches
+from worldmail.mail.transfer_encoding import header_says_binary
 
 T = TypeVar("T")
 
@@ -44,6 +46,7 @@ class Searched:
 
 def make_summary(octets: Octets) -> Summary:
     """The summary of a content."""
+    octets = _lines(octets)
     return _summary(octets, scan(octets))
 
 
@@ -53,6 +56,7 @@ def make_all(octets: Octets, entry: Callable[[Searched], T], *, summarised: bool
     Args:
         summarised: there is a summary already: None in its place.
     """
+    octets = _lines(octets)
     root = scan(octets)
     header, body = folded(header_texts(octets, root)), _yielding(folded(body_texts(octets, root)))
     return None if summarised else _summary(octets, root), entry(Searched(header, body, octets, root))
@@ -71,6 +75,11 @@ def needle_finder(needle: Needle) -> Callable[[Octets], bool]:
         return matches(chain(header, map(_yielding, body)), text)
 
     return holds
+
+
+def _lines(octets: Octets) -> Octets:
+    """A content as it is given where only lines may go: that is what structures and sizes are of."""
+    return in_lines(octets) if header_says_binary(octets) else octets
 
 
 def _yielding(pieces: Iterable[str]) -> Iterator[str]:

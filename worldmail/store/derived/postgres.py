@@ -28,7 +28,7 @@ from worldmail.store.derived.shelf import Waiting
 T = TypeVar("T")
 _log = Logger()
 
-VERSION = "1"
+VERSION = "2"
 
 LONGEST = 4 << 20
 """Characters of header or body that are kept; a content with more is read when it is searched."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-VERSION = 2
+VERSION = 3
 """Of the tables and of all that is written into them: a file of another version is made anew."""
 
 APPLICATION_ID = 0x574D4444

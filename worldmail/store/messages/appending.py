@@ -49,7 +49,7 @@ class Append:
 
     def octets(self) -> int:
         """Of all messages."""
-        return sum([message.content.size for message in self.messages])
+        return sum([message.content.told for message in self.messages])
 
     def _contents(self, cursor: Cursor) -> list[int]:
         """The id of each message's content."""
@@ -75,7 +75,7 @@ class Append:
         marks: list[Alike] = []
         for message, content_id in zip(self.messages, contents, strict=True):
             received = now if message.received is None else message.received
-            cursor.run(_ADD, (box.id, uid, content_id, modseq, message.content.size, received, now, b""))
+            cursor.run(_ADD, (box.id, uid, content_id, modseq, message.content.told, received, now, b""))
             if message.flags or message.keywords:
                 self._mark(cursor, box, uid, message, marks)
             uid += 1
@@ -93,7 +93,7 @@ class Append:
             write_own(cursor, box.id, reader, [(uid, uid)])
         if look.flags or look.keywords:
             add_mark(marks, Alike(uid, uid, look.flags, look.keywords, box.modseq))
-        box.flagged(0, look.flags, 1, message.content.size)
+        box.flagged(0, look.flags, 1, message.content.told)
 
 
 @define(kw_only=True)

@@ -95,7 +95,8 @@ class _Large:
         head = await self.beginning()
         body = header_end(head, 0, len(head))
         if says_binary(head[:body]):
-            return await _in_memory(Text(await self.whole()), section, partial, form)
+            whole = b"".join([chunk async for chunk in self.read(0)])  # the size is that of another form of it
+            return await _in_memory(Text(whole), section, partial, form)
         if form != AS_IT_IS:
             root, _ = await finder.tree(self)
             return await formed(self.read, _part(root, section), partial, form, whole=not section.path)
@@ -128,9 +129,10 @@ class _Large:
                 break
         return head
 
-    async def read(self, start: int, end: int) -> AsyncIterator[bytes]:
+    async def read(self, start: int, end: int | None = None) -> AsyncIterator[bytes]:
+        length = None if end is None else end - start
         try:
-            async for chunk in self.messages.read(self.mailbox_id, self.uid, start, end - start):
+            async for chunk in self.messages.read(self.mailbox_id, self.uid, start, length):
                 yield chunk
         except MessageGone as error:
             raise UrlNotResolved(reason=error.reason) from None
