@@ -53,6 +53,18 @@ def test_a_removal_is_told_before_the_numbers_move(box: ImapClient, site: Any) -
     assert lines[1:3] == [b"* 3 EXPUNGE", b"* 1 EXPUNGE"]
 
 
+def test_a_removal_is_told_behind_the_flags_that_it_comes_from(box: ImapClient, site: Any) -> None:
+    box.say(b"SORT RETURN (UPDATE ALL) (REVERSE SUBJECT) UTF-8 UNFLAGGED")
+    other = site.client("bob")
+    other.say(b"SELECT INBOX")
+    other.say(b"STORE 2 +FLAGS (\\Flagged)")
+    other.say(b"STORE 1 +FLAGS (\\Deleted)")
+    other.say(b"EXPUNGE")
+    words = [line.split(b") ")[-1] if b"ESEARCH" in line else line[:9] for line in box.say(b"NOOP").untagged]
+    # The first is of the last of three results, the second of the second of the two that are left, by its new number.
+    assert words == [b"REMOVEFROM (3 1)", b"* 1 EXPUN", b"* 1 FETCH", b"REMOVEFROM (2 1)"]
+
+
 def test_of_a_sort_the_position_of_each_is_told(box: ImapClient, site: Any) -> None:
     box.say(b"UID SORT RETURN (UPDATE ALL) (REVERSE SUBJECT) UTF-8 ALL")
     tag = b"a%d" % box.number

@@ -1,7 +1,8 @@
 """Searches whose results are kept up to date (RFC 5267 §4.3).
 
 After whatever is told of the selected mailbox, each search is made again and compared with what the client knows.
-What left the results is told before the news of the mailbox (an EXPUNGE would move the numbers), what came after them.
+What was expunged is told before the news of the mailbox (an EXPUNGE moves the numbers); what left the results for
+another reason, and what came, behind them.
 """
 
 from __future__ import annotations
@@ -118,11 +119,17 @@ class Contexts:
                 after.append(not_updated(context.tag, refusal.reply_text))
                 continue
             there = frozenset(results)
-            gone = [uid for uid in context.known if uid not in there and (context.uids or number_before(uid))]
-            if gone:
-                before.append(context.removed(gone, _same if context.uids else number_before))
+            gone = [uid for uid in context.known if uid not in there]
+            left = frozenset(uid for uid in gone if view.place(uid) >= 0 and uid not in view.pending)
+            expunged = [uid for uid in gone if uid not in left and (context.uids or number_before(uid))]
+            if expunged:  # while the client's numbers are what they were (RFC 5267 §4.3.4)
+                before.append(context.removed(expunged, _same if context.uids else number_before))
+            names = _same if context.uids else _numbers(view)
+            if left:  # behind the FETCH that tells why (RFC 5465 §5.1)
+                context.known = [uid for uid in context.known if uid in there or uid in left]
+                after.append(context.removed(sorted(left), names))
             if not there.issubset(context.known):
-                after.append(context.added(results, _same if context.uids else _numbers(view)))
+                after.append(context.added(results, names))
                 arrived = ranges_of(sorted(uid for uid in there.difference(context.known) if uid >= uidnext))
                 fetched += await unasked.lines(session, context.items, arrived) if context.items else ()
             context.known = results
