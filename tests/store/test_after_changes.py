@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from twisted.internet.defer import Deferred
@@ -9,7 +10,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import TestCase
 
 from worldmail.database.listeners import Listeners
-from worldmail.store.upkeep import AfterChanges
+from worldmail.store.upkeep import AfterChanges, seconds_occupied
 
 
 class TestAfterChanges(TestCase):
@@ -27,7 +28,7 @@ class TestAfterChanges(TestCase):
             1,
             "the work",
             self.work,
-            busy=lambda: self.load * self.clock.seconds(),
+            occupied=lambda: self.load * self.clock.seconds(),
         )
         self.service.startService()
 
@@ -121,3 +122,15 @@ class TestAfterChanges(TestCase):
         self.change()
         self.clock.advance(1)
         assert self.runs == 2
+
+
+def test_a_thread_at_work_is_occupied_and_one_that_sleeps_is_not() -> None:
+    began = time.thread_time()
+    before = seconds_occupied()
+    while time.thread_time() - began < 0.05:
+        pass
+    at_work = seconds_occupied() - before
+    assert at_work > 0.04
+    before, since = seconds_occupied(), time.monotonic()
+    time.sleep(0.05)
+    assert seconds_occupied() - before < time.monotonic() - since

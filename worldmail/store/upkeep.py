@@ -22,8 +22,8 @@ BATCH = 100
 QUIET = 20
 """So many new rows or fewer since the last look: time to file."""
 
-MOSTLY_IDLE = 0.6
-"""Of its time the reactor may be at work and still has room for what can wait."""
+MOSTLY_IDLE = 0.5
+"""Of its time the reactor may be occupied, and still has room for what can wait."""
 
 SHARE = 0.25
 """Of the time looked back upon: so long work that can wait goes on then."""
@@ -88,7 +88,7 @@ class AfterChanges(Service):
     logged.
 
     Args:
-        busy: seconds that the reactor's thread has been at work.
+        occupied: seconds for which the reactor's thread had something to do.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class AfterChanges(Service):
         what: str,
         work: Callable[[Callable[[], bool]], Awaitable[object]],
         *,
-        busy: Callable[[], float] = time.thread_time,
+        occupied: Callable[[], float] | None = None,
     ) -> None:
         self._reactor = reactor
         self._changes = changes
@@ -108,8 +108,8 @@ class AfterChanges(Service):
         self._quiet = quiet
         self._what = what
         self._work = work
-        self._busy = busy
-        self._was_busy = 0.0
+        self._occupied = occupied or seconds_occupied
+        self._was_occupied = 0.0
         self._until = 0.0
         self._cancel: Callable[[], None] | None = None
         self._call: IDelayedCall | None = None
@@ -138,11 +138,11 @@ class AfterChanges(Service):
             self._wait()
 
     def _wait(self) -> None:
-        self._changed, self._was_busy = False, self._busy()
+        self._changed, self._was_occupied = False, self._occupied()
         self._call = self._reactor.callLater(self._quiet, self._look)
 
     def _look(self) -> None:
-        has_room = self._busy() - self._was_busy < MOSTLY_IDLE * self._quiet
+        has_room = self._occupied() - self._was_occupied < MOSTLY_IDLE * self._quiet
         if self._changed and not has_room:
             self._wait()
             return
@@ -160,6 +160,16 @@ class AfterChanges(Service):
             self._stopped.callback(None)
         elif self._changed:
             self._wait()
+
+
+def seconds_occupied() -> float:
+    """For how long this thread has run, or could not though it would have: others had the processor."""
+    try:
+        with open("/proc/thread-self/schedstat", "rb") as file:
+            ran, waited, _ = file.read().split()
+        return (int(ran) + int(waited)) / 1e9
+    except (OSError, ValueError):  # not every system tells
+        return time.thread_time()
 
 
 async def _logging(what: str, work: Callable[[], Awaitable[object]]) -> None:
