@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from worldmail.database.immediate import ImmediateDatabase
 from worldmail.interfaces.database import Cursor
-from worldmail.interfaces.messages import FlagChange, Uids
+from worldmail.interfaces.messages import FlagChange, There, Uids
 from worldmail.store import provision
 from worldmail.store.messages import looking
 from worldmail.testing.real_store import RealStoreWorld, settle
@@ -72,6 +73,34 @@ def test_ranges_that_touch_are_one_row_if_they_were_changed_at_once(site: Site) 
     assert site.rows() == [(1, 8, SEEN)]
     site.change([(9, 12)], SEEN)
     assert site.rows() == [(1, 8, SEEN), (9, 12, SEEN)]
+
+
+def test_all_messages_that_are_known_are_changed_on_the_reactor_if_that_takes_few_rows(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.world.add(site.account, *[b"x"] * 600)
+    uids, long = [*range(1, 621)], list[object]()
+
+    def write_long(self: ImmediateDatabase, unit: Any) -> Any:
+        long.append(unit)
+        return self.write(unit)
+
+    monkeypatch.setattr(ImmediateDatabase, "write_long", write_long)
+
+    def all_of_them() -> There:
+        ((modseq,),) = site.all("SELECT highestmodseq FROM mailbox WHERE id = ?", site.box)
+        return There(modseq=modseq, uids=uids)
+
+    change = FlagChange(how="add", flags=SEEN)
+    done = settle(site.store.change_flags(site.box, [(1, 620)], change, all_of_them()))
+    assert (done.uids, site.rows(), long) == (uids, [(1, 620, SEEN)], [])
+    site.change([(uid, uid) for uid in uids[::2]], FLAGGED)
+    assert len(site.rows()) == 620
+    long.clear()
+    change = FlagChange(how="add", flags=SEEN | FLAGGED)
+    settle(site.store.change_flags(site.box, [(1, 620)], change, all_of_them()))
+    assert {flags for _, _, flags in site.rows()} == {SEEN | FLAGGED}
+    assert len(long) == 1
 
 
 def test_UIDs_that_are_not_there_do_not_part_a_row_and_have_none(site: Site) -> None:

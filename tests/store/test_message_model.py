@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
 from worldmail.errors import MessageGone
-from worldmail.interfaces.messages import Alike, FlagChange, Marked, Uids
+from worldmail.interfaces.messages import Alike, FlagChange, Marked, There, Uids
 from worldmail.store.messages.asked import expanded, ranges
 from worldmail.store.messages.forgetting import Forgetting
 from worldmail.testing.real_store import RealStoreWorld, settle
@@ -116,13 +116,14 @@ class Messages(RuleBasedStateMachine):
 
     @rule(
         name=boxes,
-        uids=uid_ranges,
+        uids=uid_ranges | st.just([(1, 1000)]),
         how=st.sampled_from(["add", "remove", "replace"]),
         flags=flag_sets,
         keywords=keyword_sets,
         reader=readers,
         back=st.none() | st.integers(0, 3),
         allowed=st.sampled_from([31, 31, 31 & ~DELETED]),
+        known=st.sampled_from([None, 0, 0, 1]),
     )
     def store_flags(
         self,
@@ -134,14 +135,19 @@ class Messages(RuleBasedStateMachine):
         reader: int | None,
         back: int | None,
         allowed: int,
+        known: int | None,
     ) -> None:
+        """`known`: how old it is what is known of the messages; what is not of now is wrong."""
         box = self.model[name]
         bound = None if back is None else box.modseq - back
         change = FlagChange(
             how=how, flags=flags, keywords=keywords, unchanged_since=bound, allowed=allowed, reader=reader
         )
-        done = settle(self.store.change_flags(box.id, uids, change))
         there = box.among(uids)
+        told = None
+        if known is not None:
+            told = There(modseq=box.modseq - known, uids=[*range(1, 15)] if known else there)
+        done = settle(self.store.change_flags(box.id, uids, change, told))
         modified = [uid for uid in there if bound is not None and box.messages[uid].modseq > bound]
         touched = [uid for uid in there if uid not in modified]
         words = box.spelled(keywords, add=how != "remove" and bool(touched))

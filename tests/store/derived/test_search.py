@@ -12,7 +12,9 @@ from zope.interface.verify import verifyObject
 from tests.store.derived.mail import Message, add, memory_database, now
 from worldmail.errors import SearchTooLong
 from worldmail.interfaces.derived import ISearchIndex, Needle
-from worldmail.store.derived import Derived, derived_here
+from worldmail.store.derived import Derived, derived_here, embedded
+from worldmail.store.derived.embedded import EmbeddedShelf
+from worldmail.store.derived.slices import at_once
 
 LONG = 60.0
 
@@ -114,6 +116,49 @@ def test_only_contents_that_were_asked_for_are_found() -> None:
     needle = Needle(where="body", text="word")
     assert now(derived.search.holding(needle, ids[5:30], limit=LONG)) == set(ids[5:30])
     assert now(derived.search.holding(needle, [], limit=LONG)) == frozenset()
+
+
+@pytest.mark.parametrize("indexed", [0, 30, 40])
+@pytest.mark.parametrize("asked", [slice(None), slice(3, None, 31), slice(1, 36)])
+def test_contents_are_found_among_others_few_or_many(asked: slice, indexed: int) -> None:
+    """In one mailbox of several, of which more or less is in the index."""
+    derived, ids = derived_of(FIXED * 10, indexed * 10)
+    holding = {content_id for at, content_id in enumerate(ids) if str(at % 40).startswith("3")}
+    found = now(derived.search.holding(Needle(where="body", text="word3"), ids[asked], limit=LONG))
+    assert found == holding.intersection(ids[asked]) != frozenset()
+
+
+@pytest.mark.parametrize(("text", "times"), [("ord39", 0), ("the word", 1), ("the word39 ", 0)])
+def test_only_a_question_that_may_take_long_is_asked_in_a_thread(text: str, times: int) -> None:
+    derived, ids = derived_of(FIXED, 40)
+    assert len(now(derived.search.holding(Needle(where="body", text=text), ids, limit=LONG))) > 0
+    asked = asked_elsewhere(derived)
+    now(derived.search.holding(Needle(where="body", text=text), ids, limit=LONG))
+    assert len(asked) == times
+
+
+def test_a_question_that_takes_longer_than_a_moment_is_asked_again_in_a_thread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    derived, ids = derived_of(FIXED, 40)
+    asked = asked_elsewhere(derived)
+    monkeypatch.setattr(embedded, "HERE", -1.0)
+    found = now(derived.search.holding(Needle(where="body", text="ord39"), ids, limit=LONG))
+    assert (found, len(asked)) == ({ids[39]}, 1)
+
+
+def asked_elsewhere(derived: Derived) -> list[object]:
+    """What is asked in a thread from now on."""
+    shelf = derived.shelf
+    assert isinstance(shelf, EmbeddedShelf)
+    asked: list[object] = []
+
+    def searching(work: Any) -> Any:
+        asked.append(work)
+        return at_once(work)
+
+    shelf.searching = searching
+    return asked
 
 
 def test_a_search_that_takes_longer_than_it_may_is_given_up() -> None:
