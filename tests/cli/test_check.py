@@ -97,3 +97,10 @@ def test_it_leaves_what_is_no_database_alone(site: ServerProcess, worldmail: Com
 def test_a_foreign_server_key_is_found(site: ServerProcess, worldmail: Commands) -> None:
     (site.directory / FILE_NAME).write_text(f"worldmail-server-key-1 {'0' * 64}\n")
     assert ["the server key is not the one" in text for text in said(worldmail)] == [True]
+
+
+def test_a_data_directory_that_is_a_file_is_told_by_line(site: ServerProcess, worldmail: Commands) -> None:
+    text = site.config.read_text().replace('#data = "."', 'data = "worldmail.toml"')
+    site.config.write_text(text)
+    line = text[: text.index("\ndata =")].count("\n") + 2
+    assert f"{site.config}:{line}: {site.config}: the data directory: this is none" in said(worldmail)

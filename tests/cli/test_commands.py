@@ -99,6 +99,23 @@ def test_the_folders_of_an_account_are_looked_at_and_shared(worldmail: Commands)
     assert "no such right" in worldmail.refused("folder", "rights", owner, "Reports", "anyone=y").lower()
 
 
+def test_rights_are_given_to_who_is_there(worldmail: Commands) -> None:
+    owner = "postmaster@example.test"
+    before = worldmail.ok("folder", "rights", owner, "Sent", "--json").json
+    for who in ("typo@example.test", "-typo@example.test", "typo", "postmaster+tag@example.test", "x@no.test"):
+        name = who.removeprefix("-")
+        refused = worldmail.refused("folder", "rights", owner, "Sent", "--", "anyone=l", f"{who}=l")
+        assert refused == f"worldmail: there is no account {name}"
+    assert worldmail.ok("folder", "rights", owner, "Sent", "--json").json == before
+    worldmail.ok("folder", "rights", owner, "Sent", "gone@example.test=")
+
+
+def test_a_tap_that_cannot_be_written_is_named(worldmail: Commands, tmp_path: Path) -> None:
+    target = tmp_path / "none" / "it.tap"
+    refused = worldmail.refused("tap", "-o", str(target))
+    assert str(target) in refused and "No such file" in refused and "-2" not in refused
+
+
 def test_accounts_come_and_go_while_the_server_runs(site: ServerProcess, worldmail: Commands) -> None:
     site.start()
     worldmail.ok("user", "add", "ann@example.test", "--password-stdin", "--name", "Ann", stdin=SECRET + "\n")

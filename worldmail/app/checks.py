@@ -77,6 +77,9 @@ def check_data(settings: Settings) -> Iterator[Finding]:
     except OSError as error:
         yield Finding(text=f"{data}: the data directory: {error.strerror}", key=("server", "data"))
         return
+    if not stat.S_ISDIR(about.st_mode):
+        yield Finding(text=f"{data}: the data directory: this is none", key=("server", "data"))
+        return
     if about.st_mode & 0o077:
         mode = stat.S_IMODE(about.st_mode)
         text = f"{data}: others may look into the data directory (mode {mode:04o}, expected 0700)"

@@ -25,5 +25,8 @@ def tap(ctx: click.Context, output: str, as_json: bool) -> None:
     where = configuration(ctx)
     target = Path(os.path.abspath(output))
     persistable: Any = sob.IPersistable(application(str(where)))
-    persistable.save(filename=str(target))
+    try:
+        persistable.save(filename=str(target))
+    except OSError as error:  # names a temporary file beside it
+        raise click.FileError(str(target), error.strerror) from None
     show_done(as_json, f"wrote {target}", tap=str(target), config=str(where))

@@ -13,11 +13,12 @@ from attrs import frozen
 from worldmail.errors import BadName, NoSuchThing
 from worldmail.interfaces.database import Cursor, IDatabase
 from worldmail.interfaces.directory import Account
-from worldmail.interfaces.folders import Folder
+from worldmail.interfaces.folders import ANYONE, Folder
 from worldmail.mail.address import Address
 from worldmail.mail.domain import host_name
 from worldmail.store.folders.folders import Folders
 from worldmail.store.folders.names import INBOX, PUBLIC_OWNER, new_name
+from worldmail.store.folders.rights import identifier_key
 
 _BY_ADDRESS = "SELECT id FROM account WHERE address = ? AND enabled >= 0"
 _DOMAIN = "SELECT id FROM domain WHERE name = ? AND alias_of IS NULL"
@@ -68,8 +69,15 @@ class FolderAdmin:
         return await self.folders.rights_of(await self._required(owner), name)
 
     async def set_rights(self, owner: str, name: str, rights: Mapping[str, str]) -> None:
-        """Give each identifier these rights in place of those it had; none take them all away."""
+        """Give each identifier these rights in place of those it had; none take them all away.
+
+        Nobody can be given rights who is not there (`NoSuchThing`): whoever got the address later would have them.
+        """
         account = await self._required(owner)
+        for identifier, letters in rights.items():
+            key = identifier_key(identifier, account.address.domain_key).removeprefix("-")
+            if letters and key != ANYONE and await self._row(_BY_ADDRESS, key) is None:
+                raise NoSuchThing(f"there is no account {identifier.removeprefix('-')}")
         for identifier, letters in rights.items():
             await self.folders.set_rights(account, name, identifier, letters, "=")
 
