@@ -5,6 +5,6 @@ client asks for. A plan knows what its items need from the store, and asks for i
 item gives columns, one value a message; the answers are one format string over the rows of all columns. So what is
 done for each message is done by loops in C.
 
-A batch is as large as answers of some 64 KiB need, and the next one is not begun before they were taken: a slow reader
+A batch is as large as answers of some 256 KiB need, and the next one is not begun before they were taken: a slow reader
 costs one batch. Messages whose octets are not in the database are sent while they are read, a chunk at a time.
 """

@@ -25,7 +25,7 @@ from worldmail.protocols.imap.view.view import Slices
 from worldmail.protocols.imap.work import Work
 from worldmail.wire.effects import Effects, Stream
 
-BATCH_OCTETS = 64 * 1024
+BATCH_OCTETS = 256 * 1024
 """What a batch should come to."""
 
 MOST_MESSAGES = 1024
