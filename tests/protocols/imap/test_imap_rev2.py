@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 
+from tests.protocols.imap.conftest import ImapSite
+from worldmail.protocols.imap.message_sink import AsciiHeader, RawHeader
 from worldmail.testing.imap import ImapClient
 
 IMPLIED = (
@@ -73,6 +76,54 @@ def test_after_UTF8_ACCEPT_a_charset_may_not_be_named(bob: ImapClient, site: Any
     assert bob.say(b"ENABLE UTF8=ACCEPT").untagged == [b"* ENABLED UTF8=ACCEPT"]
     assert bob.say(b"SEARCH CHARSET UTF-8 SUBJECT x").status == b"BAD"
     assert bob.say(b'SEARCH SUBJECT "\xc3\xbc"').of(b"SEARCH") == [b"* SEARCH"]
+
+
+RAW = "Subject: x\r\nFrom: bü@example.test\r\n\r\ntext\r\n"
+
+
+@pytest.mark.parametrize("octets", [RAW.encode(), RAW.encode("latin-1"), RAW[:18].encode() + b"\xfc"])
+@pytest.mark.parametrize("literal", [b"{}", b"{+}", b"~{}"])
+def test_raw_headers_are_refused_from_those_who_did_not_enable_them(
+    bob: ImapClient, octets: bytes, literal: bytes
+) -> None:
+    for piece in (b"", b"x" * 5000):  # literals that are kept with their command, and that are streamed
+        done = bob.say(b"APPEND INBOX " + literal, octets.replace(b"x", b"x" + piece))
+        assert (done.status, done.code) == (b"NO", b"CANNOT")  # RFC 6855 §4
+    assert bob.say(b"STATUS INBOX (MESSAGES)").untagged == [b"* STATUS INBOX (MESSAGES 0)"]
+
+
+@pytest.mark.parametrize("name", [b"UTF8=ACCEPT", b"IMAP4rev2"])
+def test_raw_headers_are_taken_from_those_who_did(bob: ImapClient, name: bytes) -> None:
+    bob.say(b"ENABLE " + name)
+    assert bob.say(b"APPEND INBOX {}", RAW.encode()).status == b"OK"
+
+
+@pytest.mark.parametrize(
+    "octets",
+    ["\r\ntextü\r\n", "\ntextü\n", "A: b\r\n\r\nü", "A: b\n\nü", "A: b\r\n\r\nContent-Type: x/y\r\n\r\n" + RAW],
+)
+@pytest.mark.parametrize("literal", [b"{}", b"~{}"])
+def test_8_bit_text_is_no_raw_header(bob: ImapClient, octets: str, literal: bytes) -> None:
+    assert bob.say(b"APPEND INBOX " + literal, octets.encode()).status == b"OK"
+
+
+def test_the_end_of_a_header_is_seen_wherever_it_is_cut() -> None:
+    for octets, raw in (
+        ("A: b\r\n\r\nü", False),
+        ("\r\nü", False),
+        ("A: b\r\nC: ü\r\n\r\n", True),
+        ("A: b\n\nü", False),
+    ):
+        whole = octets.encode()
+        for cut in range(len(whole)):
+            header = AsciiHeader()
+            with pytest.raises(RawHeader) if raw else nullcontext():
+                assert not (header.takes(whole[:cut]) and header.takes(whole[cut:]))
+
+
+def test_a_site_may_take_raw_headers_from_everybody() -> None:
+    site = ImapSite.make(append_8bit_headers=True)
+    assert site.client().say(b"APPEND INBOX {}", RAW.encode("latin-1")).status == b"OK"
 
 
 def test_after_UTF8_ACCEPT_messages_with_UTF8_headers_are_taken(bob: ImapClient) -> None:

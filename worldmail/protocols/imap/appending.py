@@ -24,7 +24,7 @@ from worldmail.protocols.imap.catenating import Copying
 from worldmail.protocols.imap.flag_rights import changeable
 from worldmail.protocols.imap.grammar.flags import NO_FLAGS, Flags
 from worldmail.protocols.imap.grammar.reader import Reader
-from worldmail.protocols.imap.message_sink import Sink, Text, check_utf8
+from worldmail.protocols.imap.message_sink import AsciiHeader, Sink, Text, check_utf8
 from worldmail.protocols.imap.parser import Announced
 from worldmail.protocols.imap.replies import BadCommand, No
 
@@ -189,7 +189,8 @@ class Incoming:
 
 def new_sink(session: Session, *, catenated: bool) -> Sink:
     """For one more message; it is given up with the command."""
-    sink = Sink(session.world.acceptance.writer(), session.append_limit, catenated=catenated)
+    header = None if session.utf8 or session.settings.append_8bit_headers else AsciiHeader()
+    sink = Sink(session.world.acceptance.writer(), session.append_limit, catenated=catenated, header=header)
     session.sinks = session.sinks or []
     session.sinks.append(sink)
     return sink

@@ -14,7 +14,7 @@ from attrs import define, evolve, field
 from worldmail.errors import MessageTooLarge
 from worldmail.interfaces.store import IContentWriter, StagedContent
 from worldmail.mail.line_ends import LineEnds, with_line_ends
-from worldmail.protocols.imap.replies import BadCommand
+from worldmail.protocols.imap.replies import BadCommand, No
 
 
 @define(eq=False)
@@ -32,6 +32,31 @@ def check_utf8(enabled: frozenset[str], binary: bool) -> None:
         raise BadCommand("UTF8 takes a literal8, and has to be enabled first")
 
 
+class RawHeader(No):
+    """RFC 6855 §4, RFC 5530 §3."""
+
+    def __init__(self) -> None:
+        super().__init__("The header has 8-bit octets: ENABLE UTF8=ACCEPT comes first", b"CANNOT")
+
+
+@define(eq=False)
+class AsciiHeader:
+    """Looks at the header of a message while it comes."""
+
+    _last: bytes = field(default=b"\r\n", init=False)  # octets that came; it may be that there is no header
+
+    def takes(self, data: bytes) -> bool:
+        """False once the header is over. Raises `RawHeader`."""
+        text = self._last + data
+        end = text.find(b"\n\r\n")
+        other = text.find(b"\n\n", 0, None if end < 0 else end)
+        end = end if other < 0 else other
+        if not (text if end < 0 else text[:end]).isascii():
+            raise RawHeader
+        self._last = text[-2:]
+        return end < 0
+
+
 @define(eq=False)
 class Sink:
     """Takes the octets of one message.
@@ -39,6 +64,7 @@ class Sink:
     Args:
         limit: the most octets that it may have.
         catenated: it is made of several parts.
+        header: refuses one with 8-bit octets; None if they are taken.
 
     Attributes:
         taken: how many of those are in it.
@@ -47,6 +73,7 @@ class Sink:
     writer: IContentWriter
     limit: int
     catenated: bool = False
+    header: AsciiHeader | None = None
     taken: int = field(default=0, init=False)
     _whole: bool = field(default=False, init=False)
     _ends: LineEnds = field(factory=LineEnds, init=False)
@@ -102,6 +129,8 @@ class Sink:
     def _put(self, data: bytes) -> None:
         if not data:
             return
+        if self.header is not None and not self.header.takes(data):
+            self.header = None
         if self._whole or self.catenated:
             self._look(data)
         self.writer.write(data)

@@ -39,6 +39,11 @@ class ImapSettings:
         smaller limit of its own.""",
         minimum=64 * 1024,
     )
+    append_8bit_headers: bool = setting(
+        False,
+        """Let clients that did not enable UTF8=ACCEPT or IMAP4rev2 store messages whose header has 8-bit octets. RFC
+        6855 §4 forbids it, but programs that move old mail here (mbsync, OfflineIMAP) may come with such headers.""",
+    )
     login_timeout: Duration = setting(
         duration("60s"),
         "How long a client may take until it is signed in. The connection is closed then.",
