@@ -6,13 +6,16 @@ import re
 from typing import Any
 
 import hypothesis.strategies as st
+import pytest
 from attrs import define, field
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from tests.protocols.imap.conftest import ImapSite
 from worldmail.mail.numbers import Numbers
+from worldmail.protocols.imap.view import loading, rest, selected
 from worldmail.protocols.imap.view.states import render_flags
+from worldmail.store.messages import news
 from worldmail.testing.imap import Answered, ImapClient, answered
 from worldmail.testing.real_store import settle
 
@@ -225,5 +228,32 @@ class Views(RuleBasedStateMachine):
                 believer.check(self.truth)
 
 
-Views.TestCase.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+class ViewsInParts(Views):
+    """The same, where everything is much: it is loaded, looked up and told in parts of one or two messages."""
+
+    LIMITS = (
+        (selected, "TOLD_AT_ONCE", 2),
+        (loading, "LOADED_AT_ONCE", 2),
+        (rest, "MARKS_AT_ONCE", 1),
+        (news, "FEW", 1),
+        (news, "MARKS_AT_ONCE", 2),
+        (news, "MOST_ARRIVED", 2),
+    )
+
+    @initialize(styles=st.lists(st.sampled_from(STYLES), min_size=2, max_size=3), count=st.integers(0, 9))
+    def begin(self, styles: list[bytes], count: int) -> None:
+        self.patch = pytest.MonkeyPatch()
+        for module, name, most in self.LIMITS:
+            self.patch.setattr(module, name, most)
+        super().begin(styles, count)
+
+    def teardown(self) -> None:
+        super().teardown()
+        if hasattr(self, "patch"):
+            self.patch.undo()
+
+
+for views in (Views, ViewsInParts):
+    views.TestCase.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
 TestViews: Any = Views.TestCase
+TestViewsInParts: Any = ViewsInParts.TestCase

@@ -37,9 +37,10 @@ async def finish(session: Session, answer: Answer | Silence) -> Effects:
             return (Stream(_streamed(session, effects, done)), *after)
     if session.has_news:
         progress, expunges = Progress.of(session), _may_expunge(session, done)
-        effects = (*effects, *await news_of_done(session, expunges=expunges))
+        news = await news_of_done(session, expunges=expunges)
         if progress.goes_on(expunges=expunges):
-            return (Stream(_streamed(session, effects, done)), *after)
+            return (Stream(_streamed(session, (*effects, b"".join(news)), done)), *after)
+        effects = (*effects, *news)
     return (*effects, _ok(session, done), *after)
 
 

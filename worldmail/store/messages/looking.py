@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import accumulate
 from operator import itemgetter
@@ -66,6 +66,8 @@ _BELOW = (
     "SELECT asked.high, (SELECT count(*) FROM message m WHERE m.mailbox_id = ? AND m.uid >= asked.low"
     " AND m.uid < asked.high) FROM asked WHERE asked.low < asked.high"
 )
+_BETWEEN = "SELECT count(*) FROM message WHERE mailbox_id = ? AND uid >= ? AND uid < ?"
+_UIDS = "SELECT uid FROM message WHERE mailbox_id = ? AND uid >= ? AND uid < ? ORDER BY uid"
 _SEEN = "SELECT first, last FROM mark WHERE mailbox_id = ? AND first > ? AND (flags & 1) <> 0 ORDER BY first LIMIT ?"
 _FIRST_IN = (
     "SELECT asked.low, (SELECT m.uid FROM message m WHERE m.mailbox_id = ? AND m.uid BETWEEN asked.low AND asked.high"
@@ -85,6 +87,8 @@ LOOKED_AT = 10_000
 _size = itemgetter(1)
 _STEPS = (16, *[AT_ONCE] * (LOOKED_AT // AT_ONCE))
 _HIGHEST = 1 << 62
+_DENSE = 8
+"""UIDs for each that is asked for."""
 
 
 def tail(
@@ -183,15 +187,19 @@ def below(cursor: Cursor, mailbox_id: int, uids: Sequence[int], since: int, firs
     if not uids:
         return []
     gone = [uid for (uid,) in cursor.all(_EXPUNGED, (mailbox_id, since, first_uid, uids[-1]))]
-    between = list(zip((first_uid, *uids), uids, strict=False))
-    there = accumulate(_counted(cursor, mailbox_id, between))
+    there = _counted(cursor, mailbox_id, uids, first_uid)
     return [count + bisect_left(gone, uid) for uid, count in zip(uids, there, strict=True)]
 
 
-def _counted(cursor: Cursor, mailbox_id: int, between: Uids) -> Iterator[int]:
-    """How many messages there are in each of these ranges, the end of which is not in it."""
+def _counted(cursor: Cursor, mailbox_id: int, uids: Sequence[int], first_uid: int) -> Iterable[int]:
+    """How many messages there are now from a UID on before each of these."""
+    if uids[-1] - uids[0] < _DENSE * len(uids):  # to list them takes less than to count each time
+        (before,) = cursor.one(_BETWEEN, (mailbox_id, first_uid, uids[0])) or (0,)
+        there = [uid for (uid,) in cursor.all(_UIDS, (mailbox_id, uids[0], uids[-1]))]
+        return [before + bisect_left(there, uid) for uid in uids]
+    between = list(zip((first_uid, *uids), uids, strict=False))
     counts: dict[int, int] = dict(all_asked(cursor, between, _BELOW, (mailbox_id,)))
-    return (counts.get(end, 0) for _, end in between)
+    return accumulate(counts.get(uid, 0) for uid in uids)
 
 
 def octets(
