@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network
 
 _MAPPED = b"\0" * 10 + b"\xff\xff"
@@ -35,6 +36,7 @@ class NetworkSet:
         return any(octets == size and value & mask == network for size, network, mask in self._masks)
 
 
+@lru_cache(4096)
 def packed_address(host: str) -> bytes | None:
     """The 4 or 16 octets of an address as text; None if it is none."""
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from attrs import define, field
@@ -16,6 +17,9 @@ from worldmail.wire.networks import NetworkSet
 
 if TYPE_CHECKING:
     from worldmail.protocols.imap.session import Session
+
+_RENDERED = 100
+"""Lists of capabilities that are kept."""
 
 Announcer = Callable[["Session"], Iterable[str]]
 
@@ -44,6 +48,7 @@ class Site:
     enabling: Mapping[str, tuple[str, Callable[[Session], None]]] = field(init=False)
     _fixed: dict[bool, str] = field(init=False)
     _asked: dict[bool, tuple[Announcer, ...]] = field(init=False)
+    _rendered: dict[tuple[str, ...], bytes] = field(factory=dict, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.commands = command_table(self.rows)
@@ -63,10 +68,13 @@ class Site:
     def capabilities(self, session: Session) -> bytes:
         """What the server can do for this session now, as the wire has it (RFC 9051 §7.2.2)."""
         signed_in = session.state is not State.NOT_AUTHENTICATED
-        names = [self._fixed[signed_in]]
-        for ask in self._asked[signed_in]:
-            names.extend(ask(session))
-        return " ".join(names).encode("ascii")
+        names = self._fixed[signed_in], *chain.from_iterable(ask(session) for ask in self._asked[signed_in])
+        found = self._rendered.get(names)
+        if found is None:
+            if len(self._rendered) >= _RENDERED:  # of so many different limits of accounts
+                self._rendered.clear()
+            found = self._rendered[names] = " ".join(names).encode("ascii")
+        return found
 
     def login_context(self, peer: Peer) -> LoginContext:
         """Where a login by this peer comes from."""

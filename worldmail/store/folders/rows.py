@@ -22,7 +22,8 @@ _BELOW = "c.account_id = m.account_id AND c.name > m.name || '/' AND c.name < m.
 _OWN = (
     f"SELECT {COLUMNS},"
     " EXISTS (SELECT 1 FROM subscription s WHERE s.account_id = m.account_id AND s.name = m.name),"
-    f" EXISTS (SELECT 1 FROM mailbox c WHERE {_BELOW}), {SHARED} FROM mailbox m WHERE"
+    f" EXISTS (SELECT 1 FROM mailbox c WHERE {_BELOW}), {SHARED},"
+    " EXISTS (SELECT 1 FROM keyword w WHERE w.mailbox_id = m.id) FROM mailbox m WHERE"
 )
 OWN_BY_NAME = f"{_OWN} m.account_id = ? AND m.name = ?"
 _KEYWORDS = "SELECT name FROM keyword WHERE mailbox_id = ? ORDER BY folded"
@@ -65,7 +66,9 @@ def own_folder(row: Row, keywords: Sequence[str] | None = None) -> Folder:
 def own_with_keywords(cursor: Cursor, key: tuple[int, str]) -> Folder | None:
     """The account's own folder of this name."""
     row = cursor.one(OWN_BY_NAME, key)
-    return None if row is None else own_folder(row, tuple(name for (name,) in cursor.all(_KEYWORDS, (row[0],))))
+    if row is None:
+        return None
+    return own_folder(row, tuple(name for (name,) in cursor.all(_KEYWORDS, (row[0],))) if row[16] else ())
 
 
 def others_folder(row: Row, rights: str, *, subscribed: bool, has_children: bool) -> Folder:
