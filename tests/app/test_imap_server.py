@@ -69,4 +69,6 @@ def test_the_same_in_a_compressed_session_that_began_in_the_clear(server: Server
     heard(b"* 1 EXISTS\r\n")
     said(b"DONE\r\n", b"i OK ")
     assert b"Subject: second\r\n" in said(b"f FETCH 1 BODY.PEEK[]\r\n", b"f OK ")
-    said(b"l LOGOUT\r\n", b"l OK ")
+    said(b"u UNAUTHENTICATE\r\n", b"u OK UNAUTHENTICATE completed\r\n")
+    client.send(b"n LOGIN " + ADDRESS.encode() + b' "correct horse"\r\n')
+    assert client.readline().startswith(b"n OK ")

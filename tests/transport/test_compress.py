@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import socket
 import zlib
+from functools import partial
 from typing import Any
 
 import pytest
 
 from worldmail.testing.fakes import CHUNK
 from worldmail.testing.meeting import Meets, read_all, read_until
-from worldmail.transport.deflate import PIECE, CorruptDeflate, Deflate
+from worldmail.transport.deflate import LAST_BLOCK, PIECE, CorruptDeflate, Deflate
 from worldmail.transport.incoming import INPUT_LIMIT
 
 
@@ -44,7 +45,7 @@ class Squeezed:
 
 
 class CompressionTests(Meets):
-    """The effect `Compress`."""
+    """The effects `Compress` and `Decompress`."""
 
     def squeezing(self) -> socket.socket:
         """A connection that is compressed from here on. Blocks."""
@@ -95,6 +96,58 @@ class CompressionTests(Meets):
             assert await self.client(talk) == CHUNK * 100 + b"\r\n" + CHUNK * 3 + b"\r\nbye\r\n"
             await self.until(lambda: meeting.journal.named("connection"))
             assert meeting.journal.named("connection")[0]["octets_out"] < 200_000  # what went over the wire
+
+        return self.run_async(test())
+
+    def test_after_Decompress_nothing_is_compressed_however_the_client_ends_its_stream(self) -> Any:
+        async def test() -> None:
+            self.meet()
+
+            def talk(octets: bytes, *later: bytes) -> list[bytes]:
+                client = Squeezed(self.squeezing())
+                client.connection.sendall(octets)
+                said = [client.read_until(b"as before\r\n")]
+                for piece in (*later, b"in the ", b"clear\r\n"):
+                    client.connection.sendall(piece)
+                return [*said, read_until(client.connection, b"clear\r\n")]
+
+            line = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
+            goes_on = line.compress(b"DECOMPRESS\r\n") + line.flush(zlib.Z_SYNC_FLUSH)
+            for way in ((goes_on,), (goes_on + LAST_BLOCK,), (goes_on, LAST_BLOCK[:1], LAST_BLOCK[1:])):
+                assert await self.client(partial(talk, *way)) == [b"as before\r\n", b"ok in the clear\r\n"]
+
+        return self.run_async(test())
+
+    def test_what_a_client_sends_behind_the_end_of_its_stream_is_in_the_clear(self) -> Any:
+        async def test() -> None:
+            self.meet()
+
+            def talk() -> bytes:
+                client = Squeezed(self.squeezing())
+                octets = client.compressor.compress(b"DECOMPRESS\r\n") + client.compressor.flush()
+                client.connection.sendall(octets + b"at once\r\nCOMPRESS\r\n")
+                said = client.connection.recv(65536)
+                while not said.endswith(b"squeezing\r\n"):
+                    said += client.connection.recv(65536)
+                again = Squeezed(client.connection)
+                again.say(b"again\r\n")
+                assert client.expander.decompress(said[: said.index(b"ok at")]) == b"as before\r\n"
+                return said[said.index(b"ok at") :] + again.read_until(b"again\r\n")
+
+            assert await self.client(talk) == b"ok at once\r\nsqueezing\r\nok again\r\n"
+
+        return self.run_async(test())
+
+    def test_compressed_input_behind_the_end_of_compression_ends_the_connection(self) -> Any:
+        async def test() -> None:
+            self.meet()
+
+            def talk() -> bytes:
+                client = Squeezed(self.squeezing())
+                client.say(b"DECOMPRESS\r\nmore\r\n")
+                return read_all(client.connection)
+
+            assert b"more" not in await self.client(talk)
 
         return self.run_async(test())
 

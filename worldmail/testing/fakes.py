@@ -13,7 +13,7 @@ from worldmail.config.sections import CertificateSettings, TlsSettings
 from worldmail.interfaces.protocol import IDialogue, IReporting, Peer
 from worldmail.transport.certificates import self_signed
 from worldmail.transport.tls import Tls
-from worldmail.wire.effects import FLUSH, Close, Compress, Effects, StartTls, Stream
+from worldmail.wire.effects import FLUSH, Close, Compress, Decompress, Effects, StartTls, Stream
 from worldmail.wire.faults import Fault
 from worldmail.wire.lines import LineBuffer
 from worldmail.wire.wakes import WAKE
@@ -28,7 +28,7 @@ class PlainDialogue:
 
     WAIT: waits for `release`. BIG n: n chunks of 16 KiB at once. STREAM n: n such chunks as a stream.
     DRIP: a stream that waits for `release`. APART: two lines, each in a write of its own.
-    STARTTLS, COMPRESS, QUIT, FAIL (raises), TLS (what was negotiated). `tell` has it say something unasked.
+    STARTTLS, COMPRESS, DECOMPRESS, QUIT, FAIL (raises), TLS (what was negotiated). `tell` has it say something unasked.
     """
 
     timeout: float = 60.0
@@ -146,6 +146,10 @@ async def _compress(dialogue: PlainDialogue, argument: bytes) -> Effects:
     return [b"squeezing\r\n", Compress()]
 
 
+async def _decompress(dialogue: PlainDialogue, argument: bytes) -> Effects:
+    return [b"as before\r\n", Decompress()]
+
+
 async def _apart(dialogue: PlainDialogue, argument: bytes) -> Effects:
     return [b"first\r\n", FLUSH, b"second\r\n"]
 
@@ -173,6 +177,7 @@ _SPECIAL: dict[bytes, Callable[[PlainDialogue, bytes], Awaitable[Effects]]] = {
     b"APART": _apart,
     b"STARTTLS": _start_tls,
     b"COMPRESS": _compress,
+    b"DECOMPRESS": _decompress,
     b"QUIT": _quit,
     b"FAIL": _fail,
     b"TLS": _tls,

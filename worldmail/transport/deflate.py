@@ -24,6 +24,10 @@ _LEVEL = 3
 _RAW = -zlib.MAX_WBITS
 
 
+LAST_BLOCK = b"\x03\x00"
+"""An empty block that ends a stream."""
+
+
 class CorruptDeflate(ValueError):
     """What the peer sent is no DEFLATE, or it has ended."""
 
@@ -61,6 +65,19 @@ class Deflate:
         if expander.eof and not expanded:
             raise CorruptDeflate("DEFLATE ended")
         return expanded
+
+    def end(self) -> bytes | None:
+        """What came behind the peer's stream, which has its end here or just does not go on; None if it does."""
+        expander = self._expander
+        data = b"".join((expander.unconsumed_tail, *self._pending))
+        self._pending.clear()
+        if expander.eof:
+            return bytes(expander.unused_data) + data
+        try:
+            more = expander.decompress(data, 1)
+        except zlib.error:
+            return None
+        return None if more or expander.unconsumed_tail else bytes(expander.unused_data)
 
     def compress(self, data: bytes) -> bytes:
         """All of it, so that the peer can expand it at once."""

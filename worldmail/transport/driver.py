@@ -30,7 +30,7 @@ from worldmail.transport.facts import channel_binding, tls_facts
 from worldmail.transport.incoming import INPUT_LIMIT, Incoming
 from worldmail.transport.outgoing import NEVER, OUTPUT_LIMIT, TURN_SECONDS, WORKING_SECONDS, why
 from worldmail.transport.steps import Steps
-from worldmail.wire.effects import Close, Compress, Effects, Flush, Later, StartTls, Stream
+from worldmail.wire.effects import Close, Compress, Decompress, Effects, Flush, Later, StartTls, Stream
 from worldmail.wire.wakes import WAKE
 
 TURN_EVENTS = 50
@@ -203,7 +203,7 @@ class DialogueProtocol(Incoming):
         if self._queued > OUTPUT_LIMIT:
             self.flush()
 
-    async def _act(self, effect: StartTls | Compress | Later | Close) -> None:
+    async def _act(self, effect: StartTls | Compress | Decompress | Later | Close) -> None:
         if isinstance(effect, Close):
             self._shut(effect.reason)
         elif isinstance(effect, StartTls):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from worldmail.interfaces.protocol import IDialogue
-from worldmail.transport.deflate import CorruptDeflate, Deflate
+from worldmail.transport.deflate import LAST_BLOCK, CorruptDeflate, Deflate
 from worldmail.transport.outgoing import Outgoing
-from worldmail.wire.effects import Compress, Later
+from worldmail.wire.effects import Compress, Decompress, Later
 
 INPUT_LIMIT = 64 * 1024
 """Octets that may lie unread in a busy dialogue before the connection is read no more (plus one read of 64 KiB)."""
@@ -18,13 +18,17 @@ class Incoming(Outgoing):
     _octets_in = 0
     _unread = False  # input is paused
     _ended = False  # the peer sends no more
+    _ending = False  # what comes next may begin with the end of a compressed stream
 
     def take_in(self, data: bytes) -> None:
         """Keep what came."""
-        if self._deflate is None:
-            self.dialogue.receive(data)
-        else:
+        if self._deflate is not None:
             self._deflate.receive(data)
+            return
+        if self._ending:
+            data = data.lstrip(LAST_BLOCK)
+            self._ending = not data
+        self.dialogue.receive(data)
 
     def behind(self) -> int:
         """Octets that came and that nothing has been made of yet."""
@@ -48,10 +52,12 @@ class Incoming(Outgoing):
         if not self._ended:
             self.transport.resumeProducing()
 
-    def take_up(self, effect: Compress | Later) -> None:
+    def take_up(self, effect: Compress | Decompress | Later) -> None:
         """Carry out what changes something from here on."""
         if isinstance(effect, Compress):
             self.start_deflate()
+        elif isinstance(effect, Decompress):
+            self.end_deflate()
         elif isinstance(effect, Later):
             self.factory.reactor.callLater(effect.seconds, lambda: None if self._gone else effect.call())
         else:
@@ -64,6 +70,22 @@ class Incoming(Outgoing):
             self.abort("input behind COMPRESS")
         else:
             self._deflate = Deflate()
+
+    def end_deflate(self) -> None:
+        """Neither direction is compressed any more (RFC 8437 §4.1).
+
+        Our own stream just does not go on: a client that reads it to its end has the last line, and octets of an end
+        would be the beginning of the next line to one that does not look for it.
+        """
+        self.flush()
+        deflate, self._deflate = self._deflate, None
+        rest = b"" if deflate is None else deflate.end()
+        if rest is None or self.dialogue.buffered():
+            self.abort("compressed input behind the end of compression")
+            return
+        self._ending = deflate is not None
+        if rest:
+            self.take_in(rest)
 
     def expand(self) -> bool:
         """Give the dialogue the next piece of compressed input; False if there is none."""

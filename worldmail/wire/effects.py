@@ -49,6 +49,15 @@ class Compress:
 
 
 @frozen
+class Decompress:
+    """From here on neither direction is DEFLATE any more.
+
+    Everything before it is sent compressed. The peer's stream may end there or just not go on. If anything that was
+    compressed is waiting, the connection is closed instead.
+    """
+
+
+@frozen
 class Later:
     """After so many seconds make this call, which may ask for a turn; not at all if the connection is gone then."""
 
@@ -63,5 +72,5 @@ class Close:
     reason: str = field(default="finished")
 
 
-Effect = bytes | Stream | Flush | StartTls | Compress | Later | Close
+Effect = bytes | Stream | Flush | StartTls | Compress | Decompress | Later | Close
 Effects = Sequence[Effect]

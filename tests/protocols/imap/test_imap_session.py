@@ -191,6 +191,15 @@ def test_UNAUTHENTICATE_leaves_nothing_of_the_login(server: ImapServer) -> None:
     assert client.login().say(b"NAMESPACE").status == b"OK"
 
 
+def test_UNAUTHENTICATE_ends_compression(server: ImapServer) -> None:
+    client = server.connect().login()
+    assert client.say(b"COMPRESS DEFLATE").status == b"OK"
+    assert b"COMPRESS=DEFLATE" not in client.say(b"CAPABILITY").raw
+    assert client.say(b"UNAUTHENTICATE").status == b"OK"  # RFC 8437 §4.1
+    assert b"COMPRESS=DEFLATE" in client.login().say(b"CAPABILITY").raw
+    assert client.say(b"COMPRESS DEFLATE").status == b"OK"
+
+
 # --- the other commands ---
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from worldmail.protocols.imap.grammar.reader import nothing
-from worldmail.protocols.imap.rows import SIGNED_IN, Command
+from worldmail.protocols.imap.rows import SIGNED_IN, Command, Done
 from worldmail.protocols.imap.session import Session
-from worldmail.wire.effects import Effects
+from worldmail.wire.effects import Decompress
 
 
-async def run(session: Session, argument: None) -> Effects:
-    """Nothing of the login stays, nor of what was enabled; TLS and compression do (RFC 8437 §3)."""
+async def run(session: Session, argument: None) -> Done:
+    """Nothing stays of the login, of what was enabled and of compression; TLS does (RFC 8437 §3, §4.1)."""
     session.leave()
     session.await_login()
-    return ()
+    compressed, session.compressed = session.compressed, False
+    return Done(after=(Decompress(),) if compressed else ())
 
 
 UNAUTHENTICATE = Command(
@@ -21,5 +22,5 @@ UNAUTHENTICATE = Command(
     parse=nothing,
     run=run,
     capability="UNAUTHENTICATE",
-    rfc="RFC 8437 §3",
+    rfc="RFC 8437 §3, §4.1",
 )
