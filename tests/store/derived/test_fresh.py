@@ -9,7 +9,7 @@ import pytest
 from tests.store.derived.mail import Message, Replaced, add, memory_database, now
 from worldmail.interfaces.database import Cursor
 from worldmail.store.derived import Derived, derived_here, fresh
-from worldmail.store.derived.fresh import BATCH
+from worldmail.store.derived.fresh import BATCH, LED_BY_ANOTHER
 
 
 def contents(number: int) -> list[bytes]:
@@ -71,12 +71,20 @@ def test_of_very_much_the_newest_are_made(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_a_process_that_does_not_lead_makes_none() -> None:
     derived, _ = site(3)
+    asked: list[float] = []
+    times = [0.0]
 
     async def lead() -> bool:
-        return False
+        asked.append(times[-1])
+        return times[-1] > LED_BY_ANOTHER
 
     derived.fresh.shelf = Replaced(derived.shelf, lead=lead)
-    assert now(derived.fresh.make()) == 0
+    derived.fresh.seconds = lambda: times[-1]
+    for later in (1.0, LED_BY_ANOTHER - 1, LED_BY_ANOTHER + 1):
+        assert now(derived.fresh.make()) == 0
+        times.append(later)
+    assert now(derived.fresh.make()) == 3
+    assert asked == [0.0, LED_BY_ANOTHER + 1]
 
 
 def test_contents_that_went_meanwhile_are_passed_over() -> None:

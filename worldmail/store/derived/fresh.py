@@ -19,6 +19,9 @@ MOST = 10_000
 
 BATCH = 64
 
+LED_BY_ANOTHER = 10.0
+"""Seconds for which a process that does not lead does not ask again: on PostgreSQL that is a write."""
+
 _NEWEST = "SELECT coalesce(max(id), 0) FROM content"
 _NEXT = "SELECT id FROM content WHERE id > ? ORDER BY id LIMIT ?"
 
@@ -29,11 +32,14 @@ class Fresh:
 
     Args:
         summaries: makes them, and has the memory in which they are found.
+        seconds: a clock that only grows.
     """
 
     database: IDatabase
     shelf: Shelf
     summaries: Summaries
+    seconds: Callable[[], float]
+    _not_before: float = field(default=float("-inf"), init=False)
     _reached: int | None = field(default=None, init=False)
 
     async def make(self, goes_on: Callable[[], bool] = lambda: True) -> int:
@@ -42,7 +48,10 @@ class Fresh:
         Args:
             goes_on: asked between batches, False ends it.
         """
+        if self.seconds() < self._not_before:
+            return 0
         if not await self.shelf.lead():
+            self._not_before = self.seconds() + LED_BY_ANOTHER
             return 0
         newest = await self.database.read(_newest)
         reached = await self.shelf.settled() if self._reached is None else self._reached

@@ -186,7 +186,7 @@ def derived_on(
     )
     return Derived(
         summaries=summaries,
-        fresh=Fresh(database=reader.database, shelf=shelf, summaries=summaries),
+        fresh=Fresh(database=reader.database, shelf=shelf, summaries=summaries, seconds=seconds),
         search=SearchIndex(reader=reader, shelf=shelf, slices=asked),
         filler=filler,
         shelf=shelf,

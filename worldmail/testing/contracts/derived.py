@@ -110,6 +110,14 @@ class DerivedContract(TestCase):
         assert await self.derived.shelf.kept(ids) == made
         assert await self.again().summaries.summaries(ids) == made
 
+    async def test_what_came_is_summarised_before_somebody_asks(self) -> None:
+        ids = await self.add(*(message("a", "b") for _ in range(150)))
+        assert await self.derived.fresh.make() == 150
+        assert None not in [self.derived.summaries.kept(content_id) for content_id in ids]
+        assert sorted(await self.derived.shelf.kept(ids)) == ids
+        assert await self.derived.shelf.summarised(ids[10:20]) == set(ids[10:20])
+        assert await self.derived.fresh.make() == 0
+
     async def test_content_that_is_gone_is_left_out(self) -> None:
         ids = await self.add(message("a", "b"), message("c", "d"))
         await self.remove(ids[:1])
