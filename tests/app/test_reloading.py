@@ -76,6 +76,25 @@ def test_a_certificate_that_does_not_fit_is_reported_and_the_old_one_stays(runni
     assert certificate_of(running) == before
 
 
+def test_with_a_certificate_that_came_back_ports_in_TLS_go_by_the_new_settings(running: ServerProcess) -> None:
+    right = running.config.read_text()
+    head, _, rest = right.partition("[[tls.certificates]]\n")
+    running.config.write_text(head + rest.partition('key = "tls/key.pem"\n')[2])
+    hang_up(running, "server.reloaded")
+    told = [one["listener"] for one in records(running) if one["event"] == "listener.left-out"]
+    assert sorted(told) == ["imaps", "pop3s", "submissions"]
+    with pytest.raises(OSError):
+        certificate_of(running)
+    running.config.write_text(right)
+    running.configure({"smtp": {"message_size": "1MB"}})
+    assert hang_up(running, "server.reloaded", 2)["changed"] == ["tls.certificates", "smtp.message_size"]
+    assert len([one for one in records(running) if one["event"] == "listener.left-out"]) == len(told)
+    port, context = running.port(465), ssl._create_unverified_context()
+    with smtplib.SMTP_SSL("127.0.0.1", port, timeout=20, context=context) as new:
+        new.ehlo()
+        assert new.esmtp_features["size"] == "1000000"
+
+
 def test_a_wrong_configuration_is_reported_by_line_and_the_old_one_goes_on(running: ServerProcess) -> None:
     right = running.config.read_text()
     running.config.write_text(right + "\n[nonsense]\n")

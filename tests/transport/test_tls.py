@@ -223,6 +223,10 @@ class TlsTests(Meets):
                 return x509.load_der_x509_certificate(certificate).serial_number
 
             first = await deferToThread(serial)
+            go_back = tls.reload(tls_settings(self.directory, "mail.example.test"))
+            assert await deferToThread(serial) != first
+            go_back()
+            assert await deferToThread(serial) == first
             tls.reload(tls_settings(self.directory, "mail.example.test"))
             second = await deferToThread(serial)
             assert second != first

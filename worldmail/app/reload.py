@@ -57,12 +57,16 @@ def take_up(assembly: Assembly, new: Settings) -> Assembly:
     Raises: `ConfigurationError`; then nothing was changed.
     """
     world = attrs.evolve(assembly.world, settings=new, policy=_policy(assembly, new))
-    renewed = {
-        plugin.name: plugin.service(world, new.protocols[plugin.name])
-        for plugin in find(IProtocol)
-        if plugin.name in assembly.protocols and any(_listeners_of(assembly.protocols[plugin.name]))
-    }
-    assembly.tls.reload(new.tls)
+    go_back = assembly.tls.reload(new.tls)  # first: which listeners a service makes depends on the certificates
+    try:
+        renewed = {
+            plugin.name: plugin.service(world, new.protocols[plugin.name])
+            for plugin in find(IProtocol)
+            if plugin.name in assembly.protocols and any(_listeners_of(assembly.protocols[plugin.name]))
+        }
+    except BaseException:
+        go_back()
+        raise
     assembly.limits.reconfigure(make_limits(new))
     for name, service in renewed.items():
         _renew(assembly.protocols[name], service)

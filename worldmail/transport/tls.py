@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from OpenSSL import SSL
@@ -75,12 +75,17 @@ class Tls:
         """What `startTLS` takes; may be kept, it follows `reload`."""
         return self._offer
 
-    def reload(self, settings: TlsSettings) -> None:
-        """Read everything anew. Connections keep what they have; on an error so does everybody.
+    def reload(self, settings: TlsSettings) -> Callable[[], None]:
+        """Read everything anew. Connections keep what they have; on an error so does everybody. The result undoes it.
 
         Raises: `ConfigurationError`; then the old certificates stay.
         """
-        self._options = _make_options(settings)
+        before, self._options = self._options, _make_options(settings)
+
+        def go_back() -> None:
+            self._options = before
+
+        return go_back
 
     def options(self) -> CertificateOptions:
         """What connections are made from now."""
