@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from worldmail.mail.mime.scan import scan
 from worldmail.mail.mime.sections import Kind, Section, chosen_fields, find_part, find_section, numbered
@@ -113,6 +115,22 @@ def test_an_empty_line_is_given_where_the_header_has_one(header: bytes, chosen: 
     names = frozenset({b"to"})
     assert chosen_fields(header, Section((), Kind.HEADER_FIELDS, names)) == chosen
     assert chosen_fields(header, Section((), Kind.HEADER_FIELDS_NOT, names)) == others
+
+
+_LINES = st.lists(
+    st.sampled_from((b"To: b", b"tO\t: b", b"To-x: b", b"X-To: b", b"T o: b", b" To: c", b"", b"To", b"%:"))
+)
+
+
+@given(lines=_LINES, end=st.sampled_from((b"\n", b"\r\n")), last=st.sampled_from((b"", b"\n", b"\r\n", b"\r\n\r\n")))
+@pytest.mark.parametrize("names", [{b"to"}, {b"to", b"to-x", b"%"}, {b"to: b", b"", b"x y"}])
+def test_fields_are_the_same_however_many_names_are_looked_for(
+    lines: list[bytes], end: bytes, last: bytes, names: set[bytes]
+) -> None:
+    header = end.join(lines) + last
+    many = names.union(b"other-%d" % number for number in range(100))
+    few, more = (Section((), Kind.HEADER_FIELDS, frozenset(chosen)) for chosen in (names, many))
+    assert chosen_fields(header, few) == chosen_fields(header, more)
 
 
 PREFIX = b"Return-Path: <x@y.test>\r\nDelivered-To: a@b.test\r\n"

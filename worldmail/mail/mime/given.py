@@ -38,6 +38,11 @@ def header_of(octets: bytes) -> bytes:
     return octets[: header_end(octets, 0, len(octets))]
 
 
+def text_of(octets: bytes) -> bytes:
+    """The rest of it."""
+    return octets[header_end(octets, 0, len(octets)) :]
+
+
 class Text:
     """One message in memory.
 

@@ -9,7 +9,7 @@ from typing import Any
 from attrs import frozen
 
 from worldmail.mail.mime.decoding import UnknownEncoding
-from worldmail.mail.mime.given import header_of
+from worldmail.mail.mime.given import header_of, text_of
 from worldmail.mail.mime.sections import Kind, Section, chosen_fields
 from worldmail.protocols.imap.fetch.batch import Batch, Item, Need
 from worldmail.protocols.imap.replies import No
@@ -54,17 +54,14 @@ class Extent:
 
 
 _CHOSEN = frozenset((Kind.HEADER_FIELDS, Kind.HEADER_FIELDS_NOT))
-_OF_HEADER = _CHOSEN | {Kind.HEADER}
 
 
 def body_item(label: bytes, section: Section, partial: Partial = None, *, sees: bool) -> Item:
     """BODY[section]<partial>, whatever it is called."""
     extent = Extent(label, section, section.path, partial)
     name = label.replace(b"%", b"%%")
-    if not section.path and section.kind is Kind.WHOLE and partial is None:
-        return Item(name + b" {%d}\r\n", _whole, Need.OCTETS, sees, True, extent)
-    if not section.path and section.kind in _OF_HEADER:
-        return Item(name + b" {%d}\r\n", bound(_headers, section, partial), Need.OCTETS, sees, True, extent)
+    if not section.path:
+        return Item(name + b" {%d}\r\n", bound(_of_message, section, partial), Need.OCTETS, sees, True, extent)
 
     def columns(batch: Batch) -> Sequence[Sequence[Any]]:
         heads, given = [], []
@@ -79,18 +76,18 @@ def body_item(label: bytes, section: Section, partial: Partial = None, *, sees: 
     return Item(name + b" %b", columns, Need.OCTETS, sees, True, extent)
 
 
-def _whole(batch: Batch) -> Sequence[Sequence[Any]]:
-    return list(map(len, batch.octets)), batch.octets
-
-
-def _headers(section: Section, partial: Partial, batch: Batch) -> Sequence[Sequence[Any]]:
-    """What there is in the message's own header."""
-    octets = list(map(header_of, batch.octets))
-    if section.kind is not Kind.HEADER:
-        octets = [chosen_fields(header, section) for header in octets]
+def _of_message(section: Section, partial: Partial, batch: Batch) -> Sequence[Sequence[Any]]:
+    """Sections that have no need of a message's parts."""
+    octets = batch.octets
+    if section.kind is Kind.TEXT:
+        octets = list(map(text_of, octets))
+    elif section.kind is not Kind.WHOLE:
+        octets = list(map(header_of, octets))
+        if section.kind is not Kind.HEADER:
+            octets = [chosen_fields(header, section) for header in octets]
     if partial is not None:
         start, end = partial[0], sum(partial)
-        octets = [chosen[start:end] for chosen in octets]
+        octets = [given[start:end] for given in octets]
     return list(map(len, octets)), octets
 
 
