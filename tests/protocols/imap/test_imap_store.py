@@ -84,6 +84,41 @@ def test_UNCHANGEDSINCE_leaves_what_changed_and_names_it(client: ImapClient) -> 
     assert flags(client, 2) == b"\\Flagged"
 
 
+def test_other_flags_that_changed_meanwhile_are_no_reason_for_MODIFIED(site: ImapSite, client: ImapClient) -> None:
+    client.say(b"FETCH 1:4 FLAGS")
+    since = modseq(client, 4)
+    selected(site).say(b"STORE 1:3 +FLAGS (\\Flagged Work)")
+    done = client.say(b"STORE 1:4 (UNCHANGEDSINCE %d) +FLAGS.SILENT (\\Deleted Home)" % since)
+    assert (done.status, done.code) == (b"OK", None)  # RFC 7162 §3.1.12
+    for number in (1, 2, 3):
+        assert flags(client, number) == b"\\Flagged \\Deleted Home Work"
+        assert any(b"FLAGS (\\Flagged \\Deleted Home Work)" in line for line in done.of(b"FETCH"))
+    assert flags(client, 4) == b"\\Deleted Home"
+
+
+@pytest.mark.parametrize(
+    "change", [b"+FLAGS (\\Deleted)", b"+FLAGS (\\Seen work)", b"-FLAGS (WORK)", b"FLAGS (\\Seen)"]
+)
+def test_flags_that_others_changed_meanwhile_are_a_reason_for_MODIFIED(
+    site: ImapSite, client: ImapClient, change: bytes
+) -> None:
+    client.say(b"FETCH 1:4 FLAGS")
+    since = modseq(client, 4)
+    selected(site).say(b"STORE 2 +FLAGS (\\Deleted Work)")
+    done = client.say(b"STORE 1:3 (UNCHANGEDSINCE %d) %b" % (since, change))
+    assert (done.status, done.code) == (b"OK", b"MODIFIED 2")
+    assert flags(client, 2) == b"\\Deleted Work"
+
+
+def test_a_MODSEQ_that_is_older_than_what_was_told_meets_MODIFIED(site: ImapSite, client: ImapClient) -> None:
+    client.say(b"FETCH 1:4 FLAGS")
+    since = modseq(client, 4)
+    selected(site).say(b"STORE 2 +FLAGS (\\Flagged)")
+    assert client.say(b"NOOP").of(b"FETCH")
+    assert client.say(b"STORE 2 (UNCHANGEDSINCE %d) +FLAGS (\\Seen)" % since).code == b"MODIFIED 2"
+    assert client.say(b"STORE 1 (UNCHANGEDSINCE 0) +FLAGS (\\Seen)").code == b"MODIFIED 1"
+
+
 def test_a_silent_STORE_tells_the_MODSEQ_to_those_who_reckon_with_it(client: ImapClient) -> None:
     client.say(b"ENABLE CONDSTORE")
     (line,) = client.say(b"UID STORE 1 +FLAGS.SILENT (\\Seen)").untagged

@@ -12,6 +12,7 @@ from worldmail.errors import NoRight
 from worldmail.interfaces.messages import FlagChange, FlagsChanged
 from worldmail.mail.numbers import Numbers, ranges_of, render
 from worldmail.protocols.imap.afterwards import refused
+from worldmail.protocols.imap.conditional import change_flags
 from worldmail.protocols.imap.condstore import enable_condstore
 from worldmail.protocols.imap.fetch.answers import Gone
 from worldmail.protocols.imap.flag_rights import ALL_FLAGS, changeable
@@ -88,9 +89,7 @@ async def run(session: Session, asked: Asked) -> Answer:
     slices, reached = last_of(view, slices, most(session))
     # What others changed at the same moment is told too, whatever the client says it knows (RFC 9051 §6.4.6).
     known = view.modseq
-    there = view.there(slices)
-    done = await selected.messages.change_flags(selected.id, view.uid_ranges(slices), change, there)
-    selected.learn(done)
+    done = await change_flags(selected, slices, change)
     places = _places(view, slices, done)
     gone = not asked.uid and len(places) + len(done.modified) < sum(end - start for start, end in slices)
     silent = asked.silent and done.previous == known and not gone
