@@ -54,10 +54,12 @@ def test_unrepeatable_octets_are_not_looked_for_and_never_found(database: Immedi
         (b"Content-Transfer-Encoding: base64\r\n\r\nbinary\r\n", 0),
         (b"Content-Transfer-Encoding: binary\r\n\r\n\1", BINARY),
         (b"CONTENT-TRANSFER-ENCODING: BINARY\r\n\r\n\1", BINARY),
+        (b"Content-Transfer-Encoding: binary", BINARY),
+        (b"Content-Transfer-Encoding: 8bit\r\nSubject: binary\r\n\r\nx\r\n", 0),
         (b"Subject: x\r\n\r\n\0\r\n", BINARY),
     ],
 )
-def test_what_may_be_binary_is_known_from_then_on(database: ImmediateDatabase, octets: bytes, expected: int) -> None:
+def test_what_has_binary_is_known_from_then_on(database: ImmediateDatabase, octets: bytes, expected: int) -> None:
     staged = StagedContent(digest=b"d" * 32, size=len(octets), inline=octets, place=None)
     now(database.write(lambda cursor: keep_content(cursor, staged)))
     assert now(database.read(rows)) == [(1, expected)]

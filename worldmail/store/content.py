@@ -11,10 +11,10 @@ from collections.abc import AsyncIterator
 from worldmail.errors import TemporaryFailure
 from worldmail.interfaces.database import Cursor, IDatabase, Row
 from worldmail.interfaces.store import IContentStore, MessageRow, StagedContent
-from worldmail.mail.mime.given import may_be_binary
+from worldmail.mail.mime.given import has_binary
 
 BINARY = 1
-"""A bit of the column `flags`: there may be a NUL, or a header that says binary. Known of inline content."""
+"""A bit of the column `flags`: there is a NUL, or the header says binary. Known of inline content."""
 
 UNREPEATABLE = 2
 """A bit of the column `flags`: no other content can have these octets."""
@@ -34,7 +34,7 @@ def keep_content(cursor: Cursor, staged: StagedContent, *, unrepeatable: bool = 
 
     That place differs from the staged one if the same octets were there before; `unrepeatable` ones were not.
     """
-    is_binary = staged.binary if staged.inline is None else may_be_binary(staged.inline)
+    is_binary = staged.binary if staged.inline is None else has_binary(staged.inline)
     flags = (BINARY if is_binary else 0) | (UNREPEATABLE if unrepeatable else 0)
     values = (staged.digest, staged.size, flags, staged.place, staged.inline)
     row = cursor.one(_ADD, values) if unrepeatable else _kept(cursor, values)

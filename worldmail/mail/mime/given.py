@@ -17,12 +17,9 @@ from worldmail.mail.transfer_encoding import InLines, header_says_binary
 _OF_HEADER = frozenset((Kind.WHOLE, Kind.HEADER, Kind.HEADER_FIELDS, Kind.HEADER_FIELDS_NOT, Kind.TEXT))
 
 
-def may_be_binary(octets: bytes) -> bool:
-    """Is it worth looking whether the message's header says that it is binary? Quick, and seldom true."""
-    if b"\0" in octets:
-        return True
-    end = octets.find(b"\r\n\r\n")
-    return octets.find(b"inary", 0, end) >= 0 or octets.find(b"INARY", 0, end) >= 0
+def has_binary(octets: bytes) -> bool:
+    """True if BODY[] of a message gives other octets than these."""
+    return b"\0" in octets or header_says_binary(octets)
 
 
 def in_lines(octets: Octets) -> bytes:
