@@ -191,6 +191,13 @@ def test_UNAUTHENTICATE_leaves_nothing_of_the_login(server: ImapServer) -> None:
     assert client.login().say(b"NAMESPACE").status == b"OK"
 
 
+def test_UNAUTHENTICATE_can_be_switched_off() -> None:
+    client = ImapServer.make(unauthenticate=False).connect().login()
+    assert b"UNAUTHENTICATE" not in client.say(b"CAPABILITY").raw
+    assert client.say(b"UNAUTHENTICATE").status == b"BAD"  # RFC 8437 §3
+    assert client.say(b"NAMESPACE").status == b"OK"
+
+
 def test_UNAUTHENTICATE_ends_compression(server: ImapServer) -> None:
     client = server.connect().login()
     assert client.say(b"COMPRESS DEFLATE").status == b"OK"

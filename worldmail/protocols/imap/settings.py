@@ -106,6 +106,11 @@ class ImapSettings:
         there is. Never less than message_limit; with message_limit = 0 there is no limit.""",
         minimum=1,
     )
+    unauthenticate: bool = setting(
+        True,
+        """Offer UNAUTHENTICATE (RFC 8437): a client may sign in as somebody else on the same connection. Turn it off
+        behind a proxy that looks at a login and then lets everything through.""",
+    )
     errors_before_login: int = setting(
         5,
         """After so many refused commands (failed logins among them) a client that is not signed in is disconnected.
