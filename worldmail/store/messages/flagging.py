@@ -76,6 +76,7 @@ def change_few(
     box = lock(cursor, mailbox_id)
     if not _is_known(there, box, change):
         return None
+    uids = clipped(uids, box.uidnext)
     marks = marks_over(cursor, mailbox_id, uids, most)
     return _change(cursor, box, uids, change, there, marks) if len(marks) <= most else None
 

@@ -14,6 +14,7 @@ from worldmail.interfaces.messages import (
     FlagChange,
     IMessages,
     Marked,
+    There,
     Uids,
 )
 from worldmail.interfaces.store import MailboxStatus
@@ -125,6 +126,23 @@ class FlagsContract(MessagesCase):
         done = await self.messages.change_flags(box, ALL, FlagChange(how="add", flags=SEEN))
         assert (done.previous, done.modseq) == (before.highestmodseq, before.highestmodseq)
         assert await self.status(account) == before
+
+    async def test_what_is_known_to_be_there_is_believed_until_something_happens(self) -> None:
+        account, box = await self.filled(SEEN, 0, 0)
+        known = There(modseq=(await self.status(account)).highestmodseq, uids=[1, 2, 3])
+        change = FlagChange(how="add", flags=FLAGGED)
+        done = await self.messages.change_flags(box, ALL, change, known)
+        assert (done.previous, done.modseq, [*done.uids]) == (known.modseq, known.modseq + 1, [1, 2, 3])
+        assert await self.flags(box) == {1: SEEN | FLAGGED, 2: FLAGGED, 3: FLAGGED}
+        await self.messages.expunge(box, [(2, 2)], deleted_only=False)
+        done = await self.messages.change_flags(box, ALL, FlagChange(how="remove", flags=FLAGGED), known)
+        assert [*done.uids] == [1, 3]
+        known = There(modseq=done.modseq, uids=[1, 3])
+        done = await self.messages.change_flags(box, ALL, FlagChange(how="add", flags=SEEN | DELETED), known)
+        assert await self.flags(box) == {1: SEEN | DELETED, 3: SEEN | DELETED}
+        seen, deleted, octets = await self.counters(box)
+        assert (seen, deleted) == (2, 2)
+        assert octets > 0
 
     async def test_messages_that_changed_since_a_MODSEQ_are_left_alone_and_named(self) -> None:
         account, box = await self.filled(0, 0, 0)
