@@ -135,3 +135,20 @@ def test_a_client_that_goes_away_within_a_literal_leaves_nothing(server: ImapSer
     assert client.session.minimum_rate > 0
     client.drop()
     assert storing.sinks[0].aborted and not storing.done
+
+
+@pytest.mark.parametrize("zeros", [15, 19, 100, 5000])
+def test_a_size_may_begin_with_zeros(server: ImapServer, zeros: int) -> None:
+    client = signed_in(server)
+    assert client.send(b"a ID ({%b1+}\r\nx {%b1}\r\n" % (b"0" * zeros, b"0" * zeros)) == b"+ OK\r\n"
+    assert client.send(b"*)\r\n").endswith(b"a OK ID completed\r\n")
+
+
+@pytest.mark.parametrize("digits", [19, 20, 21, 5000])
+def test_nothing_behind_a_size_that_cannot_be_is_taken_for_a_command(server: ImapServer, digits: int) -> None:
+    client = signed_in(server)
+    assert b"a NO [TOOBIG]" in client.send(b"a LIST {%b}\r\n" % (b"9" * digits))
+    assert client.say(b"NOOP").status == b"OK"
+    said = client.send(b"a LIST {%b+}\r\nb NOOP\r\n" % (b"9" * digits))
+    assert said.startswith(b"* BYE [TOOBIG]") and b"b OK" not in said
+    assert client.closed

@@ -63,7 +63,7 @@ def test_a_literal8_may_hold_NUL() -> None:
 
 @pytest.mark.parametrize(
     "line",
-    [b"a X {}", b"a X {1", b"a X 1}", b"a X {1++}", b"a X {-1}", b"a X {1 }", b"a X {a}", b"a X {%s}" % (b"9" * 20)],
+    [b"a X {}", b"a X {1", b"a X 1}", b"a X {1++}", b"a X {-1}", b"a X {1 }", b"a X {a}"],
 )
 def test_what_only_looks_like_a_literals_head_is_text(line: bytes) -> None:
     assert pieces(line + b"\r\n") == [[line]]

@@ -28,7 +28,9 @@ from attrs import define
 from worldmail.wire.faults import Fault
 from worldmail.wire.lines import LineBuffer
 
-_HEAD = re.compile(rb"\{([0-9]{1,19})(\+?)\}")
+# However many digits: what is behind a size that cannot be is no command either.
+_HEAD = re.compile(rb"\{0*([0-9]+)(\+?)\}")
+_MOST_DIGITS = 19
 
 PART_COST = 64
 """Octets that a piece of a command costs beside its own, as they are counted against the bound."""
@@ -194,7 +196,7 @@ class Parser:
         if not self._skipping:
             self._parts.append(line[: start - binary])
             self._kept += start + PART_COST
-        self._announced = Announced(self._parts, int(head[1]), not head[2], binary, self._kept)
+        self._announced = Announced(self._parts, int(head[1][: _MOST_DIGITS + 1]), not head[2], binary, self._kept)
         return self._announced
 
     def _keep_at_once(self, announced: Announced) -> bool:
