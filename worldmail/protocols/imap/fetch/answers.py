@@ -149,10 +149,13 @@ class Answers:
 
     async def _answer(self, batch: Batch) -> AsyncIterator[bytes]:
         if Need.OCTETS in self.plan.need:
-            async for chunk in octets.answers(self.plan, batch, self.selected, self._amid):
+            async for chunk in octets.answers(self.plan, batch, self.selected, self._amid, self._gone):
                 yield chunk
         elif len(batch):
             yield self.plan.render(batch)
+
+    def _gone(self) -> None:
+        self._missing = True
 
     def _amid(self, amid: bool) -> None:
         if self.work is not None:

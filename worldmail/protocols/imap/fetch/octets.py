@@ -5,9 +5,10 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import AsyncIterator, Callable
 
+from worldmail.errors import MessageGone, Refusal
 from worldmail.mail.numbers import without
 from worldmail.protocols.imap.fetch.batch import Batch
-from worldmail.protocols.imap.fetch.large import large_answer
+from worldmail.protocols.imap.fetch.large import TornAnswer, large_answer
 from worldmail.protocols.imap.fetch.plan import Plan
 from worldmail.protocols.imap.view.selected import Selected
 
@@ -46,11 +47,14 @@ def held(batch: Batch) -> int:
     return sum(map(len, filter(None, batch.raws)))
 
 
-async def answers(plan: Plan, batch: Batch, selected: Selected, amid: Callable[[bool], None]) -> AsyncIterator[bytes]:
+async def answers(
+    plan: Plan, batch: Batch, selected: Selected, amid: Callable[[bool], None], gone: Callable[[], None]
+) -> AsyncIterator[bytes]:
     """Answers for a batch that has octets: what is at hand in few pieces, large messages as they are read.
 
     Args:
         amid: is told when what was given last ends within a line, and when it does no more.
+        gone: is told of each message that cannot be read because it went meanwhile.
     """
     most = AT_ONCE // plan.copies
     start = size = 0
@@ -62,9 +66,25 @@ async def answers(plan: Plan, batch: Batch, selected: Selected, amid: Callable[[
         if raw is not None:
             continue
         amid(True)
-        async for chunk in large_answer(plan, batch.part(at, at + 1), batch.sizes[at], selected):
+        async for chunk in _large(plan, batch.part(at, at + 1), batch.sizes[at], selected, gone):
             yield chunk
         amid(False)
         start = at + 1
     if start < len(batch):
         yield plan.render(batch.part(start, len(batch)))
+
+
+async def _large(
+    plan: Plan, batch: Batch, size: int, selected: Selected, gone: Callable[[], None]
+) -> AsyncIterator[bytes]:
+    begun = False
+    try:
+        async for chunk in large_answer(plan, batch, size, selected):
+            begun = True
+            yield chunk
+    except Refusal as refusal:
+        if begun:
+            raise TornAnswer(str(refusal)) from refusal
+        if not isinstance(refusal, MessageGone):
+            raise
+        gone()
