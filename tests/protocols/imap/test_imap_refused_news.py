@@ -66,9 +66,11 @@ def test_what_is_in_a_mailbox_is_not_refused_afterwards(site: ImapSite, unseen: 
     assert b"[COPYUID" in moved.untagged[0]
     client.say(b"STORE 2 +FLAGS.SILENT (\\Deleted)")
     assert client.say(b"EXPUNGE").status == b"OK"
+    replaced = client.say(b"REPLACE 3 INBOX {+}", TEXT)
+    assert (replaced.status, replaced.of(b"EXPUNGE")) == (b"OK", [])
     unseen.fails = False
     told = client.say(b"NOOP")
-    assert told.of(b"EXPUNGE") == [b"* 2 EXPUNGE", b"* 1 EXPUNGE"]
+    assert told.of(b"EXPUNGE") == [b"* 3 EXPUNGE", b"* 2 EXPUNGE", b"* 1 EXPUNGE"]
     assert told.of(b"EXISTS") == [b"* 2 EXISTS"]
 
 

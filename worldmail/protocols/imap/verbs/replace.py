@@ -8,6 +8,7 @@ from attrs import define
 
 from worldmail.mail.numbers import Numbers
 from worldmail.protocols.imap.appending import Incoming, Message, MessageReader, read_all, staged
+from worldmail.protocols.imap.completion import news_of_done
 from worldmail.protocols.imap.fetch.answers import Gone
 from worldmail.protocols.imap.grammar.reader import Reader
 from worldmail.protocols.imap.message_sink import Sink
@@ -71,9 +72,9 @@ async def run(session: Session, asked: Asked) -> Done:
     selected.touch()
     code = appenduid(appended, target.rights)
     told = () if code is None else (untagged(b"OK", "Replacement is there", code),)
-    effects = (*told, *await session.news(expunges=True))
+    effects = (*told, *await news_of_done(session, expunges=True))
     # As of UID EXPUNGE (RFC 8508 §4.5, RFC 7162 §3.2.9).
-    return Done(effects, code=b"HIGHESTMODSEQ %d" % selected.view.modseq if "QRESYNC" in session.enabled else None)
+    return Done(effects, code=b"HIGHESTMODSEQ %d" % selected.told_modseq if "QRESYNC" in session.enabled else None)
 
 
 def _only(messages: list[Message]) -> Message:
