@@ -91,8 +91,9 @@ def _ok(session: Session, done: Done | None) -> bytes:
     word = session.command.word
     if done is None or (done.code is None and done.text is None):
         return b"%s OK %s completed\r\n" % (session.tag, word)
-    text = done.text if done.text is not None else word.decode("ascii") + " completed"
-    return tagged(session.tag, b"OK", text, done.code)
+    if done.text is None:
+        return b"%s OK [%s] %s completed\r\n" % (session.tag, done.code, word)
+    return tagged(session.tag, b"OK", done.text, done.code)
 
 
 def refuse(session: Session, refusal: Refusal) -> Effects:

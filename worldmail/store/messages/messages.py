@@ -163,15 +163,15 @@ class Messages:
                 return changed
         return await write(lambda cursor: change_flags(cursor, mailbox_id, uids, change, there), most)
 
-    async def append(self, mailbox_id: int, messages: Sequence[Appending]) -> Appended:
-        return await self._append(Append(mailbox=mailbox_id, messages=messages, now=int(self._now())))
+    def append(self, mailbox_id: int, messages: Sequence[Appending]) -> Awaitable[Appended]:
+        return self._append(Append(mailbox=mailbox_id, messages=messages, now=int(self._now())))
 
-    async def append_own(self, account_id: int, name: str, messages: Sequence[Appending]) -> Appended:
-        return await self._append(Append(mailbox=(account_id, name), messages=messages, now=int(self._now())))
+    def append_own(self, account_id: int, name: str, messages: Sequence[Appending]) -> Awaitable[Appended]:
+        return self._append(Append(mailbox=(account_id, name), messages=messages, now=int(self._now())))
 
-    async def replace(self, mailbox_id: int, uid: int, target_id: int, message: Appending) -> Appended:
+    def replace(self, mailbox_id: int, uid: int, target_id: int, message: Appending) -> Awaitable[Appended]:
         now, replaced = int(self._now()), (mailbox_id, uid)
-        return await self._append(Replace(mailbox=target_id, messages=[message], now=now, replaced=replaced))
+        return self._append(Replace(mailbox=target_id, messages=[message], now=now, replaced=replaced))
 
     def copy(
         self, mailbox_id: int, uids: Uids, target_id: int, *, flags: FlagChange | None = None
