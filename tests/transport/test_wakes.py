@@ -53,6 +53,23 @@ class WakeTests(Meets):
 
         return self.run_async(test())
 
+    def test_a_dialogue_may_ask_to_be_called_later(self) -> Any:
+        async def test() -> None:
+            meeting = self.meet()
+            connection = await self.client(self.greeted)
+            connection.sendall(b"LATER 0.01\r\n")
+            assert await self.client(lambda: read_until(connection, b"\r\n")) == b"later\r\n"
+            dialogue = meeting.dialogues[0]
+            await self.until(lambda: not dialogue.news)
+            connection.sendall(b"LATER 0.2\r\n")
+            await self.until(lambda: dialogue.events[-1:] == [b"LATER 0.2"])
+            connection.close()
+            await self.until(lambda: dialogue.endings)
+            await self.client(lambda: time.sleep(0.3))
+            assert dialogue.news == [], "who is gone is not called"
+
+        return self.run_async(test())
+
     def test_a_wake_after_the_end_is_harmless(self) -> Any:
         async def test() -> None:
             meeting = self.meet()

@@ -13,7 +13,7 @@ from worldmail.config.sections import CertificateSettings, TlsSettings
 from worldmail.interfaces.protocol import IDialogue, IReporting, Peer
 from worldmail.transport.certificates import self_signed
 from worldmail.transport.tls import Tls
-from worldmail.wire.effects import FLUSH, Close, Compress, Decompress, Effects, StartTls, Stream
+from worldmail.wire.effects import FLUSH, Close, Compress, Decompress, Effects, Later, StartTls, Stream
 from worldmail.wire.faults import Fault
 from worldmail.wire.lines import LineBuffer
 from worldmail.wire.wakes import WAKE
@@ -28,6 +28,7 @@ class PlainDialogue:
 
     WAIT: waits for `release`. BIG n: n chunks of 16 KiB at once. STREAM n: n such chunks as a stream.
     DRIP: a stream that waits for `release`. APART: two lines, each in a write of its own.
+    LATER s: is woken and says "later" after so many seconds.
     STARTTLS, COMPRESS, DECOMPRESS, QUIT, FAIL (raises), TLS (what was negotiated). `tell` has it say something unasked.
     """
 
@@ -150,6 +151,10 @@ async def _decompress(dialogue: PlainDialogue, argument: bytes) -> Effects:
     return [b"as before\r\n", Decompress()]
 
 
+async def _later(dialogue: PlainDialogue, argument: bytes) -> Effects:
+    return (Later(float(argument), lambda: dialogue.tell(b"later\r\n")),)
+
+
 async def _apart(dialogue: PlainDialogue, argument: bytes) -> Effects:
     return [b"first\r\n", FLUSH, b"second\r\n"]
 
@@ -175,6 +180,7 @@ _SPECIAL: dict[bytes, Callable[[PlainDialogue, bytes], Awaitable[Effects]]] = {
     b"DRIP": _drip,
     b"STREAM": _stream,
     b"APART": _apart,
+    b"LATER": _later,
     b"STARTTLS": _start_tls,
     b"COMPRESS": _compress,
     b"DECOMPRESS": _decompress,

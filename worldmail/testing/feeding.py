@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from attrs import define, field
 
 from worldmail.interfaces.protocol import IDialogue, Peer
-from worldmail.wire.effects import Close, Effects, StartTls, Stream
+from worldmail.wire.effects import Close, Effects, Later, StartTls, Stream
 
 T = TypeVar("T")
 
@@ -40,11 +40,13 @@ class Conversation:
         closed: the reason it gave in `Close`; "input behind STARTTLS" where a driver would
             have aborted; None while it is open.
         secured: how often TLS was started.
+        later: calls that it asked for, which nobody makes but a test.
     """
 
     output: bytes = b""
     closed: str | None = None
     secured: int = 0
+    later: list[Later] = field(factory=list)
 
 
 @define(kw_only=True)
@@ -77,6 +79,8 @@ class Conductor:
                     self.held.output += chunk
             elif isinstance(effect, StartTls):
                 await self._secure()
+            elif isinstance(effect, Later):
+                self.held.later.append(effect)
             elif isinstance(effect, Close):
                 self.held.closed = effect.reason
             if self.held.closed is not None:

@@ -109,6 +109,21 @@ def test_what_cannot_be_told_in_IDLE_is_told_later_and_is_no_reply_to_it(
     assert (done.status, done.of(b"EXISTS")) == (b"OK", [b"* 1 EXISTS"])
 
 
+def test_what_could_not_be_looked_at_in_IDLE_is_looked_at_after_a_moment(
+    site: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, store = idling(site), Faulty(site, monkeypatch)
+    site.store.add(site.accounts["bob"], MESSAGE)
+    later = client.conductor.held.later
+    for fails in (True, False):
+        assert client.told() == b""
+        store.fails = fails
+        later.pop().call()
+        assert len(later) == fails
+    assert b"* 1 EXISTS\r\n" in client.told()
+    assert client.done().status == b"OK"
+
+
 def test_an_IDLE_that_is_refused_has_not_begun(site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     client = site.client("bob")
     client.say(b"SELECT INBOX")

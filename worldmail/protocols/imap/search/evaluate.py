@@ -43,8 +43,8 @@ ROWS = 1000
 AT_ONCE = 100_000
 """Messages that are asked a question, before others have their turn: some ten milliseconds."""
 
-MOST_CONTENTS = 200_000
-"""Content ids that are remembered of one selected mailbox."""
+MOST_CONTENTS = 100_000
+"""Content ids that are remembered of one selected mailbox: some ten megabytes. Of more, none is."""
 
 SUMMARIES = 300
 """Summaries that one look brings."""
@@ -220,11 +220,10 @@ class Evaluation:
         found = [*map(known.get, named)]
         if None in found:
             wanted = ranges_of(uid for uid, content in zip(named, found, strict=True) if content is None)
-            if len(known) > MOST_CONTENTS:
-                known.clear()
-                wanted = ranges_of(named)
             known.update(await self.store.contents(self.mailbox_id, wanted))
             found = [*map(known.get, named)]
+            if len(known) > MOST_CONTENTS:
+                known.clear()
         return found
 
     async def _in_text(self, node: InText, among: Places) -> Places:
