@@ -76,6 +76,11 @@ def test_SORT_takes_a_program_and_gives_UIDs_if_asked(box: ImapClient) -> None:
     assert box.say(b"SORT (ARRIVAL) utf-8 SEEN").of(b"SORT") == [b"* SORT"]
 
 
+def test_SORT_by_RELEVANCY_leaves_what_is_alike_in_its_order(box: ImapClient) -> None:
+    assert box.say(b"SORT (RELEVANCY) UTF-8 FUZZY FROM example").of(b"SORT") == [b"* SORT 1 2 3 4"]
+    assert box.say(b"SORT (RELEVANCY REVERSE ARRIVAL) UTF-8 FUZZY FROM example").of(b"SORT") == [b"* SORT 2 4 1 3"]
+
+
 def test_ESORT_keeps_the_order_and_takes_first_and_last_of_it(box: ImapClient) -> None:
     (line,) = box.say(b"SORT RETURN (ALL MIN MAX COUNT) (REVERSE ARRIVAL) UTF-8 ALL").of(b"ESEARCH")
     assert line.endswith(b"MIN 2 MAX 3 ALL 2,4,1,3 COUNT 4")

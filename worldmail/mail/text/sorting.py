@@ -1,4 +1,4 @@
-"""The order of messages by the keys of SORT (RFC 5256 §3, RFC 5957 §3)."""
+"""The order of messages by the keys of SORT (RFC 5256 §3, RFC 5957 §3, RFC 6203 §6)."""
 
 from __future__ import annotations
 
@@ -107,6 +107,7 @@ def _subject(subject: bytes) -> bytes:
 _OF_THE_ROW: dict[bytes, Callable[[Sortable], int]] = {
     b"ARRIVAL": lambda row: row.arrival,
     b"SIZE": lambda row: row.size,
+    b"RELEVANCY": lambda row: 0,  # RFC 6203 §6: nothing is found that only resembles what was asked for
 }
 _OF_THE_DATE: dict[bytes, Callable[[Sortable], int]] = {
     b"DATE": lambda row: row.arrival if row.sent is None else row.sent,  # RFC 5256 §2.2
