@@ -22,10 +22,10 @@ BATCH = 100
 QUIET = 20
 """So many new rows or fewer since the last look: time to file."""
 
-MOSTLY_IDLE = 0.5
+MOSTLY_IDLE = 0.6
 """Of its time the reactor may be occupied, and still has room for what can wait."""
 
-SHARE = 0.25
+SHARE = 0.15
 """Of the time looked back upon: so long work that can wait goes on then."""
 
 TAIL = 20_000
