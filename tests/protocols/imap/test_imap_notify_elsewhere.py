@@ -363,3 +363,18 @@ def test_a_mailbox_that_may_be_listed_and_not_read_is_NoAccess(bob: ImapClient, 
     ]
     bob.say(b"SETACL Ours ann@example.test l")
     assert told(ann) == [b'* LIST (\\NoAccess) "/" ' + OURS]
+
+
+def test_annotations_of_a_mailbox_that_is_renamed_or_hidden_are_not_told_as_changed(
+    bob: ImapClient, ann: ImapClient
+) -> None:
+    for command in (b"CREATE a", b"SETACL a ann@example.test lr", b'SETMETADATA a (/shared/comment "x")'):
+        assert bob.say(command).status == b"OK"
+    ann.say(b'NOTIFY SET (subtree "Other Users" (MailboxName MailboxMetadataChange MessageNew MessageExpunge))')
+    ann.told()
+    bob.say(b"RENAME a b")
+    assert b"METADATA" not in ann.told()
+    bob.say(b'SETMETADATA b (/shared/comment "y")')
+    assert b'* METADATA "Other Users/bob@example.test/b" /shared/comment\r\n' in ann.told()
+    bob.say(b"SETACL b ann@example.test l")
+    assert b"METADATA" not in ann.told()

@@ -26,8 +26,11 @@ class KnownAnnotations:
     _digests: dict[int, Mapping[str, bytes]] = field(factory=dict)
 
     async def learn(self, session: Session, mailbox_id: int, name: str, special_use: str | None = None) -> list[str]:
-        """The entries that were set, changed or removed since the last time."""
+        """The entries that were set, changed or removed since the last time; none if they cannot be seen (any more)."""
         found = await _digests_of(session, name)
+        if found is None:
+            self.forget(mailbox_id)
+            return []
         if special_use is not None:
             found[SPECIAL_USE] = special_use.encode("ascii")
         before = self._digests.pop(mailbox_id, {})
@@ -40,9 +43,9 @@ class KnownAnnotations:
         self._digests.pop(mailbox_id, None)
 
 
-async def _digests_of(session: Session, name: str) -> dict[str, bytes]:
+async def _digests_of(session: Session, name: str) -> dict[str, bytes] | None:
     try:
         found = await session.world.folders.annotations(session.user, name, _ALL, depth=None)
     except (NoSuchMailbox, NoRight):
-        return {}
+        return None
     return {entry: hashlib.blake2b(value, digest_size=12).digest() for entry, value in found.items()}

@@ -181,7 +181,9 @@ class Watch:
         else:
             for number in sorted(changed & self.folders.keys()):
                 lines.append(await self._compare_one(session, number))
-        if self.request.wants(Event.METADATA):
+        if self.relist and not relist:
+            self.changed |= changed  # under which names their annotations are told is known behind that
+        elif self.request.wants(Event.METADATA):
             for number in sorted(changed & self._watched.keys()):
                 lines.append(await self._compare_annotations(session, self.folders[number], own))
         if relist and self.request.wants(Event.SERVER):
