@@ -8,6 +8,7 @@ from attrs import field, frozen
 from zope.interface import Attribute, Interface
 
 from worldmail.interfaces.directory import Account
+from worldmail.interfaces.protocol import Peer
 
 
 @frozen(kw_only=True)
@@ -30,6 +31,19 @@ class LoginContext:
     secure: bool
     tls: bool
     channel_binding: Callable[[str], bytes | None] = field(default=lambda name: None)
+
+    @classmethod
+    def of(cls, service: str, peer: Peer, *, plaintext: bool) -> LoginContext:
+        """Of a peer's connection; `plaintext`: the site takes passwords from it without TLS."""
+        tls = peer.tls is not None
+        return cls(
+            service=service,
+            session=peer.session,
+            client=peer.host,
+            secure=tls or plaintext,
+            tls=tls,
+            channel_binding=peer.channel_binding,
+        )
 
 
 @frozen

@@ -29,6 +29,12 @@ class Account:
     legacy_auth: bool
     settings: Mapping[str, str] = field(factory=dict)
 
+    def is_still(self, now: Account | None) -> bool:
+        """May who signed in as this account go on? It is there and switched on, its credentials and rights the same."""
+        if now is None or not now.enabled:
+            return False
+        return (now.id, now.generation) == (self.id, self.generation)
+
 
 @frozen(kw_only=True)
 class LocalAccount:

@@ -50,10 +50,7 @@ async def check(session: Session, known: Account) -> None:
     """Raise `AccountChanged` if the account is gone or switched off, or has other credentials or rights."""
     session.revoked = False
     try:
-        account = await session.world.directory.account(known.address)
-        if account is None or not account.enabled:
-            raise AccountChanged
-        if (account.id, account.generation) != (known.id, known.generation):
+        if not known.is_still(await session.world.directory.account(known.address)):
             raise AccountChanged
     except BaseException:
         session.revoked = True  # it has to be looked at again

@@ -78,15 +78,7 @@ class Site:
 
     def login_context(self, peer: Peer) -> LoginContext:
         """Where a login by this peer comes from."""
-        tls = peer.tls is not None
-        return LoginContext(
-            service="imap",
-            session=peer.session,
-            client=peer.host,
-            secure=tls or self.takes_plaintext(peer),
-            tls=tls,
-            channel_binding=peer.channel_binding,
-        )
+        return LoginContext.of("imap", peer, plaintext=self.takes_plaintext(peer))
 
     def takes_plaintext(self, peer: Peer) -> bool:
         """May this peer send a password without TLS?"""

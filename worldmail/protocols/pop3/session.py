@@ -91,16 +91,7 @@ class Session:
     def context(self) -> LoginContext:
         """Where a login on this connection comes from."""
         if self._context is None:
-            peer = self.peer
-            tls = peer.tls is not None
-            self._context = LoginContext(
-                service="pop3",
-                session=peer.session,
-                client=peer.host,
-                secure=tls or self.site.takes_plaintext(peer),
-                tls=tls,
-                channel_binding=peer.channel_binding,
-            )
+            self._context = LoginContext.of("pop3", self.peer, plaintext=self.site.takes_plaintext(self.peer))
         return self._context
 
     def ok(self, text: str = "") -> Effects:
@@ -134,10 +125,7 @@ class Session:
         """Raise `AccountChanged` if the account is gone or switched off, or has other credentials or rights."""
         self._revoked = False
         try:
-            account = await self.world.directory.account(known.address)
-            if account is None or not account.enabled:
-                raise AccountChanged
-            if (account.id, account.generation) != (known.id, known.generation):
+            if not known.is_still(await self.world.directory.account(known.address)):
                 raise AccountChanged
         except BaseException:
             self._revoked = True  # it has to be looked at again

@@ -30,6 +30,6 @@ async def check_account(world: World, known: Account) -> Account:
         account = await world.directory.account(known.address)
     except Refusal as refusal:
         raise Refusal(refusal.reply_text, code=421, enhanced="4.3.0") from refusal
-    if account is None or not account.enabled or (account.id, account.generation) != (known.id, known.generation):
+    if account is None or not known.is_still(account):
         raise Refusal("Your account was changed, please sign in again", code=421, enhanced="4.7.0")
     return account

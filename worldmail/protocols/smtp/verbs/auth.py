@@ -68,14 +68,7 @@ def _not_offered(mechanism: str, context: LoginContext) -> Refusal:
 def login_context(session: Session) -> LoginContext:
     """Where this login comes from."""
     peer = session.peer
-    return LoginContext(
-        service="smtp",
-        session=peer.session,
-        client=peer.host,
-        secure=peer.tls is not None or session.entrance.plaintext_allowed(peer.host),
-        tls=peer.tls is not None,
-        channel_binding=peer.channel_binding,
-    )
+    return LoginContext.of("smtp", peer, plaintext=session.entrance.plaintext_allowed(peer.host))
 
 
 def _decoded(text: bytes) -> bytes:
