@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from worldmail.errors import MessageGone, OverQuota
+from worldmail.errors import MessageGone, NoSuchMailbox, OverQuota
 from worldmail.interfaces.messages import FlagChange, Marked
 from worldmail.testing.contracts.acceptance import prefix
 from worldmail.testing.contracts.messages import ALL, DELETED, DRAFT, FLAGGED, SEEN, MessagesCase
@@ -38,6 +38,18 @@ class CopiesContract(MessagesCase):
         assert stored[1].received == stored[1].saved == stored[0].saved
         assert [row.size for row in stored] == [5, len(large), 0]
         assert [await self.octets(box, uid) for uid in (2, 3, 4)] == [b"one\r\n", large, b""]
+
+    async def test_an_account_appends_to_its_own_mailboxes_by_name(self) -> None:
+        account, box = await self.filled(0)
+        done = await self.messages.append_own(account, "INBOX", [await self.appending(b"own\r\n", SEEN)])
+        assert (done.mailbox_id, done.uids) == (box, [(2, 2)])
+        assert await self.flags(box) == {1: 0, 2: SEEN}
+        after = await self.status(account)
+        assert after.messages == 2
+        for name in ("Nowhere", "inbox", "\x01"):
+            with pytest.raises(NoSuchMailbox):
+                await self.messages.append_own(account, name, [await self.appending(b"x")])
+        assert await self.status(account) == after
 
     async def test_the_same_octets_are_kept_once_however_they_come(self) -> None:
         account, box = await self.filled()
