@@ -5,8 +5,8 @@ among the rows; the row's parser takes its arguments off a `Reader`, its corouti
 then what is new in the selected mailbox, then the tagged reply; `Refusal`s become the tagged reply themselves.
 A line is no command if a verb asked for it (`expect`): SASL responses, and the end of IDLE.
 
-A literal is looked at before it comes (`literals.py`). Nothing is begun before a command is whole, but for the message
-of an APPEND, which is written away as it comes.
+A literal is looked at before it comes (`literals.py`), unless it is small and came with its line. Nothing is begun
+before a command is whole, but for the message of an APPEND, which is written away as it comes.
 
 Commands are run one after another, so what a client sends without waiting for answers is as good as if it had waited
 (RFC 9051 §5.5). What happens elsewhere is told at the end of each command, and in IDLE when the change feed wakes the
