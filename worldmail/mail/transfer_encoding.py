@@ -30,7 +30,7 @@ _ENCODING = re.compile(
     rb"^(Content-Transfer-Encoding[ \t]*:)[^\r\n]*(?:\r\n[ \t][^\r\n]*)*", re.IGNORECASE | re.MULTILINE
 )
 _BINARY = re.compile(rb":\s*(?:\([^()]*\)\s*)?binary\s*(?:\(|$)", re.IGNORECASE)
-_TYPE = re.compile(rb"^Content-Type[ \t]*:\s*([^;\s]+)((?:[^\r\n]|\r\n[ \t])*)", re.IGNORECASE | re.MULTILINE)
+_TYPE = re.compile(rb"^Content-Type[ \t]*:\s*([^;\s]+)((?:[^\r\n]++|\r\n[ \t])*+)", re.IGNORECASE | re.MULTILINE)
 _BOUNDARY = re.compile(
     rb""";\s*boundary\s*=\s*(?:"((?:[^"\\]|\\.){1,200})"|([^\s";()]{1,200}))""", re.IGNORECASE | re.DOTALL
 )
