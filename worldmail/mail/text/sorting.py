@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 
 from attrs import frozen
 
 from worldmail.mail.mime.rendered import envelope_fields, read_addresses, read_text
 from worldmail.mail.text.casemap import sort_key
 from worldmail.mail.text.encoded_words import header_text
+from worldmail.mail.text.runs import in_order
 from worldmail.mail.text.subject import base_subject
 
 
@@ -55,12 +57,16 @@ def sort_messages(messages: Iterable[Sortable], criteria: Sequence[Criterion]) -
     for criterion in reversed(criteria):
         of_row = _OF_THE_ROW.get(criterion.key) or _OF_THE_DATE.get(criterion.key)
         if of_row is not None:
-            rows.sort(key=of_row, reverse=criterion.reverse)
+            rows = in_order(rows, of_row, reverse=criterion.reverse)
             continue
         place, key_of = _OF_THE_ENVELOPE[criterion.key]
         keys = {number: _key(key_of, fields[place]) for number, fields in envelopes.items()}
-        rows.sort(key=lambda row: keys[row.number], reverse=criterion.reverse)
+        rows = in_order(rows, partial(_by_number, keys), reverse=criterion.reverse)
     return [row.number for row in rows]
+
+
+def _by_number(keys: Mapping[int, bytes], row: Sortable) -> bytes:
+    return keys[row.number]
 
 
 _EMPTY = (b"NIL",) * 10

@@ -18,6 +18,7 @@ from itertools import pairwise
 from attrs import define, field, frozen
 
 from worldmail.mail.text.casemap import sort_key
+from worldmail.mail.text.runs import in_order
 
 
 @frozen(kw_only=True)
@@ -54,7 +55,7 @@ class Thread:
 def ordered_subject(messages: Iterable[Threadable]) -> list[Thread]:
     """Threads of one base subject each: the first by sent date, and the others below it (RFC 5256 §3)."""
     threads: dict[bytes, Thread] = {}
-    for message in sorted(messages, key=_by_sent):
+    for message in in_order(messages, _by_sent):
         key = sort_key(message.subject)
         if key in threads:
             threads[key].children.append(Thread(message.number))
@@ -144,7 +145,7 @@ class _Node:
 
 def _linked(messages: Iterable[Threadable]) -> list[_Node]:
     """Step 1: all nodes, linked by references."""
-    own = [_Node(message) for message in sorted(messages, key=lambda message: message.number)]
+    own = [_Node(message) for message in in_order(messages, lambda message: message.number)]
     nodes, chains = _chains(own)
     for node, chain in zip(own, chains, strict=True):  # step 1.B
         if chain:
@@ -220,7 +221,7 @@ def _first_sent(node: _Node) -> tuple[int, int]:
 
 def _gathered(roots: list[_Node]) -> list[_Node]:
     """Step 5: threads of the same base subject become one."""
-    roots = sorted(roots, key=_first_sent)
+    roots = in_order(roots, _first_sent)
     table: dict[bytes, _Node] = {}
     subjects: list[tuple[_Node, bytes]] = []
     for root in roots:
@@ -275,5 +276,5 @@ def _finished(roots: list[_Node], order: Callable[[_Node], tuple[int, int]]) -> 
     """Step 6: each set of siblings in its order."""
     made = {id(node): Thread(None if node.message is None else node.message.number) for node in _walk(roots)}
     for node in _walk(roots):
-        made[id(node)].children = [made[id(child)] for child in sorted(node.children, key=_first_sent)]
-    return [made[id(root)] for root in sorted(roots, key=order)]
+        made[id(node)].children = [made[id(child)] for child in in_order(node.children, _first_sent)]
+    return [made[id(root)] for root in in_order(roots, order)]
