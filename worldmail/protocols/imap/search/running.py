@@ -135,8 +135,8 @@ async def search(session: Session, node: Node, *, unlimited: bool = False) -> Se
     evaluation = evaluation_in(session, selected, session.saved_result or ())
     among: Places = range(len(view.uids))
     if view.pending:
-        gone = frozenset(view.places(view.pending))
-        among = [place for place in among if place not in gone]
+        gone = view.pending
+        among = [place for place, uid in enumerate(view.uids) if uid not in gone]
     among, reached = await _looked_at(evaluation, node, among, 0 if unlimited else most(session))
     if session.work is not None:
         session.work.expect(len(among))
