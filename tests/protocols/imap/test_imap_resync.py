@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.protocols.imap.conftest import ImapSite
+from worldmail.interfaces.messages import Flag
 from worldmail.testing.imap import ImapClient
 
 TEXT = b"Subject: x\r\n\r\ntext\r\n"
@@ -124,3 +125,13 @@ def test_an_annotation_raises_the_MODSEQ_of_its_mailbox(four: ImapSite) -> None:
     client.say(b'SETMETADATA INBOX (/private/comment "x")')
     assert client.say(b"STATUS INBOX (HIGHESTMODSEQ)").untagged[-1] == b"* STATUS INBOX (HIGHESTMODSEQ 6)"
     assert client.say(b"FETCH 1 MODSEQ").untagged == [b"* 1 FETCH (MODSEQ (2))"]
+
+
+@pytest.mark.parametrize("command", [b"EXPUNGE", b"MOVE 1:* Trash"])
+def test_the_tagged_HIGHESTMODSEQ_is_that_of_the_last_part_of_what_is_told(site: ImapSite, command: bytes) -> None:
+    site.store.add(site.accounts["bob"], *[TEXT] * 4500, flags=Flag.DELETED)
+    client = selected(site, b"QRESYNC")
+    done = client.say(command)
+    highest = site.store.status(site.accounts["bob"]).highestmodseq
+    assert len(done.of(b"VANISHED")) > 1  # in parts
+    assert done.code == b"HIGHESTMODSEQ %d" % highest

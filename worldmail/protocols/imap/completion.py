@@ -91,9 +91,10 @@ def _ok(session: Session, done: Done | None) -> bytes:
     word = session.command.word
     if done is None or (done.code is None and done.text is None):
         return b"%s OK %s completed\r\n" % (session.tag, word)
+    code = done.code() if callable(done.code) else done.code
     if done.text is None:
-        return b"%s OK [%s] %s completed\r\n" % (session.tag, done.code, word)
-    return tagged(session.tag, b"OK", done.text, done.code)
+        return b"%s OK [%s] %s completed\r\n" % (session.tag, code, word)
+    return tagged(session.tag, b"OK", done.text, code)
 
 
 def refuse(session: Session, refusal: Refusal) -> Effects:

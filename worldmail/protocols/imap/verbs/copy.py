@@ -91,7 +91,7 @@ async def move(session: Session, asked: Asked) -> Answer:
     resynchronises = reached is None or "QRESYNC" in session.enabled
     answer = Done(told)
     if done.source and resynchronises:
-        answer = Done(told, code=b"HIGHESTMODSEQ %d" % selected.told_modseq)
+        answer = Done(told, code=selected.highest)
     return answer if reached is None else reached.told_with(answer)
 
 

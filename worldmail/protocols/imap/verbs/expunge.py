@@ -36,7 +36,7 @@ async def run(session: Session, numbers: Numbers | None) -> Answer:
     told = await news_of_done(session, expunges=True)
     done = Done(effects=tuple(told))
     if "QRESYNC" in session.enabled and told:  # RFC 7162 §3.2.7
-        done = Done(effects=tuple(told), code=b"HIGHESTMODSEQ %d" % selected.told_modseq)
+        done = Done(effects=tuple(told), code=selected.highest)
     return done if reached is None else reached.told_with(done)
 
 

@@ -74,7 +74,7 @@ async def run(session: Session, asked: Asked) -> Done:
     told = () if code is None else (untagged(b"OK", "Replacement is there", code),)
     effects = (*told, *await news_of_done(session, expunges=True))
     # As of UID EXPUNGE (RFC 8508 §4.5, RFC 7162 §3.2.9).
-    return Done(effects, code=b"HIGHESTMODSEQ %d" % selected.told_modseq if "QRESYNC" in session.enabled else None)
+    return Done(effects, code=selected.highest if "QRESYNC" in session.enabled else None)
 
 
 def _only(messages: list[Message]) -> Message:

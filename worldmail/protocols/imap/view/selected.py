@@ -71,6 +71,10 @@ class Selected(Loading):
         """Up to this one all changes were told."""
         return self.view.modseq if self.whole is None else self.whole
 
+    def highest(self) -> bytes:
+        """It as the response code of a tagged reply (RFC 7162 §3.2.7)."""
+        return b"HIGHESTMODSEQ %d" % self.told_modseq
+
     def touch(self) -> None:
         """Something may have changed."""
         self.view.dirty = True
