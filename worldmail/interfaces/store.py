@@ -105,8 +105,8 @@ class MailboxStatus:
 class MessageRow:
     """One message of a mailbox, as it came: it never changes.
 
-    `size` is len(prefix) + what of the content is told: the octets a client gets, CRLF line ends. `arrived` is the MODSEQ that it
-    came with.
+    `size` is len(prefix) + what of the content is told: the octets a client gets, CRLF line ends. `arrived` is the
+    MODSEQ that it came with.
     """
 
     uid: int
