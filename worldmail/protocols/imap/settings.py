@@ -40,9 +40,10 @@ class ImapSettings:
         minimum=64 * 1024,
     )
     append_8bit_headers: bool = setting(
-        False,
+        True,
         """Let clients that did not enable UTF8=ACCEPT or IMAP4rev2 store messages whose header has 8-bit octets. RFC
-        6855 §4 forbids it, but programs that move old mail here (mbsync, OfflineIMAP) may come with such headers.""",
+        6855 §4 wants them refused, but old mail has such headers, and programs that move it here (mbsync, OfflineIMAP)
+        could not.""",
     )
     login_timeout: Duration = setting(
         duration("60s"),
