@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import time
@@ -42,12 +43,9 @@ def fill(disk: Path, leave: int) -> Path:
     """Take all room but for `leave` octets."""
     filler = disk / "filler"
     status = os.statvfs(disk)
-    with filler.open("wb") as file:
-        try:
-            for _ in range((status.f_bavail * status.f_frsize - leave) // 4096):
-                file.write(b"\0" * 4096)
-        except OSError:
-            pass
+    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        for _ in range((status.f_bavail * status.f_frsize - leave) // 4096):
+            file.write(b"\0" * 4096)
     return filler
 
 

@@ -268,11 +268,16 @@ class Messages(RuleBasedStateMachine):
             self.come_back(observer)
             return
         assert all(mark.uid >= observer.uidnext for mark in told.arrived)
-        assert all(mark.uid < observer.uidnext for mark in told.changed)
+        assert all(alike.last < observer.uidnext for alike in told.changed)
+        assert (told.came, told.further) == (len(told.arrived), None)
         for uid in told.expunged:
             observer.known.pop(uid, None)
-        for mark in (*told.arrived, *told.changed):
-            assert (mark.uid in observer.known) == (mark.uid < observer.uidnext)
+        for alike in told.changed:
+            for uid in observer.known:
+                if alike.first <= uid <= alike.last:
+                    observer.known[uid] = (alike.flags, alike.keywords)
+        for mark in told.arrived:
+            assert mark.uid not in observer.known
             observer.known[mark.uid] = (mark.flags, mark.keywords)
         observer.uidnext, observer.modseq = told.uidnext, told.highestmodseq
         assert told.messages == len(observer.known)
