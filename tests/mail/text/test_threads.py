@@ -2,23 +2,58 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 from collections.abc import Callable, Iterable
 
 import pytest
+from attrs import define, field
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worldmail.mail.text.threads import (
-    Thread,
-    Threadable,
-    ordered_subject,
-    references,
-    refs,
-    render_threads,
-)
+from worldmail.mail.text.forest import Forest
+from worldmail.mail.text.threadables import Threadable, Threadables
+from worldmail.mail.text.threads import ordered_subject, references, refs
 
 LONG = 100_000
+
+Algorithm = Callable[[Threadables], Forest]
+
+
+@define
+class Thread:
+    """A message and what follows it, as a tree; without a number a dummy."""
+
+    number: int | None
+    children: list[Thread] = field(factory=list)
+
+
+def planted(threads: Iterable[Thread]) -> Forest:
+    """A forest of these trees."""
+    numbers: list[int] = []
+    parents: list[int] = []
+    dummies: list[int] = []
+
+    def plant(thread: Thread, parent: int) -> None:
+        place = len(numbers)
+        if thread.number is None:
+            dummies.append(place := -2 - len(dummies))
+        else:
+            numbers.append(thread.number)
+            parents.append(parent)
+        for child in thread.children:
+            plant(child, place)
+
+    for thread in threads:
+        plant(thread, -1)
+    above = [parent if parent >= -1 else len(numbers) - 2 - parent for parent in parents] + [-1] * len(dummies)
+    return Forest.grown(numbers, above, range(len(numbers)))
+
+
+def threaded(algorithm: Algorithm, messages: Iterable[Threadable]) -> Forest:
+    columns = Threadables()
+    columns.extend(messages)
+    return algorithm(columns)
 
 
 def message(
@@ -35,8 +70,8 @@ def message(
     )
 
 
-def shown(algorithm: Callable[[Iterable[Threadable]], list[Thread]], *messages: Threadable) -> str:
-    return render_threads(algorithm(messages)).decode()
+def shown(algorithm: Algorithm, *messages: Threadable) -> str:
+    return threaded(algorithm, messages).render().decode()
 
 
 def test_a_chain_and_its_branches_are_written_as_in_the_RFC() -> None:
@@ -45,9 +80,9 @@ def test_a_chain_and_its_branches_are_written_as_in_the_RFC() -> None:
         Thread(2),
         Thread(3, [Thread(6, [Thread(4, [Thread(23)]), Thread(44, [Thread(7, [Thread(96)])])])]),
     ]
-    assert render_threads(threads) == b"(2)(3 6 (4 23)(44 7 96))"
-    assert render_threads([Thread(None, [Thread(3), Thread(5)])]) == b"((3)(5))"
-    assert render_threads([]) == b""
+    assert planted(threads).render() == b"(2)(3 6 (4 23)(44 7 96))"
+    assert planted([Thread(None, [Thread(3), Thread(5)])]).render() == b"((3)(5))"
+    assert planted([]).render() == b""
 
 
 def test_ordered_subject_puts_the_later_ones_below_the_first() -> None:
@@ -179,7 +214,7 @@ def literally(messages: list[Threadable]) -> str:
                 kept += node.children
         return sorted(kept, key=lambda node: node.number or node.children[0].number or 0)
 
-    return render_threads(pruned(roots, True)).decode()
+    return planted(pruned(roots, True)).render().decode()
 
 
 @st.composite
@@ -198,14 +233,8 @@ def test_the_steps_are_those_of_the_RFC(messages: list[Threadable]) -> None:
     assert shown(references, *messages) == literally(messages)
 
 
-def numbers(threads: Iterable[Thread]) -> list[int]:
-    waiting, found = [*threads], []
-    while waiting:
-        node = waiting.pop()
-        waiting += node.children
-        if node.number is not None:
-            found.append(node.number)
-    return sorted(found)
+def numbers(forest: Forest) -> list[int]:
+    return sorted(forest.numbers[place] for root in forest.roots() for place in forest.messages(root))
 
 
 NAMES = st.sampled_from(["a", "b", "c", "d", "e", "f"])
@@ -222,25 +251,39 @@ def test_each_message_is_shown_once_whatever_is_said_of_it(
         for number, (name, after, subject, reply, sent) in enumerate(given_messages, 1)
     ]
     for algorithm in (ordered_subject, references, refs):
-        assert numbers(algorithm(messages)) == [one.number for one in messages]
+        assert numbers(threaded(algorithm, messages)) == [one.number for one in messages]
 
 
 @pytest.mark.parametrize("algorithm", [references, refs])
-def test_a_chain_as_long_as_a_mailbox_is_a_thread(algorithm: Callable[[Iterable[Threadable]], list[Thread]]) -> None:
+def test_a_chain_as_long_as_a_mailbox_is_a_thread(algorithm: Algorithm) -> None:
     forth = [message(number, str(number), str(number - 1)) for number in range(1, LONG)]
-    assert render_threads(algorithm(forth)) == b"(" + b" ".join(b"%d" % number for number in range(1, LONG)) + b")"
+    assert shown(algorithm, *forth).encode() == b"(" + b" ".join(b"%d" % number for number in range(1, LONG)) + b")"
     back = [message(number, str(number), str(number + 1)) for number in range(1, LONG)]
-    assert numbers(algorithm(back)) == list(range(1, LONG))
+    assert numbers(threaded(algorithm, back)) == list(range(1, LONG))
 
 
 def test_loops_in_a_long_chain_cost_no_more() -> None:
     names = [str(number) for number in range(LONG)]
     loops = [name for other in names[: LONG // 2] for name in (names[-1], other)]
     messages = [message(1, "x", *names), message(2, "y", *loops), message(3, names[0]), message(4, names[-1])]
-    assert numbers(references(messages)) == [1, 2, 3, 4]
+    assert numbers(threaded(references, messages)) == [1, 2, 3, 4]
 
 
 def test_deep_dummies_cost_no_more() -> None:
     names = [str(number) for number in range(LONG)]
     messages = [message(1, "x", *names), *(message(number, "", names[-1]) for number in range(2, 1000))]
-    assert len(references(messages)) == 1
+    assert len([*threaded(references, messages).roots()]) == 1
+
+
+@pytest.mark.parametrize("algorithm", [ordered_subject, references, refs])
+def test_the_collection_of_garbage_has_no_more_to_look_at_for_more_messages(algorithm: Algorithm) -> None:
+    many = 5000
+    gc.collect()
+    before = len(gc.get_objects())
+    forest = threaded(
+        algorithm,
+        (message(number, str(number), str(number // 2), "lost", subject=str(number % 99)) for number in range(1, many)),
+    )
+    gc.collect()
+    assert len(gc.get_objects()) < before + many // 10
+    assert numbers(forest) == list(range(1, many))

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from worldmail.protocols.imap.search import evaluate
+from worldmail.protocols.imap.verbs import sort, thread
 from worldmail.testing.imap import ImapClient
 from worldmail.testing.real_store import settle
 
@@ -99,6 +101,19 @@ def test_threads_by_reference_join_what_refers_to_each_other(box: ImapClient) ->
     assert box.say(b"THREAD REFERENCES UTF-8 ALL").of(b"THREAD") == [b"* THREAD (2 1 4)(3)"]
     assert box.say(b"THREAD REFS UTF-8 ALL").of(b"THREAD") == [b"* THREAD (3)(2 1 4)"]
     assert box.say(b"UID THREAD REFERENCES UTF-8 UID 1:2").of(b"THREAD") == [b"* THREAD (2 1)"]
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3])
+def test_messages_may_be_looked_at_in_several_goes(box: ImapClient, monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
+    monkeypatch.setattr(evaluate, "ROWS", rows)
+    monkeypatch.setattr(evaluate, "SUMMARIES", 1)
+    for module in (sort, thread):
+        monkeypatch.setattr(module, "AT_ONCE", 2)
+    monkeypatch.setattr(sort, "NUMBERS", 2)
+    assert box.say(b"SORT (SUBJECT REVERSE DATE) UTF-8 ALL").of(b"SORT") == [b"* SORT 3 4 1 2"]
+    assert box.say(b"SORT (REVERSE ARRIVAL) UTF-8 LARGER 1").of(b"SORT") == [b"* SORT 2 4 1 3"]
+    assert box.say(b"THREAD REFERENCES UTF-8 ALL").of(b"THREAD") == [b"* THREAD (2 1 4)(3)"]
+    assert box.say(b"THREAD REFS UTF-8 SENTSINCE 1-Jan-2029").of(b"THREAD") == [b"* THREAD (3)(2 1)"]
 
 
 def test_threads_by_subject_have_one_level(box: ImapClient) -> None:

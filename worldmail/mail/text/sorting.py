@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
+from array import array
+from collections.abc import Callable, Iterable, Sequence
 
-from attrs import frozen
+from attrs import define, field, frozen
 
 from worldmail.mail.mime.rendered import envelope_fields, read_addresses, read_text
 from worldmail.mail.text.casemap import sort_key
@@ -51,22 +51,59 @@ def sort_messages(messages: Iterable[Sortable], criteria: Sequence[Criterion]) -
 
     Raises: KeyError for a key that is none of `KEYS`.
     """
-    rows = sorted(messages, key=lambda row: row.number)
-    split = any(criterion.key in _OF_THE_ENVELOPE for criterion in criteria)
-    envelopes = {row.number: _fields(row.envelope) for row in rows} if split else {}
-    for criterion in reversed(criteria):
-        of_row = _OF_THE_ROW.get(criterion.key) or _OF_THE_DATE.get(criterion.key)
-        if of_row is not None:
-            rows = in_order(rows, of_row, reverse=criterion.reverse)
-            continue
-        place, key_of = _OF_THE_ENVELOPE[criterion.key]
-        keys = {number: _key(key_of, fields[place]) for number, fields in envelopes.items()}
-        rows = in_order(rows, partial(_by_number, keys), reverse=criterion.reverse)
-    return [row.number for row in rows]
+    sortables = Sortables(criteria)
+    sortables.extend(messages)
+    return sortables.in_order()
 
 
-def _by_number(keys: Mapping[int, bytes], row: Sortable) -> bytes:
-    return keys[row.number]
+@define(eq=False)
+class Sortables:
+    """Messages to be sorted, of which only the keys are kept.
+
+    These are in a table for each criterion, by number: such tables no collection of garbage looks into, while it would
+    take long for an object for each of very many messages.
+
+    Args:
+        criteria: the first above all. Raises KeyError for a key that is none of `KEYS`.
+    """
+
+    _criteria: Sequence[Criterion]
+    _numbers: array[int] = field(factory=lambda: array("q"), init=False)
+    _tables: dict[bytes, dict[int, int | bytes]] = field(init=False)
+    _envelopes: bool = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._tables = {criterion.key: {} for criterion in self._criteria}
+        for unknown in self._tables.keys() - KEYS:
+            raise KeyError(unknown)
+        self._envelopes = any(key in _OF_THE_ENVELOPE for key in self._tables)
+
+    def extend(self, messages: Iterable[Sortable]) -> None:
+        """Add these, in any order."""
+        for message in messages:
+            fields = _fields(message.envelope) if self._envelopes else _EMPTY
+            self._numbers.append(message.number)
+            for key, table in self._tables.items():
+                table[message.number] = _value(key, message, fields)
+
+    def in_order(self) -> list[int]:
+        """Their numbers; what is equal stays in the mailbox's order."""
+        numbers = in_order(self._numbers, int)
+        for criterion in reversed(self._criteria):
+            numbers = in_order(numbers, self._tables[criterion.key].__getitem__, reverse=criterion.reverse)
+        return numbers
+
+
+def _value(key: bytes, message: Sortable, fields: Sequence[bytes]) -> int | bytes:
+    """What a message is sorted by; what cannot be read counts as empty."""
+    of_row = _OF_THE_ROW.get(key) or _OF_THE_DATE.get(key)
+    if of_row is not None:
+        return of_row(message)
+    place, key_of = _OF_THE_ENVELOPE[key]
+    try:
+        return key_of(fields[place])
+    except ValueError:
+        return b""
 
 
 _EMPTY = (b"NIL",) * 10
@@ -77,13 +114,6 @@ def _fields(envelope: bytes) -> tuple[bytes, ...]:
         return envelope_fields(envelope)
     except ValueError:
         return _EMPTY
-
-
-def _key(key_of: Callable[[bytes], bytes], field: bytes) -> bytes:
-    try:
-        return key_of(field)
-    except ValueError:
-        return b""
 
 
 def _mailbox(addresses: bytes) -> bytes:

@@ -170,7 +170,7 @@ def _gather(messages: Threadables, forest: Forest, parents: array[int]) -> None:
 
 
 def _subject_table(messages: Threadables, forest: Forest) -> array[int]:
-    """Of each base subject the thread that others are put to (step 5.B): a dummy, else what is no reply, else the first."""
+    """Of each base subject the thread that others join (step 5.B): a dummy, else what is no reply, else the first."""
     count, replies = len(messages), messages.replies
     table = filled(messages.subject_count)
     for root in forest.roots():

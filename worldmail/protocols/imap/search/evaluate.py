@@ -7,7 +7,7 @@ left and gives those of them for which it holds. Flags are asked once of each fl
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from itertools import compress
 
 from attrs import define, field
@@ -55,6 +55,8 @@ ENVELOPES = 128 * 1024
 _OF_EACH = 100
 
 Places = Sequence[int]
+
+Looked = tuple[int, Stored, Summary | None]
 
 
 @define(kw_only=True)
@@ -123,28 +125,50 @@ class Evaluation:
 
     async def stored(self, among: Places) -> Mapping[int, Stored]:
         """Their rows by place; without those of messages that are gone."""
-        rows, uids = self._rows, self.view.uids
+        rows = self._rows
         missing = [place for place in among if place not in rows]
         for start in range(0, len(missing), ROWS):
             if start:
                 await self._let_others_run()
-            batch = missing[start : start + ROWS]
-            found = await self.store.stored(self.mailbox_id, ranges_of(uids[place] for place in batch), limit=ROWS)
-            by_uid = {row.uid: row for row in found}
-            rows.update({place: by_uid[uids[place]] for place in batch if uids[place] in by_uid})
+            rows.update(await self._look_up(missing[start : start + ROWS]))
         return rows
 
     async def summaries(self, among: Places) -> Mapping[int, Summary]:
         """Their summaries by content id."""
-        rows = await self.stored(among)
-        known = self._summaries
-        wanted = sorted({rows[place].content_id for place in among if place in rows} - known.keys())
+        rows, known = await self.stored(among), self._summaries
+        await self._summarise({rows[place].content_id for place in among if place in rows} - known.keys(), known)
+        return known
+
+    async def each(self, among: Places, *, summaries: bool) -> AsyncIterator[Sequence[Looked]]:
+        """Place, row and summary of these, some at once; without messages that are gone.
+
+        For those who look at very many: none of it is remembered, and they should not keep it either. A full collection
+        of garbage would take long to look at all.
+        """
+        for start in range(0, len(among), ROWS):
+            if start:
+                await self._let_others_run()
+            batch = among[start : start + ROWS]
+            rows = await self._look_up(batch)
+            wanted = {row.content_id for row in rows.values()} if summaries else set()
+            made = dict[int, Summary]()
+            await self._summarise(wanted, made, len(among) - start - len(batch))
+            yield [(place, row, made.get(row.content_id)) for place, row in rows.items()]
+
+    async def _look_up(self, batch: Places) -> dict[int, Stored]:
+        uids = self.view.uids
+        found = await self.store.stored(self.mailbox_id, ranges_of(uids[place] for place in batch), limit=ROWS)
+        by_uid = {row.uid: row for row in found}
+        return {place: by_uid[uids[place]] for place in batch if uids[place] in by_uid}
+
+    async def _summarise(self, content_ids: Collection[int], made: dict[int, Summary], left: int = 0) -> None:
+        """Add their summaries to those that are there; `left`: how many are asked for afterwards."""
+        wanted = sorted(content_ids)
         for start in range(0, len(wanted), SUMMARIES):
             if start:
                 await self._let_others_run()
-            self._left(len(wanted) - start)
-            known.update(await self.derived.summaries(wanted[start : start + SUMMARIES]))
-        return known
+            self._left(len(wanted) - start + left)
+            made.update(await self.derived.summaries(wanted[start : start + SUMMARIES]))
 
     async def _any(self, node: AnyOf, among: Places) -> Places:
         found: set[int] = set()

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeVar
 
-from worldmail.interfaces.derived import Summary
-from worldmail.interfaces.messages import Stored
-from worldmail.mail.text.sorting import KEYS, Criterion, Sortable, needs_summary, sort_messages
+from worldmail.mail.text.sorting import KEYS, Criterion, Sortable, Sortables, needs_summary
 from worldmail.protocols.imap.afterwards import after_news
 from worldmail.protocols.imap.condstore import enable_condstore
 from worldmail.protocols.imap.grammar.reader import Reader
 from worldmail.protocols.imap.replies import BadCommand, UidRequired
 from worldmail.protocols.imap.rows import SELECTED, Answer, Command, Done
 from worldmail.protocols.imap.search.contexts import Context, check_tag, keep
-from worldmail.protocols.imap.search.evaluate import ENVELOPES
+from worldmail.protocols.imap.search.evaluate import ENVELOPES, Looked
 from worldmail.protocols.imap.search.keys import Program, read_charset
 from worldmail.protocols.imap.search.request import Request, read_request, read_returns
 from worldmail.protocols.imap.search.results import Found, search_response
@@ -32,9 +32,14 @@ from worldmail.protocols.imap.search.running import (
 from worldmail.protocols.imap.session import Session
 from worldmail.wire.effects import Effects
 
+T = TypeVar("T")
+
 MOST_CRITERIA = 20
 AT_ONCE = 200
 """More messages than this are sorted aside."""
+
+NUMBERS = 5000
+"""More numbers than this are written aside: a millisecond."""
 
 
 def read_criteria(reader: Reader) -> list[Criterion]:
@@ -108,47 +113,50 @@ async def _sorted(session: Session, request: Request, criteria: list[Criterion],
         kept = keep(
             session, Context(tag=session.tag, uids=uids, ordered=True, again=again, known=known, items=returns.items)
         )
-    effects = (*highest, *_answer(session, request, found, places, uids=uids), kept)
-    return Done(effects, numbers=asks_by_number(request.node))
+    answer = partial(_answer, session.tag, request, found, places, uids=uids)
+    told = await where_it_belongs(session, answer, long=len(places) > NUMBERS)
+    return Done((*highest, *told, kept), numbers=asks_by_number(request.node))
 
 
 async def in_order(session: Session, found: Search, criteria: list[Criterion]) -> list[int]:
     """The places of what was found, sorted; messages that are gone meanwhile are left out."""
-    rows = dict(await found.evaluation.stored(found.places))
-    summaries = dict(await found.evaluation.summaries(found.places)) if needs_summary(criteria) else {}
-
-    def ordered() -> list[int]:
-        return sort_messages(_sortable(found.places, rows, summaries), criteria)
-
-    if not takes_long(found.places, summaries):
-        return ordered()
-    sorted_aside: list[int] = await session.world.aside(ordered)
-    return sorted_aside
+    messages = Sortables(criteria)
+    await take_all(
+        session, found, lambda batch: messages.extend(map(_sortable, batch)), summaries=needs_summary(criteria)
+    )
+    return await where_it_belongs(session, messages.in_order, long=len(found.places) > AT_ONCE)
 
 
-def takes_long(places: Sequence[int], summaries: Mapping[int, Summary]) -> bool:
-    """Is it better done aside? Somebody may have written thousands of addresses into one message."""
-    return len(places) > AT_ONCE or sum(len(summary.envelope) for summary in summaries.values()) > ENVELOPES
+async def take_all(
+    session: Session, found: Search, take: Callable[[Sequence[Looked]], None], *, summaries: bool
+) -> None:
+    """Have all that was found taken, some at once; aside if it is much, or there are thousands of addresses in it."""
+    async for batch in found.evaluation.each(found.places, summaries=summaries):
+        envelopes = sum(len(summary.envelope) for _, _, summary in batch if summary is not None)
+        long = len(found.places) > AT_ONCE or envelopes > ENVELOPES
+        await where_it_belongs(session, partial(take, batch), long=long)
 
 
-def _sortable(
-    places: Iterable[int], rows: Mapping[int, Stored], summaries: Mapping[int, Summary]
-) -> Iterator[Sortable]:
-    for place in places:
-        row = rows.get(place)
-        if row is None:
-            continue
-        summary = summaries.get(row.content_id)
-        yield Sortable(
-            number=place,
-            arrival=row.received,
-            size=row.size,
-            sent=None if summary is None else summary.sent,
-            envelope=b"" if summary is None else summary.envelope,
-        )
+async def where_it_belongs(session: Session, work: Callable[[], T], *, long: bool) -> T:
+    """The result of work that needs nobody else: done aside if it takes long."""
+    if not long:
+        return work()
+    done: T = await session.world.aside(work)
+    return done
 
 
-def _answer(session: Session, request: Request, found: Search, places: list[int], *, uids: bool) -> Effects:
+def _sortable(looked: Looked) -> Sortable:
+    place, row, summary = looked
+    return Sortable(
+        number=place,
+        arrival=row.received,
+        size=row.size,
+        sent=None if summary is None else summary.sent,
+        envelope=b"" if summary is None else summary.envelope,
+    )
+
+
+def _answer(tag: bytes, request: Request, found: Search, places: list[int], *, uids: bool) -> Effects:
     returns = request.returns
     numbers = found.numbers(places, uids=uids)
     modseq = found.modseq(returns, places) if request.modseq and numbers else None
@@ -156,7 +164,7 @@ def _answer(session: Session, request: Request, found: Search, places: list[int]
         return (search_response(numbers, modseq, b"SORT"),)
     if returns.only_saves:
         return ()
-    return (Found(tag=session.tag, numbers=numbers, uids=uids, returns=returns, modseq=modseq).response(),)
+    return (Found(tag=tag, numbers=numbers, uids=uids, returns=returns, modseq=modseq).response(),)
 
 
 SORT = Command(

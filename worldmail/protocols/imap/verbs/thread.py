@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Sequence
+from itertools import starmap
 
-from worldmail.interfaces.derived import Summary
-from worldmail.interfaces.messages import Stored
-from worldmail.mail.mime.rendered import read_envelope
+from worldmail.mail.mime.rendered import envelope_fields, read_text
+from worldmail.mail.text.forest import Forest
 from worldmail.mail.text.subject import base_subject
-from worldmail.mail.text.threads import Thread, Threadable, ordered_subject, references, refs, render_threads
+from worldmail.mail.text.threadables import Threadable, Threadables
+from worldmail.mail.text.threads import ordered_subject, references, refs
 from worldmail.protocols.imap.afterwards import after_news
 from worldmail.protocols.imap.condstore import enable_condstore
 from worldmail.protocols.imap.grammar.reader import Reader
 from worldmail.protocols.imap.replies import BadCommand, UidRequired
 from worldmail.protocols.imap.rows import SELECTED, Answer, Command, Done
+from worldmail.protocols.imap.search.evaluate import Looked
 from worldmail.protocols.imap.search.request import Request, read_request
 from worldmail.protocols.imap.search.results import Returns
 from worldmail.protocols.imap.search.running import asks_by_number, search_all, selected_of, unread
 from worldmail.protocols.imap.session import Session
-from worldmail.protocols.imap.verbs.sort import read_behind_charset, takes_long
+from worldmail.protocols.imap.verbs.sort import AT_ONCE, read_behind_charset, take_all, where_it_belongs
 
-Algorithm = Callable[[Iterable[Threadable]], list[Thread]]
+Algorithm = Callable[[Threadables], Forest]
 
 ALGORITHMS: dict[bytes, Algorithm] = {
     b"ORDEREDSUBJECT": ordered_subject,
@@ -54,44 +56,33 @@ async def _threads(session: Session, request: Request, algorithm: Algorithm, *, 
     """The answer, for messages as the client knows them now."""
     highest = enable_condstore(session, selected_of(session)) if request.modseq else ()  # RFC 7162 §3.1
     found = await search_all(session, request.node)
-    rows = dict(await found.evaluation.stored(found.places))
-    summaries = dict(await found.evaluation.summaries(found.places))
-    named = list(zip(found.places, found.numbers(found.places, uids=uids), strict=True))
+    messages = Threadables()
 
-    def threads() -> bytes:
-        return render_threads(algorithm(_threadable(named, rows, summaries)))
+    def take(batch: Sequence[Looked]) -> None:
+        numbers = found.numbers([place for place, _, _ in batch], uids=uids)
+        messages.extend(starmap(_threadable, zip(numbers, batch, strict=True)))
 
-    rendered = await session.world.aside(threads) if takes_long(found.places, summaries) else threads()
+    await take_all(session, found, take, summaries=True)
+    rendered = await where_it_belongs(session, lambda: algorithm(messages).render(), long=len(found.places) > AT_ONCE)
     line = b"* THREAD" + (b" " + rendered if rendered else b"") + b"\r\n"
     return Done((*highest, line), numbers=asks_by_number(request.node))
 
 
-def _threadable(
-    named: Iterable[tuple[int, int]], rows: Mapping[int, Stored], summaries: Mapping[int, Summary]
-) -> list[Threadable]:
-    """What the algorithms look at, of messages by their places and numbers."""
-    made = []
-    for place, number in named:
-        row = rows.get(place)
-        if row is None:
-            continue
-        summary = summaries.get(row.content_id)
-        if summary is None:
-            made.append(Threadable(number=number, sent=row.received, arrival=row.received))
-            continue
-        subject = base_subject(read_envelope(summary.envelope).subject)
-        made.append(
-            Threadable(
-                number=number,
-                message_id=None if summary.message_id is None else _octets(summary.message_id),
-                references=[_octets(reference) for reference in summary.references],
-                subject=subject.text,
-                is_reply=subject.is_reply,
-                sent=row.received if summary.sent is None else summary.sent,
-                arrival=row.received,
-            )
-        )
-    return made
+def _threadable(number: int, looked: Looked) -> Threadable:
+    """What the algorithms look at."""
+    _, row, summary = looked
+    if summary is None:
+        return Threadable(number=number, sent=row.received, arrival=row.received)
+    subject = base_subject(read_text(envelope_fields(summary.envelope)[1]))
+    return Threadable(
+        number=number,
+        message_id=None if summary.message_id is None else _octets(summary.message_id),
+        references=[_octets(reference) for reference in summary.references],
+        subject=subject.text,
+        is_reply=subject.is_reply,
+        sent=row.received if summary.sent is None else summary.sent,
+        arrival=row.received,
+    )
 
 
 def _octets(message_id: str) -> bytes:
