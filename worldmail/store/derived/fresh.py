@@ -1,7 +1,8 @@
 """Summaries of mail that has only just come, made in the first moment in which there is time for it.
 
 Who is told of new mail asks for its ENVELOPE next. While so much comes that the reactor is busy with it, nothing is
-made; what was left out then is made when it is asked for, or by the filler.
+made; what was left out then is made when it is asked for, or by the filler. Large content, which is not in the
+database, is left to them as well: to read it takes what others of its kind need to come in.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ LED_BY_ANOTHER = 10.0
 """Seconds for which a process that does not lead does not ask again: on PostgreSQL that is a write."""
 
 _NEWEST = "SELECT coalesce(max(id), 0) FROM content"
-_NEXT = "SELECT id FROM content WHERE id > ? ORDER BY id LIMIT ?"
+_NEXT = "SELECT id FROM content WHERE id > ? AND place IS NULL ORDER BY id LIMIT ?"
 
 
 @define(kw_only=True)
@@ -59,6 +60,7 @@ class Fresh:
         while reached < newest and goes_on():
             rows = await self.database.read(_next(reached))
             if not rows:
+                self._reached = newest
                 break
             content_ids = [row[0] for row in rows]
             known = await self.shelf.summarised(content_ids)
