@@ -187,7 +187,11 @@ def below(cursor: Cursor, mailbox_id: int, uids: Sequence[int], since: int, firs
     if not uids:
         return []
     gone = [uid for (uid,) in cursor.all(_EXPUNGED, (mailbox_id, since, first_uid, uids[-1]))]
-    there = _counted(cursor, mailbox_id, uids, first_uid)
+    _, uidnext, messages, _ = row
+    if messages == uidnext - 1:  # nothing ever went, so there is a message of each UID
+        there: Iterable[int] = (max(0, min(uid, uidnext) - first_uid) for uid in uids)
+    else:
+        there = _counted(cursor, mailbox_id, uids, first_uid)
     return [count + bisect_left(gone, uid) for uid, count in zip(uids, there, strict=True)]
 
 
