@@ -237,16 +237,18 @@ class FlagsContract(MessagesCase):
         await self.change(box, odd, "add", FLAGGED)
         await self.change(box, ALL, "add", SEEN)
         assert await self.flags(box) == {uid: SEEN | FLAGGED * (uid % 2) for uid in range(1, 2601)}
+        some, before = [1, 2, 3, 4, 101, 2600, 9000], [0, 1, 2, 3, 100, 2599, 2600]
+        since = (await self.status(account)).highestmodseq
+        assert await self.messages.below(box, some, since=since) == before
+        assert await self.messages.below(box, [101, 9000], since=since, first_uid=4) == [97, 2597]
         gone = await self.messages.expunge(box, odd, deleted_only=False)
         assert gone == odd
         assert await self.messages.existing(box, ALL) == [(uid, uid) for uid in range(2, 2601, 2)]
         since = (await self.status(account)).highestmodseq
-        some = [1, 2, 3, 4, 101, 2600, 9000]
         assert await self.messages.below(box, some, since=since) == [0, 0, 1, 1, 50, 1299, 1300]
         assert await self.messages.below(box, list(range(2, 2601, 2)), since=since) == list(range(1300))
         assert await self.messages.below(box, [], since=since) == []
         assert await self.messages.below(box, [101, 2600], since=since, first_uid=4) == [49, 1298]
-        before = [0, 1, 2, 3, 100, 2599, 2600]
         assert await self.messages.below(box, some, since=since - 1) == before, "what was removed after that counts"
         assert await self.counters(box) == (1300, 0, 0)
 
