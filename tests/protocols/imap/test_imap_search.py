@@ -139,7 +139,18 @@ def test_an_unknown_charset_is_refused_with_those_that_there_are(box: ImapClient
 
 @pytest.mark.parametrize(
     "program",
-    [b"", b"NOSUCHKEY", b"OR SEEN", b"(SEEN", b"BEFORE yesterday", b"LARGER x", b"SEEN )", b"0", b"KEYWORD \\Seen"],
+    [
+        b"",
+        b"NOSUCHKEY",
+        b"OR SEEN",
+        b"(SEEN",
+        b"()",
+        b"BEFORE yesterday",
+        b"LARGER x",
+        b"SEEN )",
+        b"0",
+        b"KEYWORD \\Seen",
+    ],
 )
 def test_what_is_no_program_is_BAD(box: ImapClient, program: bytes) -> None:
     assert box.say(b"SEARCH " + program).status == b"BAD"

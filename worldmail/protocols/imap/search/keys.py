@@ -77,11 +77,17 @@ class Program:
                 raise UidRequired
             return Numbered(reader.numbers(), False)
         if following == b"(":
-            return self.nested(lambda: all_of(reader.parenthesised(self.key) or [Nothing()]))
+            return self.nested(self._group)
         row = KEYS.get(reader.word())
         if row is None:
             raise BadCommand("There is no such search key")
         return row.parse(self)
+
+    def _group(self) -> Node:
+        keys = self.reader.parenthesised(self.key)
+        if not keys:
+            raise BadCommand("A search key is expected")
+        return all_of(keys)
 
     def inner(self) -> Node:
         """A key that belongs to the one before it."""
