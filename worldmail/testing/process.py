@@ -6,6 +6,7 @@ loopback and on free ports, with its output in a file beside its data.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import random
@@ -13,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,6 +28,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # Below the range from which the system takes the ports of outgoing connections.
 _LOWEST_BASE, _HIGHEST_BASE = 10_000, 29_000
+_OURS: dict[int, int] = {}
+_MOST_OURS = 6
 _STANDARD_PORTS = (25, 79, 80, 105, 110, 143, 366, 389, 443, 465, 587, 636, 993, 995)
 
 
@@ -34,11 +38,30 @@ class ServerDidNotStart(Exception):
 
 
 def free_port_base() -> int:
-    """A port base under which every standard port is free now."""
+    """A port base under which every standard port is free now.
+
+    A server that was stopped wants its ports again: so each process takes them from thousands that are its own.
+    """
     while True:
-        base = random.randrange(_LOWEST_BASE, _HIGHEST_BASE, 1000) + random.randrange(0, 20)
-        if all(_is_free(base + port) for port in _STANDARD_PORTS):
+        thousand = random.randrange(_LOWEST_BASE, _HIGHEST_BASE, 1000)
+        base = thousand + random.randrange(0, 20)
+        if _is_ours(thousand) and all(_is_free(base + port) for port in _STANDARD_PORTS):
             return base
+
+
+def _is_ours(thousand: int) -> bool:
+    """True if no other test process takes ports from there, as long as this one lives."""
+    if thousand in _OURS or len(_OURS) == _MOST_OURS:
+        return thousand in _OURS
+    path = Path(tempfile.gettempdir(), f"worldmail-ports-{os.getuid()}-{thousand}")
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return False
+    _OURS[thousand] = descriptor
+    return True
 
 
 def _is_free(port: int) -> bool:
