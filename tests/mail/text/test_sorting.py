@@ -7,12 +7,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worldmail.mail.mime.envelope import render_envelope
-from worldmail.mail.text.sorting import KEYS, Criterion, Sortable, needs_summary, sort_messages
+from worldmail.mail.text.sorting import KEYS, Criterion, Sortable, Sortables, needs_summary
 
 
 def message(number: int, **fields: str) -> Sortable:
     given = {name.rstrip("_").encode(): value.encode() for name, value in fields.items()}
     return Sortable(number=number, envelope=render_envelope(given))
+
+
+def sort_messages(messages: list[Sortable], criteria: list[Criterion]) -> list[int]:
+    """As the verb does it."""
+    sortables = Sortables(criteria)
+    sortables.extend(messages)
+    return sortables.in_order()
 
 
 def order(messages: list[Sortable], *words: str) -> list[int]:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from attrs import define, field
 
+from worldmail.errors import TemporaryFailure
 from worldmail.interfaces.directory import Account
 from worldmail.interfaces.store import Acceptance
 from worldmail.mail.address import Address
@@ -65,6 +66,22 @@ class ImapSite:
     def client(self, name: str = "bob") -> ImapClient:
         """Somebody who is signed in."""
         return self.server.connect().login(f"{name}@example.test".encode())
+
+
+class Blind:
+    """A store of which nobody can see what changed, as long as it is said so."""
+
+    def __init__(self, site: ImapSite, monkeypatch: pytest.MonkeyPatch, *, fails: bool) -> None:
+        self.fails = fails
+        kind = type(site.store.world.messages)
+        looks = kind.changes
+
+        def changes(messages: Any, *args: Any, **named: Any) -> Any:
+            if self.fails:
+                raise TemporaryFailure
+            return looks(messages, *args, **named)
+
+        monkeypatch.setattr(kind, "changes", changes)
 
 
 @pytest.fixture

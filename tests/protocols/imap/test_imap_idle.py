@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.protocols.imap.conftest import Blind
 from worldmail.errors import TemporaryFailure
 from worldmail.interfaces.messages import Flag
 from worldmail.testing.feeding import settle
@@ -82,26 +83,10 @@ def test_IDLE_without_a_mailbox_waits_for_nothing(site: Any) -> None:
     assert client.done().status == b"OK"
 
 
-class Faulty:
-    """A store whose changes cannot be looked at now, as long as it is said so."""
-
-    def __init__(self, site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.fails = True
-        kind = type(site.store.world.messages)
-        looks = kind.changes
-
-        def changes(messages: Any, *args: Any, **named: Any) -> Any:
-            if self.fails:
-                raise TemporaryFailure
-            return looks(messages, *args, **named)
-
-        monkeypatch.setattr(kind, "changes", changes)
-
-
 def test_what_cannot_be_told_in_IDLE_is_told_later_and_is_no_reply_to_it(
     site: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client, store = idling(site), Faulty(site, monkeypatch)
+    client, store = idling(site), Blind(site, monkeypatch, fails=True)
     site.store.add(site.accounts["bob"], MESSAGE)
     assert client.told() == b""
     store.fails = False
@@ -112,7 +97,7 @@ def test_what_cannot_be_told_in_IDLE_is_told_later_and_is_no_reply_to_it(
 def test_what_could_not_be_looked_at_in_IDLE_is_looked_at_after_a_moment(
     site: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client, store = idling(site), Faulty(site, monkeypatch)
+    client, store = idling(site), Blind(site, monkeypatch, fails=True)
     site.store.add(site.accounts["bob"], MESSAGE)
     later = client.conductor.held.later
     for fails in (True, False):
@@ -127,7 +112,7 @@ def test_what_could_not_be_looked_at_in_IDLE_is_looked_at_after_a_moment(
 def test_an_IDLE_that_is_refused_has_not_begun(site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     client = site.client("bob")
     client.say(b"SELECT INBOX")
-    store = Faulty(site, monkeypatch)
+    store = Blind(site, monkeypatch, fails=True)
     site.store.add(site.accounts["bob"], MESSAGE)
     refused = client.say(b"IDLE")
     assert (refused.status, b"+ " in refused.raw) == (b"NO", False)

@@ -2,38 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from tests.protocols.imap.conftest import ImapSite
+from tests.protocols.imap.conftest import Blind, ImapSite
 from worldmail.errors import TemporaryFailure
 from worldmail.testing.imap import ImapClient
 
 TEXT = b"Subject: x\r\n\r\ntext\r\n"
 
 
-class Unseen:
-    """A store of which nobody can see what changed, once it is said so."""
-
-    def __init__(self, site: ImapSite, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.fails = False
-        kind = type(site.store.world.messages)
-        looks = kind.changes
-
-        def changes(messages: Any, *args: Any, **named: Any) -> Any:
-            if self.fails:
-                raise TemporaryFailure
-            return looks(messages, *args, **named)
-
-        monkeypatch.setattr(kind, "changes", changes)
-
-
 @pytest.fixture
-def unseen(site: ImapSite, monkeypatch: pytest.MonkeyPatch) -> Unseen:
+def unseen(site: ImapSite, monkeypatch: pytest.MonkeyPatch) -> Blind:
     """Bob has three messages."""
     site.store.add(site.accounts["bob"], TEXT, TEXT, TEXT)
-    return Unseen(site, monkeypatch)
+    return Blind(site, monkeypatch, fails=False)
 
 
 def selected(site: ImapSite, *enabled: bytes) -> ImapClient:
@@ -45,7 +27,7 @@ def selected(site: ImapSite, *enabled: bytes) -> ImapClient:
     return client
 
 
-def test_a_STORE_that_is_done_is_told_though_nobody_can_see_what_else_is_new(site: ImapSite, unseen: Unseen) -> None:
+def test_a_STORE_that_is_done_is_told_though_nobody_can_see_what_else_is_new(site: ImapSite, unseen: Blind) -> None:
     client = selected(site)
     site.store.add(site.accounts["bob"], TEXT)
     unseen.fails = True
@@ -56,7 +38,7 @@ def test_a_STORE_that_is_done_is_told_though_nobody_can_see_what_else_is_new(sit
     assert client.say(b"NOOP").of(b"EXISTS") == [b"* 4 EXISTS"]
 
 
-def test_what_is_in_a_mailbox_is_not_refused_afterwards(site: ImapSite, unseen: Unseen) -> None:
+def test_what_is_in_a_mailbox_is_not_refused_afterwards(site: ImapSite, unseen: Blind) -> None:
     client = selected(site)
     unseen.fails = True
     appended = client.say(b"APPEND INBOX {+}", TEXT)
@@ -74,14 +56,14 @@ def test_what_is_in_a_mailbox_is_not_refused_afterwards(site: ImapSite, unseen: 
     assert told.of(b"EXISTS") == [b"* 2 EXISTS"]
 
 
-def test_a_NOOP_that_cannot_see_what_is_new_is_refused(site: ImapSite, unseen: Unseen) -> None:
+def test_a_NOOP_that_cannot_see_what_is_new_is_refused(site: ImapSite, unseen: Blind) -> None:
     client = selected(site)
     site.store.add(site.accounts["bob"], TEXT)
     unseen.fails = True
     assert client.say(b"NOOP").code == b"UNAVAILABLE"
 
 
-def test_who_has_to_come_back_is_told_from_where_also_if_that_cannot_be_seen(site: ImapSite, unseen: Unseen) -> None:
+def test_who_has_to_come_back_is_told_from_where_also_if_that_cannot_be_seen(site: ImapSite, unseen: Blind) -> None:
     client, other = selected(site, b"QRESYNC"), selected(site)
     other.say(b"STORE 1 +FLAGS (\\Deleted)")
     client.say(b"NOOP")
@@ -95,7 +77,7 @@ def test_who_has_to_come_back_is_told_from_where_also_if_that_cannot_be_seen(sit
     ]
 
 
-def test_a_refused_STORE_that_told_a_MODSEQ_tells_from_where_to_come_back(site: ImapSite, unseen: Unseen) -> None:
+def test_a_refused_STORE_that_told_a_MODSEQ_tells_from_where_to_come_back(site: ImapSite, unseen: Blind) -> None:
     client, other = selected(site, b"QRESYNC"), selected(site)
     other.say(b"STORE 1 +FLAGS (\\Deleted)")
     client.say(b"NOOP")

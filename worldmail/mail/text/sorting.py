@@ -46,16 +46,6 @@ def needs_summary(criteria: Iterable[Criterion]) -> bool:
     return any(criterion.key not in _OF_THE_ROW for criterion in criteria)
 
 
-def sort_messages(messages: Iterable[Sortable], criteria: Sequence[Criterion]) -> list[int]:
-    """The numbers in the order of the criteria, the first above all; what is equal stays in the mailbox's order.
-
-    Raises: KeyError for a key that is none of `KEYS`.
-    """
-    sortables = Sortables(criteria)
-    sortables.extend(messages)
-    return sortables.in_order()
-
-
 @define(eq=False)
 class Sortables:
     """Messages to be sorted, of which only the keys are kept.
