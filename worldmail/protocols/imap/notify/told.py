@@ -78,16 +78,39 @@ def absent(name: str, *, subscribed: bool = False) -> Folder:
 
 
 def renamed(before: Mapping[int, Folder], now: Mapping[int, Folder]) -> Iterator[tuple[str, Folder]]:
-    """The old name and the mailbox of each that was renamed; not those that only went along with one above (§5.4)."""
+    """The old name and the mailbox of each that was renamed; not those that only went along with one above (§5.4).
+
+    A name that passed from one to another is given up first: the client goes through them one by one.
+    """
     pairs = {
         folder.name: now[number].name
         for number, folder in before.items()
         if number in now and now[number].name != folder.name
     }
     folders = {folder.name: folder for folder in now.values()}
-    for old, new in pairs.items():
-        if not any(level in pairs and pairs[level] + old[len(level) :] == new for level in levels_above(old)):
-            yield old, folders[new]
+    alone = {
+        old: new
+        for old, new in pairs.items()
+        if not any(level in pairs and pairs[level] + old[len(level) :] == new for level in levels_above(old))
+    }
+    for old in _in_order(alone):
+        yield old, folders[alone[old]]
+
+
+def _in_order(renames: Mapping[str, str]) -> Iterator[str]:
+    """The old names, each behind those at or below which its mailbox has come."""
+    begun: set[str] = set()
+    for first in renames:
+        stack = [] if first in begun else [first]
+        begun.add(first)
+        while stack:
+            new = renames[stack[-1]]
+            ahead = [level for level in (*levels_above(new), new) if level in renames and level not in begun]
+            if ahead:
+                begun.add(ahead[0])
+                stack.append(ahead[0])
+            else:
+                yield stack.pop()
 
 
 def went_along(names: Iterable[str], renames: Mapping[str, Folder]) -> set[str]:
