@@ -12,14 +12,15 @@ from collections.abc import AsyncIterator, Awaitable
 from attrs import field, frozen
 from zope.interface import Attribute, Interface
 
+from worldmail.errors import WorldMailError
 from worldmail.mail.envelope import Envelope, TlsFacts
 
 
 class Security(enum.Enum):
     """What a route asks of the connection.
 
-    NEVER: no STARTTLS. OPPORTUNISTIC: if it is offered, whatever the certificate (RFC 7435). ENCRYPTED: or not at all, whatever
-    the certificate. VERIFIED: or not at all, with a certificate for the hop's name (RFC 9525).
+    NEVER: no STARTTLS. OPPORTUNISTIC: if it is offered, whatever the certificate (RFC 7435). ENCRYPTED: or not at
+    all, whatever the certificate. VERIFIED: or not at all, with a certificate for the hop's name (RFC 9525).
     """
 
     NEVER = "never"
@@ -149,7 +150,7 @@ class Trouble:
     reason: str = ""
 
 
-class HopFailed(Exception):  # noqa: N818  it says what happened, as Refusal does
+class HopFailed(WorldMailError):
     """There is no conversation with this hop; `trouble` says why. Another address or host may do better."""
 
     def __init__(self, trouble: Trouble) -> None:

@@ -7,12 +7,14 @@ from collections.abc import Awaitable
 from attrs import frozen
 from zope.interface import Interface
 
+from worldmail.errors import WorldMailError
 
-class NameTrouble(Exception):  # noqa: N818  it says what happened, as Refusal does
+
+class NameTrouble(WorldMailError):
     """The name could not be looked up now: no answer in time, SERVFAIL, a lying or broken server. Try again later."""
 
 
-class NoSuchName(Exception):  # noqa: N818
+class NoSuchName(WorldMailError):
     """The name does not exist (NXDOMAIN): that is final."""
 
 
@@ -30,8 +32,8 @@ class IResolver(Interface):
     def exchangers(domain: str) -> Awaitable[tuple[MailExchanger, ...]]:
         """The MX records of a domain in no particular order; none if it exists without any (RFC 5321 §5.1).
 
-        A null MX (RFC 7505) is given as it is: one record of preference 0 whose host is "". Aliases (CNAME) are followed.
-        Raises `NameTrouble`, `NoSuchName`.
+        A null MX (RFC 7505) is given as it is: one record of preference 0 whose host is "". Aliases (CNAME) are
+        followed. Raises `NameTrouble`, `NoSuchName`.
         """
 
     def addresses(host: str) -> Awaitable[tuple[str, ...]]:
