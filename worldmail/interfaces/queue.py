@@ -1,0 +1,253 @@
+"""The outbound queue, as others see it: mail comes in by a part of an acceptance, administrators look and steer."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from attrs import field, frozen
+from zope.interface import Attribute, Interface
+
+from worldmail.interfaces.database import Cursor
+from worldmail.interfaces.outbound import Login, Security
+from worldmail.mail.address import Address
+
+
+class IParcel(Interface):
+    """The part of one acceptance that the queue writes: a row for each recipient that the message goes on to."""
+
+    def add(cursor: Cursor, content_id: int) -> None:
+        """Write it, within the unit that accepts the message. May be called again, as units are."""
+
+    def accepted() -> None:
+        """The unit is on disk: what can be sent at once is begun."""
+
+    def dropped() -> None:
+        """The message was not accepted: forget it."""
+
+
+class IOnward(Interface):
+    """Takes the recipients of a message that are not delivered here (`Acceptance.onward`)."""
+
+    def parcel(acceptance: Any) -> IParcel:
+        """The part of this acceptance that goes on. Cheap; nothing is written yet.
+
+        Args:
+            acceptance: an `interfaces.store.Acceptance` whose `onward` is not empty.
+        """
+
+
+class Via(enum.Enum):
+    """The ways that mail can leave by."""
+
+    MX = "mx"  # the servers that the DNS names for the recipient's domain (RFC 5321 §5)
+    HOST = "host"  # one host and port: a smart host, or a server behind us
+    LMTP = "lmtp"  # the same by LMTP (RFC 2033)
+    HOLD = "hold"  # nowhere, until the queue of this name is released
+    REFUSE = "refuse"  # nowhere at all
+    LOCAL = "local"  # mailboxes of this server, through the queue
+
+
+@frozen(kw_only=True)
+class Route:
+    """Where mail for some recipients, or from some senders, goes.
+
+    Args:
+        name: as administrators call it; "" for what is built in.
+        domain: recipients' domains: "example.org" itself, ".example.org" all below it, "*" all; in A-labels.
+        sender: reverse-paths: "user@example.org", "example.org", ".example.org", "*" all.
+        via: the way.
+        host, port: of HOST and LMTP; for MX and HOLD they mean nothing ("" and 0).
+        security, implicit_tls, login: see `interfaces.outbound.Hop`.
+        queue: the name of the queue of HOLD.
+        text: the sentence of REFUSE, after "550 5.7.1 ".
+        connections: the most at once to one destination; 0 for the setting of the queue.
+        rate: messages a minute to one destination; 0 for no bound.
+        enabled: False if it is to be passed over.
+    """
+
+    name: str
+    domain: str = "*"
+    sender: str = "*"
+    via: Via = Via.MX
+    host: str = ""
+    port: int = 0
+    security: Security = Security.OPPORTUNISTIC
+    implicit_tls: bool = False
+    login: Login | None = None
+    queue: str = ""
+    text: str = ""
+    connections: int = 0
+    rate: int = 0
+    enabled: bool = True
+
+    def destination(self, domain: str) -> str:
+        """The key of the destination that mail for this domain shares (a domain in A-labels, lower case).
+
+        Mail of one destination goes over the same connections, and waits together when they fail.
+        """
+        if self.via in (Via.MX, Via.LOCAL):
+            return f"{self.via.value} {domain} {self.name}".rstrip()
+        return f"{self.via.value} {self.queue if self.via is Via.HOLD else self.name}"
+
+
+class IRoutes(Interface):
+    """Which way mail takes. Answers from memory; follows the change feed (topic "route")."""
+
+    def route(sender: Address | None, domain: str) -> Route:
+        """The route for a recipient's domain (in A-labels, lower case) and a reverse-path. There always is one.
+
+        The most exact domain wins, then the most exact sender; "*" for both comes last, and without one it is
+        the built-in route by MX.
+        """
+
+    def named(name: str) -> Route | None:
+        """The route of this name."""
+
+
+class IRouteAdmin(Interface):
+    """Changing the routes. Raises `NoSuchThing`, `AlreadyThere`, `BadValue`."""
+
+    def routes() -> Awaitable[list[Route]]:
+        """All routes, in the order in which they are looked through."""
+
+    def add_route(name: str, changes: Mapping[str, str]) -> Awaitable[Route]:
+        """Add a route with these keys (`BadValue` names the key and what it takes)."""
+
+    def set_route(name: str, changes: Mapping[str, str]) -> Awaitable[Route]:
+        """Set keys of a route."""
+
+    def remove_route(name: str) -> Awaitable[None]:
+        """Remove a route; what waits for it is sent by the next that fits."""
+
+
+class Standing(enum.Enum):
+    """Where a recipient stands, as it is kept. (What ends a recipient is told by the trace.)"""
+
+    WAITING = 0
+    HELD = 1
+    LEASED = 2  # a runner has it: it is being tried, or will be in a moment
+
+
+@frozen(kw_only=True)
+class QueuedRecipient:
+    """One recipient of a queued message. Times are epoch seconds; `reply` is what was said last, or why it waits."""
+
+    id: int
+    address: str
+    standing: Standing
+    destination: str
+    due: int
+    attempts: int
+    expires: int
+    reply: str
+
+
+@frozen(kw_only=True)
+class QueuedMessage:
+    """One queued message with those of its recipients that were asked for. `sender` "" is the null reverse-path."""
+
+    id: str
+    sender: str
+    size: int
+    accepted: int
+    priority: int
+    recipients: tuple[QueuedRecipient, ...]
+
+
+@frozen(kw_only=True)
+class Selection:
+    """Which queued recipients are meant: those that fit everything that is given. None fits all.
+
+    Args:
+        id: the acceptance id of the message.
+        recipient: an address; domain: the recipient's domain; destination: a destination's key or its beginning.
+        route: the name of a route or of a hold's queue.
+        standing: where they stand.
+    """
+
+    id: str | None = None
+    recipient: str | None = None
+    sender: str | None = None
+    domain: str | None = None
+    destination: str | None = None
+    route: str | None = None
+    standing: Standing | None = None
+
+
+@frozen(kw_only=True)
+class DestinationState:
+    """One destination with mail. `oldest` is when the oldest of it was accepted; `until` is 0 or until when it rests."""
+
+    key: str
+    waiting: int
+    held: int
+    leased: int
+    oldest: int
+    until: int
+    failures: int
+    reply: str
+
+
+@frozen(kw_only=True)
+class QueueCounters:
+    """The queue in figures: messages, recipients by standing, octets, when the oldest was accepted (0: empty),
+    replies by class since they are counted ("2", "4", "5", and "x" for none)."""
+
+    messages: int
+    recipients: Mapping[Standing, int]
+    octets: int
+    oldest: int
+    replies: Mapping[str, int] = field(factory=dict)
+
+
+class IQueueAdmin(Interface):
+    """Seeing and steering the queue, from any process, whether the server runs or not."""
+
+    def counters() -> Awaitable[QueueCounters]:
+        """The whole in figures."""
+
+    def destinations(limit: int) -> Awaitable[list[DestinationState]]:
+        """Destinations with mail, those with the most first."""
+
+    def messages(selection: Selection, limit: int) -> Awaitable[list[QueuedMessage]]:
+        """The oldest messages with a recipient that is meant (and those recipients)."""
+
+    def retry(selection: Selection) -> Awaitable[int]:
+        """Try them now, though they wait, and though their destination rests; how many."""
+
+    def hold(selection: Selection) -> Awaitable[int]:
+        """Let them wait until they are released. One that is being tried is held if that fails for now."""
+
+    def release(selection: Selection) -> Awaitable[int]:
+        """Let those that are held go on now."""
+
+    def remove(selection: Selection, report: bool) -> Awaitable[int]:
+        """Take them out; with `report` their senders are told, as if they had failed."""
+
+    def redirect(selection: Selection, address: Address) -> Awaitable[int]:
+        """Send them to this address instead."""
+
+    def export(id: str, write: Callable[[bytes], None]) -> Awaitable[None]:
+        """The message as it came to the queue. Raises `NoSuchThing`."""
+
+
+class IRecipientSource(Interface):
+    """Something that knows which recipients of a relay domain exist. A plugin."""
+
+    name = Attribute("str: its name in the log")
+
+    def exists(address: Address) -> Awaitable[bool | None]:
+        """True or False; None if this source does not know the domain. Raises `TemporaryFailure`."""
+
+
+class IResting(Interface):
+    """The clock of destinations whose link is known to be down."""
+
+    def rest(destinations: Sequence[str], since: int) -> Awaitable[None]:
+        """The link of these destinations (keys, or beginnings of keys) is down since then: nothing is tried, no time
+        counts."""
+
+    def wake(destinations: Sequence[str]) -> Awaitable[None]:
+        """It is up again: what waits is due, and expires later by the time that the link was down."""
