@@ -15,7 +15,8 @@ from worldmail.interfaces.policy import IPolicy
 from worldmail.interfaces.world import IClock, IJournal, ITls
 from worldmail.testing.accounts import CountingDatabase
 from worldmail.testing.contracts import acceptance, database, directory, mailboxes
-from worldmail.testing.memory_store import MemoryAcceptance, MemoryMailboxes, MemoryTrace
+from worldmail.testing.memory_acceptance import MemoryAcceptance
+from worldmail.testing.memory_store import MemoryMailboxes, MemoryTrace
 from worldmail.testing.pop3 import MemoryChanges
 from worldmail.testing.world import MemoryWorld
 

@@ -17,6 +17,8 @@ from worldmail.mail.address import Address
 class IParcel(Interface):
     """The part of one acceptance that the queue writes: a row for each recipient that the message goes on to."""
 
+    shared = Attribute("bool: it bears others beside it (`interfaces.database.Shared`)")
+
     def add(cursor: Cursor, content_id: int) -> None:
         """Write it, within the unit that accepts the message. May be called again, as units are."""
 
@@ -178,7 +180,7 @@ class Selection:
 
 @frozen(kw_only=True)
 class DestinationState:
-    """One destination with mail. `oldest` is when the oldest of it was accepted; `until` is 0 or until when it rests."""
+    """One destination with mail. `oldest`: when its oldest was accepted; `until`: 0, or until when it rests."""
 
     key: str
     waiting: int

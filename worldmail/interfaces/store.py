@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Collection, Sequence
+from typing import Any
 
 from attrs import Factory, field, frozen
 from zope.interface import Attribute, Interface
 
 from worldmail.interfaces.database import Cursor
-from worldmail.mail.envelope import Delivery, Envelope, Origin
+from worldmail.interfaces.outbound import IOutgoingContent, Wishes
+from worldmail.mail.envelope import Delivery, Envelope, Origin, Recipient
 
 
 @frozen(kw_only=True)
@@ -25,6 +27,15 @@ class StagedContent:
     place: str | None
     binary: bool = False
     told: int = field(default=Factory(lambda staged: staged.size, takes_self=True))
+
+
+@frozen(kw_only=True)
+class KeptContent:
+    """Content that the store has already, by the id of its row; `told` as of `StagedContent`."""
+
+    id: int
+    size: int
+    told: int
 
 
 class IContentWriter(Interface):
@@ -163,27 +174,61 @@ class IMaildropLock(Interface):
 
 
 @frozen(kw_only=True)
+class Onward:
+    """One recipient that the message goes on to: an address, with what DSN wishes are left for it.
+
+    `not_before` is the moment (epoch seconds) until which its sender wants it held (RFC 4865), 0 for none.
+    """
+
+    recipient: Recipient
+    not_before: int = 0
+
+
+@frozen(kw_only=True)
 class Acceptance:
     """A whole message on its way into the store: who, for whom, what, from where.
 
     `id` is the acceptance id that Received, the trace and the log share. `deliveries` has each
     account once; the store puts Return-Path and the delivery's own Delivered-To before the content in each mailbox.
     `unrepeatable` content holds what no other can, such as the id in our Received field: the same octets need not be
-    looked for among what is there.
+    looked for among what is there. `onward` is for the queue; `report` says that the message is itself a report
+    about delivery, about which nobody is told. `event` is the trace's word for what happens.
     """
 
     id: str
     received: int
     envelope: Envelope
     origin: Origin
-    content: StagedContent
+    content: StagedContent | KeptContent
     deliveries: tuple[Delivery, ...]
     message_id: str | None
     unrepeatable: bool = False
+    onward: tuple[Onward, ...] = ()
+    wishes: Wishes = Wishes()
+    report: bool = False
+    event: str = "accepted"
+
+
+class IAcceptancePart(Interface):
+    """An acceptance as a part of a larger unit of work, for one who does more in the same commit."""
+
+    def write(cursor: Cursor) -> Any:
+        """Write it. May be called again, as units are; what it gives is for `accepted`.
+
+        Raises `OverQuota`, `RecipientGone`, `TemporaryFailure`: the whole unit has failed then.
+        """
+
+    def accepted(result: Any) -> None:
+        """The unit is on disk; `result` is what `write` gave."""
+
+    def dropped(refused: bool) -> Awaitable[None]:
+        """The unit failed. `refused`: the part gave up by itself, so that nothing of it can be on the disk."""
 
 
 class IAcceptance(Interface):
     """Accepting a message is one transaction: content, mailbox rows, queue rows, trace."""
+
+    onward = Attribute("IOnward | None: takes what goes on from here; set once, by who assembles the server")
 
     def new_id() -> str:
         """A new acceptance id: 16 characters, unique over processes, ordered by time."""
@@ -200,6 +245,12 @@ class IAcceptance(Interface):
         Raises (nothing was stored then): `OverQuota`, `RecipientGone` (one of the accounts is),
         `TemporaryFailure`, `StorageFull`.
         """
+
+    def part(acceptance: Acceptance) -> IAcceptancePart:
+        """The same as a part of a unit that the caller writes; it looks for room itself (`check_room`)."""
+
+    def outgoing(content_id: int) -> Awaitable[IOutgoingContent]:
+        """Stored content on its way out. This and reading it raises `TemporaryFailure` if it cannot be had now."""
 
 
 class IAccountParticipant(Interface):

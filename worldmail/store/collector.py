@@ -24,7 +24,10 @@ _log = Logger()
 
 BATCH = 100
 
-_REMOVE = "DELETE FROM content WHERE id = ? AND NOT EXISTS (SELECT 1 FROM message m WHERE m.content_id = content.id)"
+_REMOVE = (
+    "DELETE FROM content WHERE id = ? AND NOT EXISTS (SELECT 1 FROM message m WHERE m.content_id = content.id)"
+    " AND NOT EXISTS (SELECT 1 FROM queued q WHERE q.content_id = content.id)"
+)
 
 
 @frozen(kw_only=True)

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import AsyncIterator, Awaitable, Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Collection, Sequence
 from contextlib import suppress
 
-from attrs import define, evolve, field
+from attrs import define, field
 from zope.interface import implementer
 
-from worldmail.errors import OverQuota, RecipientGone, Refusal, StorageFull, TemporaryFailure
+from worldmail.errors import OverQuota, RecipientGone, Refusal, TemporaryFailure
 from worldmail.interfaces.database import Cursor
 from worldmail.interfaces.store import (
-    Acceptance,
-    IAcceptance,
-    IContentWriter,
     IMailboxStore,
     IMaildropLock,
     ITrace,
     MailboxStatus,
     MessageRow,
-    StagedContent,
     TraceRecord,
 )
 from worldmail.mail.address import Address
@@ -32,50 +26,22 @@ FIRST_MAILBOXES = {"INBOX": None, "Sent": "\\Sent", "Drafts": "\\Drafts", "Trash
 CHUNK = 65536
 
 
-@implementer(IContentWriter)
-@define(kw_only=True)
-class MemoryWriter:
-    """Keeps everything inline. `fail` is raised by `finish`; `waits` is what `caught_up` gives."""
+@implementer(IMaildropLock)
+@define(kw_only=True, eq=False)
+class _MaildropLock:
+    account_id: int
+    locked: set[int]
+    released: bool = False
 
-    size: int = 0
-    fail: Refusal | None = None
-    slow: bool = False
-    caught_up_calls: int = 0
-    aborted: bool = False
-    finished: bool = False
-    pieces: list[bytes] = field(factory=list)
+    def held(self) -> bool:
+        """See `IMaildropLock.held`."""
+        return not self.released
 
-    def write(self, data: bytes) -> None:
-        """Keep it."""
-        assert not self.finished, "written to after finish"
-        if self.aborted:
-            return
-        self.pieces.append(data)
-        self.size += len(data)
-
-    def behind(self) -> bool:
-        """True while `slow`."""
-        return self.slow
-
-    def caught_up(self) -> Awaitable[None]:
-        """Already."""
-        self.caught_up_calls += 1
-        return Ready(None)
-
-    async def finish(self, prepend: bytes = b"") -> StagedContent:
-        """All of it, inline."""
-        if self.fail is not None:
-            raise self.fail
-        assert not self.aborted, "finished after abort"
-        self.finished = True
-        octets = prepend + b"".join(self.pieces)
-        return StagedContent(digest=hashlib.sha256(octets).digest(), size=len(octets), inline=octets, place=None)
-
-    def abort(self) -> None:
-        """Forget it."""
-        if not self.finished:
-            self.aborted = True
-            self.pieces.clear()
+    def release(self) -> None:
+        """Give it back."""
+        if not self.released:
+            self.locked.remove(self.account_id)
+        self.released = True
 
 
 @define(kw_only=True)
@@ -104,24 +70,6 @@ class _Mailbox:
         self.messages[row.uid] = (row, content)
         self.uidnext += 1
         return row
-
-
-@implementer(IMaildropLock)
-@define(kw_only=True, eq=False)
-class _MaildropLock:
-    account_id: int
-    locked: set[int]
-    released: bool = False
-
-    def held(self) -> bool:
-        """See `IMaildropLock.held`."""
-        return not self.released
-
-    def release(self) -> None:
-        """Give it back."""
-        if not self.released:
-            self.locked.remove(self.account_id)
-        self.released = True
 
 
 @implementer(IMailboxStore)
@@ -259,65 +207,3 @@ class MemoryTrace:
             spellings.add(Address.parse(key).key)
         met = {record.acceptance for record, keys in self.records if spellings & {record.acceptance, *keys}}
         return Ready([record for record, _ in self.records if record.acceptance in met])
-
-
-@implementer(IAcceptance)
-@define(kw_only=True)
-class MemoryAcceptance:
-    """Accepts into `mailboxes`, tells `trace`, and keeps what was accepted. `fail` is raised instead."""
-
-    mailboxes: MemoryMailboxes
-    trace: MemoryTrace = field(factory=MemoryTrace)
-    accepted: list[Acceptance] = field(factory=list)
-    writers: list[MemoryWriter] = field(factory=list)
-    fail: Refusal | None = None
-    fail_writer: Refusal | None = None
-    slow: bool = False
-    keep_writers: bool = True
-    count: int = 0
-
-    def new_id(self) -> str:
-        """16 characters, counted up."""
-        self.count += 1
-        return f"A{self.count:015d}"
-
-    def check_room(self, size: int) -> None:
-        """There is always room, but for `fail`."""
-        if isinstance(self.fail, StorageFull):
-            raise self.fail
-
-    def writer(self) -> MemoryWriter:
-        """A new writer, kept in `writers`."""
-        writer = MemoryWriter(fail=self.fail_writer, slow=self.slow)
-        if self.keep_writers:
-            self.writers.append(writer)
-        return writer
-
-    async def accept(self, acceptance: Acceptance) -> None:
-        """Deliver, or raise `fail`."""
-        if self.fail is not None:
-            raise self.fail
-        content = acceptance.content.inline
-        assert content is not None
-        drops = [(delivery, _prefix(acceptance, delivery)) for delivery in acceptance.deliveries]
-        for delivery, prefix in drops:
-            self.mailboxes.check_delivery(delivery, len(prefix) + len(content))
-        for delivery, prefix in drops:
-            self.mailboxes.box(delivery.account_id, delivery.mailbox).add(content, prefix, acceptance.received)
-        self.accepted.append(evolve(acceptance))
-        detail = json.dumps({"session": acceptance.origin.session, "size": len(content)})
-        self.trace.record(None, acceptance.id, acceptance.received, "accepted", [*_keys(acceptance)], detail)
-
-
-def _prefix(acceptance: Acceptance, delivery: Delivery) -> bytes:
-    sender = acceptance.envelope.sender
-    return f"Return-Path: <{sender or ''}>\r\nDelivered-To: {delivery.recipient.address}\r\n".encode()
-
-
-def _keys(acceptance: Acceptance) -> Iterator[str]:
-    envelope = acceptance.envelope
-    yield from (recipient.address.key for recipient in envelope.recipients)
-    if envelope.sender is not None:
-        yield envelope.sender.key
-    if acceptance.message_id is not None:
-        yield acceptance.message_id

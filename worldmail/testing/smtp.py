@@ -16,6 +16,7 @@ from typing import Any
 from attrs import define, evolve, field
 
 from worldmail.interfaces.protocol import Peer
+from worldmail.interfaces.store import StagedContent
 from worldmail.mail.envelope import TlsFacts
 from worldmail.protocols.smtp.entrance import Entrance
 from worldmail.protocols.smtp.session import Session
@@ -121,7 +122,8 @@ class SmtpScene:
 
     def contents(self) -> list[bytes]:
         """The content of every accepted message."""
-        return [acceptance.content.inline or b"" for acceptance in self.world.acceptance.accepted]
+        kept = [acceptance.content for acceptance in self.world.acceptance.accepted]
+        return [content.inline or b"" for content in kept if isinstance(content, StagedContent)]
 
 
 def _code(line: str) -> str:

@@ -28,8 +28,9 @@ from worldmail.interfaces.directory import (
 from worldmail.interfaces.policy import IPolicy, IPolicyCheck, PolicyRequest
 from worldmail.interfaces.world import IClock, IJournal, ITls, World
 from worldmail.mail.address import Address
+from worldmail.testing.memory_acceptance import MemoryAcceptance
 from worldmail.testing.memory_auth import MemoryAuthentication
-from worldmail.testing.memory_store import MemoryAcceptance, MemoryMailboxes, MemoryTrace
+from worldmail.testing.memory_store import MemoryMailboxes, MemoryTrace
 from worldmail.transport.limits import Limits
 from worldmail.wire.ready import Ready
 

@@ -9,7 +9,14 @@ from twisted.trial.unittest import TestCase
 from zope.interface.verify import verifyObject
 
 from worldmail.errors import OverQuota, RecipientGone
-from worldmail.interfaces.store import Acceptance, IAcceptance, IContentWriter, IMailboxStore, ITrace
+from worldmail.interfaces.store import (
+    Acceptance,
+    IAcceptance,
+    IContentWriter,
+    IMailboxStore,
+    ITrace,
+    StagedContent,
+)
 from worldmail.mail.address import Address
 from worldmail.mail.envelope import Delivery, Envelope, Origin, Recipient
 
@@ -114,6 +121,7 @@ class AcceptanceContract(StoreCase):
         for content in contents:
             acceptance = await self.accept(content, account)
             assert acceptance.content.size == len(content)
+            assert isinstance(acceptance.content, StagedContent)
             assert acceptance.content.digest == hashlib.sha256(content).digest()
         assert await self.texts(account) == [prefix(account) + content for content in contents]
 
@@ -122,6 +130,7 @@ class AcceptanceContract(StoreCase):
         for content in (b"small\r\n", b"large\r\n" * self.inline_limit):
             acceptance = await self.accept(content, account, prepend=b"Received: x\r\n")
             whole = b"Received: x\r\n" + content
+            assert isinstance(acceptance.content, StagedContent)
             assert acceptance.content.digest == hashlib.sha256(whole).digest()
             assert (await self.texts(account))[-1] == prefix(account) + whole
 

@@ -1,0 +1,205 @@
+"""Accepting mail in memory, into mailboxes that live as long as the test."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import AsyncIterator, Awaitable, Iterator
+from typing import Any
+
+from attrs import define, evolve, field, frozen
+from zope.interface import implementer
+
+from worldmail.errors import Refusal, StorageFull
+from worldmail.interfaces.outbound import IOutgoingContent
+from worldmail.interfaces.queue import IOnward, IParcel
+from worldmail.interfaces.store import (
+    Acceptance,
+    IAcceptance,
+    IAcceptancePart,
+    IContentWriter,
+    KeptContent,
+    StagedContent,
+)
+from worldmail.mail.envelope import Delivery
+from worldmail.testing.memory_store import MemoryMailboxes, MemoryTrace
+from worldmail.wire.ready import Ready
+
+
+@implementer(IContentWriter)
+@define(kw_only=True)
+class MemoryWriter:
+    """Keeps everything inline. `fail` is raised by `finish`; `waits` is what `caught_up` gives."""
+
+    size: int = 0
+    fail: Refusal | None = None
+    slow: bool = False
+    caught_up_calls: int = 0
+    aborted: bool = False
+    finished: bool = False
+    pieces: list[bytes] = field(factory=list)
+
+    def write(self, data: bytes) -> None:
+        """Keep it."""
+        assert not self.finished, "written to after finish"
+        if self.aborted:
+            return
+        self.pieces.append(data)
+        self.size += len(data)
+
+    def behind(self) -> bool:
+        """True while `slow`."""
+        return self.slow
+
+    def caught_up(self) -> Awaitable[None]:
+        """Already."""
+        self.caught_up_calls += 1
+        return Ready(None)
+
+    async def finish(self, prepend: bytes = b"") -> StagedContent:
+        """All of it, inline."""
+        if self.fail is not None:
+            raise self.fail
+        assert not self.aborted, "finished after abort"
+        self.finished = True
+        octets = prepend + b"".join(self.pieces)
+        return StagedContent(digest=hashlib.sha256(octets).digest(), size=len(octets), inline=octets, place=None)
+
+    def abort(self) -> None:
+        """Forget it."""
+        if not self.finished:
+            self.aborted = True
+            self.pieces.clear()
+
+
+@implementer(IAcceptance)
+@define(kw_only=True)
+class MemoryAcceptance:
+    """Accepts into `mailboxes`, tells `trace`, and keeps what was accepted. `fail` is raised instead."""
+
+    mailboxes: MemoryMailboxes
+    trace: MemoryTrace = field(factory=MemoryTrace)
+    accepted: list[Acceptance] = field(factory=list)
+    writers: list[MemoryWriter] = field(factory=list)
+    fail: Refusal | None = None
+    fail_writer: Refusal | None = None
+    slow: bool = False
+    keep_writers: bool = True
+    count: int = 0
+    onward: IOnward | None = None
+    contents: dict[int, bytes] = field(factory=dict)
+
+    def new_id(self) -> str:
+        """16 characters, counted up."""
+        self.count += 1
+        return f"A{self.count:015d}"
+
+    def check_room(self, size: int) -> None:
+        """There is always room, but for `fail`."""
+        if isinstance(self.fail, StorageFull):
+            raise self.fail
+
+    def writer(self) -> MemoryWriter:
+        """A new writer, kept in `writers`."""
+        writer = MemoryWriter(fail=self.fail_writer, slow=self.slow)
+        if self.keep_writers:
+            self.writers.append(writer)
+        return writer
+
+    async def accept(self, acceptance: Acceptance) -> None:
+        """Deliver, or raise `fail`."""
+        part = self.part(acceptance)
+        try:
+            part.write(None)
+        except Refusal:
+            await part.dropped(refused=True)
+            raise
+        part.accepted(None)
+
+    def part(self, acceptance: Acceptance) -> MemoryPart:
+        """The same as a part."""
+        parcel = None
+        if acceptance.onward:
+            assert self.onward is not None
+            parcel = self.onward.parcel(acceptance)
+        return MemoryPart(self, acceptance, parcel)
+
+    async def outgoing(self, content_id: int) -> MemoryContent:
+        """What was accepted as content of this id."""
+        return MemoryContent(self.contents[content_id])
+
+    def deliver(self, acceptance: Acceptance) -> int:
+        """Put it into the mailboxes; the id of its content. Raises `fail`."""
+        if self.fail is not None:
+            raise self.fail
+        kept = acceptance.content
+        content = self.contents[kept.id] if isinstance(kept, KeptContent) else kept.inline
+        assert content is not None
+        drops = [(delivery, _prefix(acceptance, delivery)) for delivery in acceptance.deliveries]
+        for delivery, prefix in drops:
+            self.mailboxes.check_delivery(delivery, len(prefix) + len(content))
+        for delivery, prefix in drops:
+            self.mailboxes.box(delivery.account_id, delivery.mailbox).add(content, prefix, acceptance.received)
+        content_id = kept.id if isinstance(kept, KeptContent) else len(self.contents) + 1
+        self.contents[content_id] = content
+        self.accepted.append(evolve(acceptance))
+        detail = json.dumps({"session": acceptance.origin.session, "size": len(content)})
+        self.trace.record(None, acceptance.id, acceptance.received, acceptance.event, [*_keys(acceptance)], detail)
+        return content_id
+
+
+@implementer(IAcceptancePart)
+@frozen
+class MemoryPart:
+    """Provides `IAcceptancePart` for `MemoryAcceptance`."""
+
+    _store: MemoryAcceptance
+    _acceptance: Acceptance
+    _parcel: IParcel | None
+
+    def write(self, cursor: Any) -> None:
+        """Deliver. What was written is not taken back."""
+        content_id = self._store.deliver(self._acceptance)
+        if self._parcel is not None:
+            self._parcel.add(cursor, content_id)
+
+    def accepted(self, result: None) -> None:
+        """Tell the queue."""
+        if self._parcel is not None:
+            self._parcel.accepted()
+
+    async def dropped(self, refused: bool) -> None:
+        """Tell the queue."""
+        if self._parcel is not None:
+            self._parcel.dropped()
+
+
+@implementer(IOutgoingContent)
+@frozen
+class MemoryContent:
+    """Provides `IOutgoingContent`."""
+
+    inline: bytes
+
+    @property
+    def size(self) -> int:
+        """Octets."""
+        return len(self.inline)
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """All in one."""
+        yield self.inline
+
+
+def _prefix(acceptance: Acceptance, delivery: Delivery) -> bytes:
+    sender = acceptance.envelope.sender
+    return f"Return-Path: <{sender or ''}>\r\nDelivered-To: {delivery.recipient.address}\r\n".encode()
+
+
+def _keys(acceptance: Acceptance) -> Iterator[str]:
+    envelope = acceptance.envelope
+    yield from (recipient.address.key for recipient in envelope.recipients)
+    if envelope.sender is not None:
+        yield envelope.sender.key
+    if acceptance.message_id is not None:
+        yield acceptance.message_id
