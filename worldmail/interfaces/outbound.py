@@ -7,12 +7,13 @@ knows how to say it. Nothing here decides about another attempt.
 from __future__ import annotations
 
 import enum
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from attrs import field, frozen
 from zope.interface import Attribute, Interface
 
 from worldmail.errors import WorldMailError
+from worldmail.interfaces.protocol import IDialogue
 from worldmail.mail.envelope import Envelope, TlsFacts
 
 
@@ -31,10 +32,14 @@ class Security(enum.Enum):
 
 @frozen(kw_only=True)
 class Login:
-    """How to sign in there (RFC 4954). `password` never reaches a log or a trace."""
+    """How to sign in there (RFC 4954). `password` never reaches a log or a trace.
+
+    `plaintext`: it may be sent without TLS to others than the loopback too.
+    """
 
     user: str
     password: str = field(repr=False)
+    plaintext: bool = False
 
 
 @frozen(kw_only=True)
@@ -113,6 +118,8 @@ class RecipientFate:
         phase: what was under way.
         reply: the peer's words; None if it is our finding alone.
         reason: in a sentence what happened, for people (ASCII); for peers' words see `reply`.
+        again: of a deferred one: nothing is wrong with it, there was no room for it in this transaction or session
+            (RFC 5321 §4.5.3.1.10, RFC 9422 §4); it can go with the next one at once.
     """
 
     fate: Fate
@@ -120,6 +127,7 @@ class RecipientFate:
     phase: Phase
     reply: Reply | None = None
     reason: str = ""
+    again: bool = False
 
 
 @frozen(kw_only=True)
@@ -196,7 +204,11 @@ class Shipment:
 
 
 class IConversation(Interface):
-    """An open connection to a server that takes mail: one transaction after another."""
+    """An open connection to a server that takes mail: one transaction after another.
+
+    A connection that its peer closed while it was idle is not `usable` any more; if that was not known in time, the
+    fates of the transaction that was sent into it say so.
+    """
 
     server = Attribute("str: the peer as the trace names it")
     recipients = Attribute("int: the most recipients that a transaction may have (RFC 9422 RCPTMAX), bounded by us")
@@ -205,7 +217,7 @@ class IConversation(Interface):
     def send(shipment: Shipment) -> Awaitable[Outcome]:
         """Carry one transaction through. Never fails: whatever goes wrong is a fate. One at a time.
 
-        `shipment` has at most `recipients` of them.
+        Recipients beyond `recipients` are deferred, to go `again`.
         """
 
     def close() -> Awaitable[None]:
@@ -222,4 +234,18 @@ class IOutbound(Interface):
         """A conversation, greeted, in TLS and signed in as the hop asks. Raises `HopFailed`.
 
         With OPPORTUNISTIC security a handshake that fails is followed by one attempt in the clear.
+        """
+
+
+class IConnector(Interface):
+    """Opens connections and runs dialogues on them as a client."""
+
+    def connect(make_dialogue: Callable[[], IDialogue], hop: Hop) -> Awaitable[IDialogue]:
+        """The dialogue, made and `opened`, on a connection to one of the addresses; in TLS where that is implicit.
+
+        On `StartTls` it begins a handshake as a client, for `hop.host` and as strict as `hop.security` asks, and calls
+        `secured`; one that fails closes the connection (`closed` says why). `Peer.wake` and `Peer.abort` work until
+        `closed` was called. The time that the peer has (`timeout`) begins anew with each thing that is sent to it.
+
+        Raises: `HopFailed` (CONNECT; TLS where it is implicit), when no address is left to try.
         """
