@@ -13,7 +13,6 @@ from pathlib import Path
 from attrs import field, frozen
 from imap_seeds import IMAP_ARGUMENTS, IMAP_COMMANDS
 
-from worldmail.auth.sasl.saslprep import saslprep
 from worldmail.auth.sasl.scram_messages import read_client_final, read_client_first
 from worldmail.config.reader import parse_settings
 from worldmail.errors import ConfigurationError, Refusal
@@ -48,6 +47,7 @@ from worldmail.testing.smtp import SmtpScene
 from worldmail.transport.deflate import PIECE, CorruptDeflate, Deflate
 from worldmail.wire.dots import DotReader, stuff_bytes
 from worldmail.wire.lines import LineBuffer
+from worldmail.wire.sasl.saslprep import saslprep
 
 LONGEST = 16 * 1024
 FILE = Path("/fuzz/worldmail.toml")

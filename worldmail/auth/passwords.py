@@ -1,7 +1,7 @@
 """Passwords: argon2id (RFC 9106), verified and made in threads.
 
 A password is compared in the form of RFC 8265's OpaqueString: other spaces become a space, then NFC; case and
-width stay. (SCRAM prepares it by SASLprep, see `worldmail.auth.sasl.saslprep`; a new password must suit both.)
+width stay. (SCRAM prepares it by SASLprep, see `worldmail.wire.sasl.saslprep`; a new password must suit both.)
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from worldmail.auth.pool import HashingPool
-from worldmail.auth.sasl.saslprep import saslprep
 from worldmail.auth.sasl.scram_keys import HASHES, derive
 from worldmail.config.settings import AuthSettings
 from worldmail.errors import BadValue
 from worldmail.interfaces.auth import PasswordCredentials
+from worldmail.wire.sasl.saslprep import saslprep
 
 MAXIMUM_PASSWORD = 1024  # characters; what is longer is not looked at
 _SALT_OCTETS = 16

@@ -18,12 +18,12 @@ from attrs import define, field, frozen
 from zope.interface import implementer
 
 from worldmail.auth.sasl.exchange import Identities, malformed
-from worldmail.auth.sasl.saslprep import saslprep
 from worldmail.auth.sasl.scram_keys import proves, server_signature
 from worldmail.auth.sasl.scram_messages import ClientFirst, encode, read_client_final, read_client_first
 from worldmail.errors import AuthenticationFailed
 from worldmail.interfaces.auth import Challenge, ISaslExchange, SignedIn
 from worldmail.interfaces.directory import Account
+from worldmail.wire.sasl.saslprep import saslprep
 
 BINDINGS = ("tls-exporter", "tls-unique", "tls-server-end-point")  # RFC 9266, RFC 5929
 

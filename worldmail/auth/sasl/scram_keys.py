@@ -15,8 +15,8 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 
-from worldmail.auth.sasl.saslprep import saslprep
 from worldmail.interfaces.auth import ScramKey
+from worldmail.wire.sasl.saslprep import saslprep
 
 # The mechanism's name for each hash, and hashlib's.
 HASHES: Mapping[str, str] = {"SHA-256": "sha256", "SHA-1": "sha1"}

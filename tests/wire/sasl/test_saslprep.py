@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worldmail.auth.sasl.saslprep import saslprep
+from worldmail.wire.sasl.saslprep import saslprep
 
 
 @pytest.mark.parametrize(
