@@ -59,7 +59,7 @@ def vary(variant: str) -> None:
     from twisted.internet import tcp
     from twisted.internet.defer import Deferred
 
-    from worldmail.transport import driver, listen
+    from worldmail.transport import listen, turns
 
     class Steps:
         def __init__(self, coroutine: Any, waits: Any, over: Any) -> None:
@@ -75,7 +75,7 @@ def vary(variant: str) -> None:
     if variant == "twisted":
         vars(listen)["EagerPort"] = tcp.Port
     if variant == "fromCoroutine":
-        vars(driver)["Steps"] = Steps
+        vars(turns)["Steps"] = Steps
 
 
 def serve(variant: str) -> None:

@@ -24,6 +24,9 @@ class Peer:
         channel_binding: see `LoginContext.channel_binding`.
         exempt: True if the peer is in a network that rates, caps and bans leave alone.
         wake: asks the driver to look at `next_event` soon, though nothing came from the peer; set by the driver.
+        abort: cuts the connection off now, whatever is under way, for this reason; set by the driver.
+        tls_failure: on a connection that we opened: why the TLS handshake did not come to its end, in words ("the
+            certificate has expired"); set before `closed`. None if that is not how it ended.
     """
 
     session: str
@@ -35,6 +38,8 @@ class Peer:
     channel_binding: Callable[[str], bytes | None] = field(default=lambda name: None)
     exempt: bool = False
     wake: Callable[[], None] = field(default=lambda: None)
+    abort: Callable[[str], None] = field(default=lambda reason: None)
+    tls_failure: str | None = None
 
 
 class IDialogue(Interface):
@@ -45,11 +50,17 @@ class IDialogue(Interface):
     `handle` is under way only `receive` may be called. The effects of all are carried out in order.
     """
 
-    timeout = Attribute("float: seconds the peer may take for its next event now; read by the driver at each wait")
+    timeout = Attribute(
+        "float: seconds the peer may take for its next event now; read by the driver at each wait. They begin with the "
+        "last event, a client's also with what it sends when woken"
+    )
     minimum_rate = Attribute("int: octets a second the peer must send now, over half a minute; 0 for no such rule")
 
     def opened(peer: Peer) -> Effects:
-        """The connection is there (in implicit TLS: before the handshake, if the listener does not want it after)."""
+        """The connection is there, ours or theirs.
+
+        In implicit TLS: before the handshake, if the listener does not want it after; if we opened it, after.
+        """
 
     def refused(reason: str) -> Effects:
         """Too many connections or commands: last words before the driver closes (421 4.7.0, -ERR [SYS/TEMP]).
@@ -79,10 +90,14 @@ class IDialogue(Interface):
         """The peer was silent for `timeout`; last words before the driver closes."""
 
     def shutting_down() -> Effects:
-        """The server stops; last words before the driver closes (421, -ERR [SYS/TEMP])."""
+        """The server stops; last words before the driver closes (421, -ERR [SYS/TEMP]).
+
+        Of a client (on a connection that we opened, or after an exchange) they are not the last: the effects are
+        carried out, and it goes on, to finish what it is about, until it closes or the time for that is up.
+        """
 
     def closed(reason: str) -> None:
-        """The connection is gone. Give back everything held. Called exactly once."""
+        """The connection is gone, or another dialogue's. Give back everything held. Called exactly once."""
 
 
 class IReporting(Interface):
@@ -93,6 +108,13 @@ class IReporting(Interface):
 
         Asked while a `handle` is under way, or while a chunk of a `Stream` is made; it goes out at once.
         """
+
+
+class IPredecessor(Interface):
+    """What a dialogue provides that another may follow on its connection (`worldmail.wire.effects.Become`)."""
+
+    def rest() -> bytes:
+        """What was received and no event was made of, given away: for its successor. `closed` follows."""
 
 
 class ISuccessor(Interface):

@@ -75,12 +75,16 @@ class Envelope:
 
 @frozen(kw_only=True)
 class TlsFacts:
-    """What was negotiated: "TLSv1.3", the cipher suite, its key length in bits, the SNI name or None."""
+    """What was negotiated: "TLSv1.3", the cipher suite, its key length in bits, the SNI name or None.
+
+    `verified`: we are the client, and found the server's certificate good and its own (RFC 9525).
+    """
 
     version: str
     cipher: str
     bits: int
     server_name: str | None = None
+    verified: bool = False
 
 
 @frozen(kw_only=True)

@@ -50,6 +50,10 @@ def no_wake() -> None:
     """What wakes a dialogue whose connection is gone: nothing."""
 
 
+def no_abort(reason: str) -> None:
+    """What cuts off a connection that is gone: nothing."""
+
+
 def _unmapped(host: str) -> str:
     """An IPv4 address that came in IPv6's clothes, as itself."""
     return host[7:] if host.startswith("::ffff:") and "." in host else host

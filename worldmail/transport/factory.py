@@ -5,18 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.defer import Deferred, succeed
-from twisted.internet.protocol import Factory
-
 from worldmail.interfaces.protocol import IDialogue, Peer
 from worldmail.interfaces.world import IJournal, ITls
+from worldmail.transport.connections import Connections
 from worldmail.transport.limits import Limits
-from worldmail.transport.sweep import Sweep
-from worldmail.transport.wakes import Wakes
 
 
-class ConnectionFactory(Factory[Any]):
-    """Makes connections, knows them, and stops them.
+class ConnectionFactory(Connections):
+    """Makes a listener's connections, counts them, knows them, and stops them.
 
     Args:
         make_dialogue: makes the dialogue of one connection.
@@ -31,8 +27,6 @@ class ConnectionFactory(Factory[Any]):
             (a round trip later than else).
     """
 
-    noisy = False
-
     def __init__(
         self,
         make_dialogue: Callable[[], IDialogue],
@@ -46,50 +40,12 @@ class ConnectionFactory(Factory[Any]):
         handshake_timeout: float = 30.0,
         greets_secured: bool = False,
     ) -> None:
+        super().__init__(name=name, reactor=reactor, journal=journal, handshake_timeout=handshake_timeout)
         self.make_dialogue = make_dialogue
-        self.name = name
-        self.reactor = reactor
-        self.journal = journal
         self.tls = tls
         self.implicit_tls = implicit_tls
         self.limits = limits
-        self.handshake_timeout = handshake_timeout
         self.greets_secured = greets_secured
-        self.connections = Sweep(reactor)
-        self.wakes = Wakes(reactor)
-        self.stopping = False
-        self._emptied: Deferred[None] | None = None
-        self._limit: Any = None
-
-    def shutdown(self, grace: float = 10.0) -> Deferred[None]:
-        """Let every connection say its last words and close; fires when all are gone.
-
-        What waits for its peer is told at once, what is at work after that; what is still there
-        after `grace` seconds is cut off, and what is then at work for a second more is not waited for.
-        """
-        self.stopping = True
-        for connection in self.connections:
-            connection.stop()
-        if not self.connections:
-            self.connections.stop()
-            return succeed(None)
-        if self._emptied is None:
-            self._emptied = Deferred()
-            self._limit = self.reactor.callLater(grace, self._cut)
-        return self._emptied
-
-    def _cut(self) -> None:
-        self._limit = self.reactor.callLater(1.0, self._all_gone)
-        for connection in self.connections:
-            connection.abort("server stopping")
-
-    def _all_gone(self) -> None:
-        self.connections.stop()
-        if self._limit is not None and self._limit.active():
-            self._limit.cancel()
-        emptied, self._emptied = self._emptied, None
-        if emptied is not None:
-            emptied.callback(None)
 
     # -- what connections ask ------------------------------------------------------
 
@@ -101,11 +57,9 @@ class ConnectionFactory(Factory[Any]):
 
     def left(self, connection: Any) -> None:
         """A connection is gone."""
-        self.connections.discard(connection)
         if self.limits is not None:
             self.limits.release(connection.peer.host)
-        if self._emptied is not None and not self.connections:
-            self._all_gone()
+        super().left(connection)
 
     def no_handshake(self, peer: Peer) -> str | None:
         """Why this peer cannot have a TLS handshake now; None if it can. Counts it."""

@@ -13,8 +13,8 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from worldmail.interfaces.protocol import IReporting
+from worldmail.transport.connections import Connections
 from worldmail.transport.deflate import Deflate
-from worldmail.transport.factory import ConnectionFactory
 from worldmail.wire.effects import Flush, Stream
 
 OUTPUT_LIMIT = 64 * 1024
@@ -43,7 +43,7 @@ class Outgoing(Protocol):
         deadline: monotonic seconds; the sweep calls `look` when they have passed.
     """
 
-    factory: ConnectionFactory
+    factory: Connections
     transport: Any
     dialogue: Any
     _output: list[bytes]  # what is joined for the next write

@@ -8,6 +8,7 @@ puts consecutive bytes into one write.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
 
 from attrs import field, frozen
 
@@ -66,11 +67,26 @@ class Later:
 
 
 @frozen
+class Become:
+    """From here on the connection is another dialogue's (RFC 2645 §4: the ends exchange their parts). The last effect.
+
+    A server is followed by a client, and the other way round. What is before it is sent first. The one that gave it
+    is `closed`; the other is `opened` with the same peer, TLS and session id, and given what came and was not acted
+    upon (`IPredecessor`). Nobody can start TLS after it.
+
+    Args:
+        dialogue: an `IDialogue`, not opened yet.
+    """
+
+    dialogue: Any
+
+
+@frozen
 class Close:
     """Send what is before it, then close; `reason` goes to the log record of the connection."""
 
     reason: str = field(default="finished")
 
 
-Effect = bytes | Stream | Flush | StartTls | Compress | Decompress | Later | Close
+Effect = bytes | Stream | Flush | StartTls | Compress | Decompress | Later | Become | Close
 Effects = Sequence[Effect]
