@@ -177,11 +177,13 @@ class IMaildropLock(Interface):
 class Onward:
     """One recipient that the message goes on to: an address, with what DSN wishes are left for it.
 
-    `not_before` is the moment (epoch seconds) until which its sender wants it held (RFC 4865), 0 for none.
+    `not_before` is the moment (epoch seconds) until which its sender wants it held (RFC 4865), 0 for none. `here`: it
+    leads to mailboxes of ours, and goes through the queue only because of that.
     """
 
     recipient: Recipient
     not_before: int = 0
+    here: bool = False
 
 
 @frozen(kw_only=True)

@@ -1,0 +1,176 @@
+"""One connection's life: find a server that answers, hand over what is ready, stay a moment, leave."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Sequence
+from typing import Protocol
+
+from attrs import define
+
+from worldmail.errors import TemporaryFailure
+from worldmail.interfaces.outbound import (
+    Fate,
+    Hop,
+    HopFailed,
+    IConversation,
+    IOutbound,
+    IOutgoingContent,
+    Outcome,
+    Phase,
+    RecipientFate,
+    Shipment,
+    Trouble,
+)
+from worldmail.interfaces.queue import Via
+from worldmail.interfaces.store import IAcceptance
+from worldmail.queue.destinations import Destination
+from worldmail.queue.jobs import Job, Leased
+from worldmail.queue.settling import Transaction
+
+IDLE = 2.0
+"""Seconds for which a connection waits for more to send."""
+
+
+class IWays(Protocol):
+    """Finds the servers of a destination."""
+
+    def hops(self, destination: Destination) -> Awaitable[Sequence[Hop]]:
+        """Servers in the order in which they are to be tried, one at least. Raises `HopFailed`."""
+
+
+class Owner(Protocol):
+    """The runner, as a carrier sees it."""
+
+    @property
+    def going(self) -> bool:
+        """Is more to be begun?"""
+
+    def next_job(self, destination: Destination, patience: float) -> Awaitable[Job | None]:
+        """What is ready, or will be within so many seconds; None if nothing is, or nothing more is to be begun."""
+
+    def settle(
+        self, destination: Destination, job: Job, fates: Sequence[tuple[Leased, RecipientFate]], by: Transaction
+    ) -> None:
+        """What became of recipients."""
+
+    def again(self, destination: Destination, job: Job) -> None:
+        """Nothing is wrong with these: they go with the next connection."""
+
+    def reached(self, destination: Destination) -> None:
+        """A message was taken there."""
+
+    def unreachable(self, destination: Destination, trouble: Trouble) -> None:
+        """No server of it can be talked to."""
+
+    def opened(self, destination: Destination, conversation: IConversation) -> None:
+        """There is a connection."""
+
+    def closed(self, destination: Destination, conversation: IConversation) -> None:
+        """It is gone."""
+
+
+@define(kw_only=True)
+class Carriage:
+    """What carriers need. One for all of them."""
+
+    ways: IWays
+    outbound: IOutbound
+    acceptance: IAcceptance
+
+    async def run(self, owner: Owner, destination: Destination) -> None:
+        """Serve a destination over one connection until nothing is ready."""
+        if destination.route.via is Via.REFUSE:
+            await self._refuse(owner, destination)
+            return
+        try:
+            hops = await self.ways.hops(destination)
+            conversation = await self._reach(hops)
+        except HopFailed as failed:
+            owner.unreachable(destination, failed.trouble)
+            return
+        owner.opened(destination, conversation)
+        try:
+            await self._converse(owner, destination, conversation)
+        finally:
+            owner.closed(destination, conversation)
+            await conversation.close()
+
+    async def _reach(self, hops: Sequence[Hop]) -> IConversation:
+        """The first server that talks to us. Raises `HopFailed`: final only if all of them are (RFC 7504 §4)."""
+        troubles = []
+        for hop in hops:
+            try:
+                return await self.outbound.connect(hop)
+            except HopFailed as failed:
+                troubles.append(failed)
+        raise next((failed for failed in troubles if failed.trouble.fate is not Fate.FAILED), troubles[0])
+
+    async def _converse(self, owner: Owner, destination: Destination, conversation: IConversation) -> None:
+        first = True
+        while conversation.usable and owner.going:
+            job = await owner.next_job(destination, 0.0 if first else IDLE)
+            if job is None:
+                return
+            await self._send(owner, destination, conversation, job, first)
+            first = False
+
+    async def _send(
+        self, owner: Owner, destination: Destination, conversation: IConversation, job: Job, first: bool
+    ) -> None:
+        """One message, in as many transactions as it takes."""
+        content = await self._content(owner, destination, job)
+        if content is None:
+            return
+        remaining = job.recipients
+        while remaining:
+            shipment = Shipment(
+                id=job.message.acceptance,
+                envelope=job.envelope(remaining),
+                wishes=job.message.wishes,
+                content=content,
+            )
+            outcome = await conversation.send(shipment)
+            if not first and not conversation.usable and _went_away(outcome):
+                break  # it was closed while it waited: no attempt
+            pairs = list(zip(remaining, outcome.fates, strict=True))
+            remaining = [leased for leased, fate in pairs if fate.again]
+            done = [pair for pair in pairs if not pair[1].again]
+            if done:
+                owner.settle(destination, job, done, _transaction(outcome))
+            if any(fate.fate is Fate.DELIVERED for _, fate in done):
+                owner.reached(destination)
+            if not conversation.usable or not done:
+                break
+        if remaining:
+            owner.again(destination, Job(message=job.message, recipients=remaining, content=job.content))
+
+    async def _content(self, owner: Owner, destination: Destination, job: Job) -> IOutgoingContent | None:
+        if job.content is not None:
+            return job.content
+        try:
+            return await self.acceptance.outgoing(job.message.content_id)
+        except TemporaryFailure as failure:
+            fate = RecipientFate(
+                fate=Fate.DEFERRED, status="4.3.0", phase=Phase.CONTENT, reason=f"{failure.text}: {failure.reason}"
+            )
+            owner.settle(destination, job, [(leased, fate) for leased in job.recipients], Transaction(server=""))
+            return None
+
+    async def _refuse(self, owner: Owner, destination: Destination) -> None:
+        text = destination.route.text or "Mail for this domain is refused here"
+        fate = RecipientFate(fate=Fate.FAILED, status="5.7.1", phase=Phase.NAME, reason=text)
+        while (job := await owner.next_job(destination, 0.0)) is not None:
+            owner.settle(destination, job, [(leased, fate) for leased in job.recipients], Transaction(server=""))
+
+
+def _went_away(outcome: Outcome) -> bool:
+    """The peer was gone before it was told of a sender."""
+    return all(
+        fate.fate is Fate.DEFERRED and fate.phase is Phase.MAIL and (fate.reply is None or fate.reply.code == 421)
+        for fate in outcome.fates
+    )
+
+
+def _transaction(outcome: Outcome) -> Transaction:
+    tls = None if outcome.tls is None else outcome.tls.version
+    return Transaction(server=outcome.server, dsn=outcome.dsn, tls=tls)

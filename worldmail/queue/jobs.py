@@ -1,0 +1,144 @@
+"""What a runner has in its hands: messages, with those of their recipients that it leased."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from attrs import define, frozen
+
+from worldmail.interfaces.outbound import IOutgoingContent, Wishes
+from worldmail.mail.address import Address
+from worldmail.mail.envelope import Body, Envelope, Notify, OriginalRecipient, Recipient, Return
+
+_to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+@frozen(kw_only=True)
+class Message:
+    """A queued message; `envelope` has no recipients here.
+
+    Args:
+        id: of its row.
+        acceptance: its acceptance id.
+        report: it is itself a report, about which nobody is told.
+        sole: nothing but the queue ever had its content.
+    """
+
+    id: int
+    acceptance: str
+    content_id: int
+    envelope: Envelope
+    wishes: Wishes
+    size: int
+    accepted: int
+    report: bool
+    sole: bool
+    client: str = ""
+    helo: str = ""
+
+
+@define(kw_only=True, eq=False)
+class Leased:
+    """One recipient that is leased. `attempts` counts the one that is under way."""
+
+    id: int
+    recipient: Recipient
+    attempts: int
+    expires: int
+    warned: bool
+
+
+@define(kw_only=True, eq=False)
+class Job:
+    """One message for one destination, as far as it is leased."""
+
+    message: Message
+    recipients: list[Leased]
+    content: IOutgoingContent | None = None
+
+    @property
+    def priority(self) -> int:
+        """Of MT-PRIORITY, 0 where none was given."""
+        return self.message.wishes.priority or 0
+
+    def envelope(self, recipients: Sequence[Leased]) -> Envelope:
+        """The envelope of a transaction with these recipients."""
+        kept = self.message.envelope
+        return Envelope(
+            sender=kept.sender,
+            recipients=tuple([leased.recipient for leased in recipients]),
+            body=kept.body,
+            smtputf8=kept.smtputf8,
+            size=self.message.size,
+            envelope_id=kept.envelope_id,
+            returns=kept.returns,
+        )
+
+
+def write_envelope(envelope: Envelope, wishes: Wishes, client: str, helo: str) -> str:
+    """What else MAIL said, and where it came from, as a row keeps it: a JSON object of what is not the rule."""
+    kept: dict[str, Any] = {"client": client}
+    if helo:
+        kept["helo"] = helo
+    if envelope.body is not Body.SEVEN_BIT:
+        kept["body"] = envelope.body.value
+    if envelope.smtputf8:
+        kept["smtputf8"] = True
+    if envelope.envelope_id is not None:
+        kept["envid"] = envelope.envelope_id
+    if envelope.returns is not None:
+        kept["ret"] = envelope.returns.value
+    if wishes.require_tls:
+        kept["requiretls"] = True
+    if wishes.deliver_by is not None:
+        kept["by"] = [*wishes.deliver_by, wishes.trace_by]
+    if wishes.priority is not None:
+        kept["priority"] = wishes.priority
+    return _to_json(kept)
+
+
+def read_envelope(sender: str, text: str) -> tuple[Envelope, Wishes, str, str]:
+    """The reverse of `write_envelope`: envelope, wishes, client and HELO name."""
+    kept: Mapping[str, Any] = json.loads(text)
+    returns, by = kept.get("ret"), kept.get("by")
+    envelope = Envelope(
+        sender=Address.parse(sender) if sender else None,
+        body=Body(kept.get("body", Body.SEVEN_BIT.value)),
+        smtputf8=kept.get("smtputf8", False),
+        envelope_id=kept.get("envid"),
+        returns=None if returns is None else Return(returns),
+    )
+    wishes = Wishes(
+        require_tls=kept.get("requiretls", False),
+        deliver_by=None if by is None else (by[0], by[1]),
+        trace_by=by is not None and by[2],
+        priority=kept.get("priority"),
+    )
+    return envelope, wishes, kept.get("client", ""), kept.get("helo", "")
+
+
+def write_wishes(recipient: Recipient) -> str | None:
+    """NOTIFY and ORCPT of a recipient, as a row keeps them; None for neither."""
+    if recipient.notify is None and recipient.original is None:
+        return None
+    kept: dict[str, Any] = {}
+    if recipient.notify is not None:
+        kept["notify"] = sorted(wish.value for wish in recipient.notify)
+    if recipient.original is not None:
+        kept["orcpt"] = [recipient.original.address_type, recipient.original.address]
+    return _to_json(kept)
+
+
+def read_recipient(address: str, wishes: str | None) -> Recipient:
+    """The reverse of `write_wishes`."""
+    if wishes is None:
+        return Recipient(address=Address.parse(address))
+    kept: Mapping[str, Any] = json.loads(wishes)
+    notify, original = kept.get("notify"), kept.get("orcpt")
+    return Recipient(
+        address=Address.parse(address),
+        notify=None if notify is None else frozenset(Notify(wish) for wish in notify),
+        original=None if original is None else OriginalRecipient(address_type=original[0], address=original[1]),
+    )

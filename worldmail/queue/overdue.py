@@ -1,0 +1,144 @@
+"""What has waited too long: senders are told of a delay once, and of the end.
+
+Nothing is leased for this. A unit takes the rows as they were read or gives up (`_Passed`): then they were tried, or
+another runner was faster.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import partial
+
+from attrs import define, frozen
+
+from worldmail.errors import OverQuota, RecipientGone, WorldMailError
+from worldmail.interfaces.database import Cursor, IDatabase, Row
+from worldmail.interfaces.outbound import Fate, Phase, RecipientFate, Reply
+from worldmail.interfaces.store import IAcceptancePart, ITrace
+from worldmail.interfaces.world import IClock, IJournal
+from worldmail.queue.jobs import Leased, Message, read_recipient
+from worldmail.queue.reports import Happened, IReports
+from worldmail.queue.rows import fewer, read_message
+from worldmail.queue.settling import Transaction
+from worldmail.queue.states import Event, sources
+from worldmail.wire.flat_json import FlatJson
+
+BATCH = 100
+"""Recipients that are looked at in one read."""
+
+EXPIRED = "4.4.7"  # RFC 3463 §3.5: delivery time expired
+TOO_LATE = "5.4.7"  # RFC 2852 §4.3
+
+_LOOK = (
+    "SELECT id, queued_id, address, wishes, attempts, expires, warned, reply FROM recipient"
+    " WHERE state = 0 AND look <= ? ORDER BY look LIMIT ?"
+)
+_WARN = f"UPDATE recipient SET warned = 1, look = expires WHERE id = ? AND warned = 0 AND {sources(Event.DELAYED)}"
+_EXPIRE = "DELETE FROM recipient WHERE id = ? AND expires <= ? AND state = 0"
+_REPLY = re.compile(r"([2-5]\d\d)(?: ([245]\.\d{1,3}\.\d{1,3}))?(?: (.*))?", re.DOTALL)
+
+_to_json = FlatJson(ascii=False).render
+
+
+class _Passed(WorldMailError):
+    """A row is not as it was read."""
+
+
+@frozen
+class _Late:
+    """One recipient that has waited too long."""
+
+    leased: Leased
+    said: str
+
+
+@define(kw_only=True)
+class Overdue:
+    """Looks after those who wait."""
+
+    database: IDatabase
+    trace: ITrace
+    journal: IJournal
+    clock: IClock
+    reports: IReports
+
+    async def round(self) -> int:
+        """See to all that has waited too long; how many recipients."""
+        seen = 0
+        while True:
+            now = int(self.clock.now())
+            rows = await self.database.read(partial(_look, now))
+            for message, late in _by_message(rows):
+                await self._see_to(message, late, now)
+            seen += len(rows)
+            if len(rows) < BATCH:
+                return seen
+
+    async def _see_to(self, message: Message, late: Sequence[_Late], now: int) -> None:
+        expired = [one for one in late if one.leased.expires <= now]
+        delayed = [one for one in late if one.leased.expires > now]
+        for event, some in ((Event.EXPIRED, expired), (Event.DELAYED, delayed)):
+            if some:
+                happened = [Happened(event=event, leased=one.leased, fate=_fate(message, one)) for one in some]
+                part = await self.reports.part(message, happened, Transaction(server=""))
+                await self._written(partial(self._write, event, message, some, now), part, message)
+
+    async def _written(self, unit: partial[None], part: IAcceptancePart | None, message: Message) -> None:
+        try:
+            result = await self.database.write(partial(_with_part, unit, part))
+        except _Passed:
+            if part is not None:
+                await part.dropped(refused=True)
+        except (OverQuota, RecipientGone) as refusal:
+            assert part is not None
+            await part.dropped(refused=True)
+            self.journal.record("report.lost", acceptance=message.acceptance, reason=refusal.reason)
+            await self._written(unit, None, message)
+        else:
+            if part is not None:
+                part.accepted(result)
+
+    def _write(self, event: Event, message: Message, late: Sequence[_Late], now: int, cursor: Cursor) -> None:
+        for one in late:
+            parameters = (one.leased.id, now) if event is Event.EXPIRED else (one.leased.id,)
+            if not cursor.run(_EXPIRE if event is Event.EXPIRED else _WARN, parameters):
+                raise _Passed
+        if event is Event.EXPIRED:
+            fewer(cursor, message.id, len(late), now)
+        detail = {"to": [str(one.leased.recipient.address) for one in late], "said": late[0].said}
+        self.trace.record(cursor, message.acceptance, now, event.value, (), _to_json(detail))
+
+
+def _look(now: int, cursor: Cursor) -> list[tuple[Message, Row]]:
+    messages: dict[int, Message] = {}
+    rows = cursor.all(_LOOK, (now, BATCH))
+    for row in rows:
+        if row[1] not in messages:
+            messages[row[1]] = read_message(cursor, row[1])
+    return [(messages[row[1]], row) for row in rows]
+
+
+def _by_message(rows: Sequence[tuple[Message, Row]]) -> list[tuple[Message, list[_Late]]]:
+    found: dict[int, tuple[Message, list[_Late]]] = {}
+    for message, (id_, queued_id, address, wishes, attempts, expires, warned, reply) in rows:
+        recipient = read_recipient(address, wishes)
+        leased = Leased(id=id_, recipient=recipient, attempts=attempts, expires=expires, warned=bool(warned))
+        found.setdefault(queued_id, (message, []))[1].append(_Late(leased, reply or ""))
+    return list(found.values())
+
+
+def _fate(message: Message, late: _Late) -> RecipientFate:
+    """What was said last, as a fate."""
+    by = message.wishes.deliver_by
+    status = TOO_LATE if by is not None and by[1] == "R" else EXPIRED
+    said = _REPLY.fullmatch(late.said)
+    if said is None:
+        return RecipientFate(fate=Fate.DEFERRED, status=status, phase=Phase.NAME, reason=late.said)
+    reply = Reply(code=int(said[1]), enhanced=said[2], lines=(said[3] or "",))
+    return RecipientFate(fate=Fate.DEFERRED, status=status, phase=Phase.CONTENT, reply=reply)
+
+
+def _with_part(unit: partial[None], part: IAcceptancePart | None, cursor: Cursor) -> object:
+    unit(cursor)
+    return None if part is None else part.write(cursor)

@@ -1,0 +1,130 @@
+"""Who works the queue: a row a runner, and the lock of its id, which dies with its process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from attrs import define, field
+
+from worldmail.interfaces.database import Cursor, IDatabase
+from worldmail.interfaces.queue import Standing
+from worldmail.interfaces.store import IMaildropLock, IMaildropLocks, ITrace
+from worldmail.queue.rows import FOREVER, fewer, may_be_due
+from worldmail.queue.states import Event, sources
+from worldmail.wire.flat_json import FlatJson
+
+BATCH = 200
+"""Recipients that one unit lets wait again."""
+
+UNKNOWN = "The server stopped while this was tried; whether the message was taken is not known"
+
+_HELD = "SELECT id, queued_id, destination_id, address, wish FROM recipient WHERE runner_id = ? LIMIT ?"
+_FREE = (
+    "UPDATE recipient SET state = ?, runner_id = NULL, due = ?, look = CASE WHEN ? = 1 THEN ? ELSE expires END,"
+    f" reply = ?, wish = NULL WHERE id = ? AND {sources(Event.RECLAIMED)}"
+)
+_GONE = f"DELETE FROM recipient WHERE id = ? AND {sources(Event.RECLAIMED)}"
+
+_to_json = FlatJson(ascii=False).render
+
+
+@define(kw_only=True)
+class Registration:
+    """One runner's entry, and the search for those that died.
+
+    Args:
+        locks: one for each id of a runner.
+        node: the machine and process, for people.
+    """
+
+    database: IDatabase
+    locks: IMaildropLocks
+    trace: ITrace
+    node: str
+    now: Callable[[], float]
+    id: int = field(default=0, init=False)
+    _lock: IMaildropLock | None = field(default=None, init=False)
+
+    async def enter(self) -> int:
+        """Become a runner; its id. Raises `TemporaryFailure`."""
+        while True:
+            id_ = await self.database.write(partial(_enter, self.node, int(self.now())))
+            lock = await self.locks.lock(id_)
+            if lock is not None and await self.database.read(partial(_is_there, id_)):
+                self.id, self._lock = id_, lock
+                return id_
+            if lock is not None:  # another took us for dead before we had the lock
+                lock.release()
+
+    def held(self) -> bool:
+        """Is what was leased still ours?"""
+        return self._lock is not None and self._lock.held()
+
+    async def leave(self) -> None:
+        """Nothing is leased any more."""
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            try:
+                await self.database.write(partial(_leave, self.id))
+            finally:
+                lock.release()
+
+    async def reclaim(self) -> int:
+        """Let wait again what dead runners had leased; how many recipients."""
+        reclaimed = 0
+        for id_ in await self.database.read(_runners):
+            if id_ == self.id:
+                continue
+            lock = await self.locks.lock(id_)
+            if lock is None:
+                continue
+            try:
+                while batch := await self.database.write(partial(self._free, id_)):
+                    reclaimed += batch
+                await self.database.write(partial(_leave, id_))
+            finally:
+                lock.release()
+        return reclaimed
+
+    def _free(self, id_: int, cursor: Cursor) -> int:
+        now = int(self.now())
+        rows = cursor.all(_HELD, (id_, BATCH))
+        messages: dict[int, list[str]] = {}
+        for recipient, queued_id, destination, address, wish in rows:
+            messages.setdefault(queued_id, []).append(address)
+            if wish == "remove":
+                cursor.run(_GONE, (recipient,))
+                continue
+            standing = Standing.HELD if wish == "hold" else Standing.WAITING
+            cursor.run(_FREE, (standing.value, now, standing.value, FOREVER, UNKNOWN, recipient))
+            if standing is Standing.WAITING:
+                may_be_due(cursor, destination, now)
+        for queued_id, addresses in messages.items():
+            row = cursor.one("SELECT acceptance FROM queued WHERE id = ?", (queued_id,))
+            if row is not None:
+                self.trace.record(
+                    cursor, row[0], now, Event.RECLAIMED.value, (), _to_json({"to": addresses, "said": UNKNOWN})
+                )
+        for _, queued_id, _, _, wish in rows:
+            if wish == "remove":
+                fewer(cursor, queued_id, 1, now)
+        return len(rows)
+
+
+def _enter(node: str, now: int, cursor: Cursor) -> int:
+    row = cursor.one("INSERT INTO runner (node, started) VALUES (?, ?) RETURNING id", (node, now))
+    assert row is not None
+    return int(row[0])
+
+
+def _is_there(id_: int, cursor: Cursor) -> bool:
+    return cursor.one("SELECT 1 FROM runner WHERE id = ?", (id_,)) is not None
+
+
+def _leave(id_: int, cursor: Cursor) -> None:
+    cursor.run("DELETE FROM runner WHERE id = ?", (id_,))
+
+
+def _runners(cursor: Cursor) -> list[int]:
+    return [row[0] for row in cursor.all("SELECT id FROM runner ORDER BY id")]

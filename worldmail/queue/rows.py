@@ -1,0 +1,262 @@
+"""The rows of the queue: what each unit of work writes and reads, in SQL that both engines speak.
+
+`destination.due` is never later than the first of its waiting recipients could be tried, so that whoever looks for work
+reads one small index. Units that let a recipient wait are not `Shared`: they must not miss one who takes work at the
+same moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from attrs import frozen
+
+from worldmail.interfaces.database import Cursor, Row
+from worldmail.interfaces.queue import Standing
+from worldmail.queue.jobs import Job, Leased, Message, read_envelope, read_recipient
+from worldmail.queue.states import Event, sources
+
+TOPIC = "queue"
+"""Of the change feed: the id of a destination for which something waits."""
+
+STEERED = "queue-steered"
+"""Of the change feed: the id of a destination where an administrator wants something done; 0 for all."""
+
+FOREVER = 1 << 53
+"""The `look` of what is held: never."""
+
+_W, _L = Standing.WAITING.value, Standing.LEASED.value
+
+_FIND_DESTINATION = "SELECT id FROM destination WHERE key = ?"
+_ADD_DESTINATION = (
+    "INSERT INTO destination (key, domain, route) VALUES (?, ?, ?) ON CONFLICT (key) DO NOTHING RETURNING id"
+)
+_ADD_MESSAGE = (
+    "INSERT INTO queued (acceptance, content_id, sender, envelope, size, accepted, priority, kind, sole, recipients)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id"
+)
+_ADD_RECIPIENT = (
+    "INSERT INTO recipient (queued_id, destination_id, address, wishes, state, due, attempts, expires, look, warned,"
+    " runner_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?) RETURNING id"
+)
+# The earlier of what it is and what is asked for, but not before the end of its rest.
+_LOWER_DUE = (
+    "UPDATE destination SET due = CASE WHEN rest_until > ? THEN rest_until ELSE ? END"
+    " WHERE id = ? AND (due IS NULL OR due > CASE WHEN rest_until > ? THEN rest_until ELSE ? END)"
+)
+_FIRST_DUE = "SELECT min(due) FROM recipient WHERE destination_id = ? AND state = 0"
+_SET_DUE = "UPDATE destination SET due = CASE WHEN rest_until > ? THEN rest_until ELSE ? END WHERE id = ?"
+_NO_DUE = "UPDATE destination SET due = NULL WHERE id = ? AND due IS NOT NULL"
+_DUE = (
+    "SELECT r.id, r.address, r.wishes, r.attempts, r.expires, r.warned, r.queued_id FROM recipient r"
+    " WHERE r.destination_id = ? AND r.state = 0 AND r.due <= ? ORDER BY r.due LIMIT ?"
+)
+_MESSAGE = "SELECT acceptance, content_id, sender, envelope, size, accepted, kind, sole FROM queued WHERE id = ?"
+_LEASE = (
+    f"UPDATE recipient SET state = {_L}, runner_id = ?, attempts = attempts + 1"
+    f" WHERE id = ? AND {sources(Event.LEASED)}"
+)
+_END = f"DELETE FROM recipient WHERE id = ? AND runner_id = ? AND {sources(Event.DELIVERED)}"
+_DEFER = (
+    "UPDATE recipient SET state = ?, runner_id = NULL, due = ?, look = ?, reply = ?, attempts = ?, wish = NULL"
+    f" WHERE id = ? AND runner_id = ? AND {sources(Event.DEFERRED)}"
+)
+_WISH = "SELECT wish FROM recipient WHERE id = ? AND runner_id = ? AND wish IS NOT NULL"
+_FEWER = "UPDATE queued SET recipients = recipients - ? WHERE id = ? RETURNING recipients, content_id, sole"
+_FORGET_MESSAGE = "DELETE FROM queued WHERE id = ?"
+_FORGET_CONTENT = (
+    "DELETE FROM content WHERE id = ? AND place IS NULL"
+    " AND NOT EXISTS (SELECT 1 FROM message m WHERE m.content_id = content.id)"
+)
+_ORPHAN = "INSERT INTO orphan (content_id, since) VALUES (?, ?) ON CONFLICT (content_id) DO NOTHING"
+
+
+@frozen(kw_only=True)
+class NewRecipient:
+    """A recipient as it comes into the queue."""
+
+    address: str
+    wishes: str | None
+    standing: Standing
+    due: int
+    expires: int
+    look: int
+
+
+def destination_id(cursor: Cursor, key: str, domain: str, route: str) -> int:
+    """The row of a destination, made if there is none."""
+    row = cursor.one(_FIND_DESTINATION, (key,)) or cursor.one(_ADD_DESTINATION, (key, domain, route))
+    row = row or cursor.one(_FIND_DESTINATION, (key,))
+    assert row is not None
+    return int(row[0])
+
+
+def add_message(cursor: Cursor, values: Row) -> int:
+    """A row of `queued`; its id. `values` are those of its columns, in their order."""
+    row = cursor.one(_ADD_MESSAGE, values)
+    assert row is not None
+    return int(row[0])
+
+
+def add_recipient(cursor: Cursor, queued_id: int, destination: int, new: NewRecipient, runner_id: int | None) -> int:
+    """A row of `recipient`; its id. `runner_id` is who has it, if it comes leased."""
+    leased = new.standing is Standing.LEASED
+    row = cursor.one(
+        _ADD_RECIPIENT,
+        (
+            queued_id,
+            destination,
+            new.address,
+            new.wishes,
+            new.standing.value,
+            new.due,
+            1 if leased else 0,
+            new.expires,
+            new.look,
+            runner_id if leased else None,
+        ),
+    )
+    assert row is not None
+    return int(row[0])
+
+
+def may_be_due(cursor: Cursor, destination: int, due: int) -> None:
+    """A recipient of this destination waits until then: tell whoever looks for work."""
+    cursor.run(_LOWER_DUE, (due, due, destination, due, due))
+    cursor.notice(TOPIC, destination)
+
+
+def recount_due(cursor: Cursor, destination: int) -> int | None:
+    """Set when a destination is due from those who wait for it; that, before any rest."""
+    row = cursor.one(_FIRST_DUE, (destination,))
+    due = None if row is None else row[0]
+    if due is None:
+        cursor.run(_NO_DUE, (destination,))
+    else:
+        cursor.run(_SET_DUE, (due, due, destination))
+    return due
+
+
+def take_due(cursor: Cursor, destination: int, runner_id: int, now: int, most: int) -> list[Job]:
+    """Lease what is due at a destination to this runner, the earliest first; at most so many recipients."""
+    jobs: dict[int, Job] = {}
+    for id_, address, wishes, attempts, expires, warned, queued_id in cursor.all(_DUE, (destination, now, most)):
+        if not cursor.run(_LEASE, (runner_id, id_)):
+            continue
+        job = jobs.get(queued_id)
+        if job is None:
+            job = jobs[queued_id] = Job(message=read_message(cursor, queued_id), recipients=[])
+        recipient = read_recipient(address, wishes)
+        job.recipients.append(
+            Leased(id=id_, recipient=recipient, attempts=attempts + 1, expires=expires, warned=bool(warned))
+        )
+    recount_due(cursor, destination)
+    return list(jobs.values())
+
+
+def read_message(cursor: Cursor, queued_id: int) -> Message:
+    """A queued message."""
+    row = cursor.one(_MESSAGE, (queued_id,))
+    assert row is not None
+    acceptance, content_id, sender, text, size, accepted, kind, sole = row
+    envelope, wishes, client, helo = read_envelope(sender, text)
+    return Message(
+        id=queued_id,
+        acceptance=acceptance,
+        content_id=content_id,
+        envelope=envelope,
+        wishes=wishes,
+        size=size,
+        accepted=accepted,
+        report=bool(kind),
+        sole=bool(sole),
+        client=client,
+        helo=helo,
+    )
+
+
+def end_recipients(cursor: Cursor, message: Message, ids: Sequence[int], runner_id: int, now: int) -> int:
+    """These recipients are done with: remove them, and the message with its last; how many were still ours."""
+    ended = sum(cursor.run(_END, (id_, runner_id)) for id_ in ids)
+    if ended:
+        fewer(cursor, message.id, ended, now)
+    return ended
+
+
+def fewer(cursor: Cursor, queued_id: int, ended: int, now: int) -> None:
+    """So many recipients of the message are gone; the last takes it along, and content that nobody else had."""
+    row = cursor.one(_FEWER, (ended, queued_id))
+    if row is None or row[0] > 0:
+        return
+    _, content_id, sole = row
+    cursor.run(_FORGET_MESSAGE, (queued_id,))
+    if not sole or not cursor.run(_FORGET_CONTENT, (content_id,)):
+        cursor.run(_ORPHAN, (content_id, now))
+
+
+def take_wish(cursor: Cursor, id_: int, runner_id: int) -> str | None:
+    """What an administrator asked for while it was tried: "hold" or "remove"."""
+    row = cursor.one(_WISH, (id_, runner_id))
+    return None if row is None else row[0]
+
+
+def defer_recipient(
+    cursor: Cursor, id_: int, runner_id: int, due: int, look: int, reply: str, attempts: int, wish: str | None = None
+) -> bool:
+    """It waits again, or is held if that is wished; False if it was not this runner's any more."""
+    standing, look = (Standing.HELD, FOREVER) if wish == "hold" else (Standing.WAITING, look)
+    return bool(cursor.run(_DEFER, (standing.value, due, look, reply, attempts, id_, runner_id)))
+
+
+def rest_destination(cursor: Cursor, destination: int, until: int, failures: int, reply: str) -> None:
+    """Nothing is tried there before `until`."""
+    cursor.run(
+        "UPDATE destination SET rest_until = ?, failures = ?, reply = ?,"
+        " due = CASE WHEN due IS NULL OR due > ? THEN due ELSE ? END WHERE id = ?",
+        (until, failures, reply, until, until, destination),
+    )
+
+
+def due_destinations(cursor: Cursor, now: int, after: tuple[int, int], most: int) -> list[Row]:
+    """Destinations with something due, in order: (due, id, key, domain, route, rest_until, failures).
+
+    `after`: due and id of the last one that was had.
+    """
+    return cursor.all(
+        "SELECT due, id, key, domain, route, rest_until, failures FROM destination"
+        " WHERE due IS NOT NULL AND due <= ? AND down_since IS NULL AND (due > ? OR (due = ? AND id > ?))"
+        " ORDER BY due, id LIMIT ?",
+        (now, after[0], after[0], after[1], most),
+    )
+
+
+def next_due(cursor: Cursor, now: int) -> int | None:
+    """When the next destination becomes due, after now."""
+    row = cursor.one(
+        "SELECT min(due) FROM destination WHERE due IS NOT NULL AND due > ? AND down_since IS NULL", (now,)
+    )
+    return None if row is None else row[0]
+
+
+def return_leased(cursor: Cursor, destination: int, ids: Sequence[int], runner_id: int, now: int) -> None:
+    """These were leased and not tried."""
+    for id_ in ids:
+        cursor.run(
+            f"UPDATE recipient SET state = {_W}, runner_id = NULL, attempts = attempts - 1, due = ?"
+            f" WHERE id = ? AND runner_id = ? AND {sources(Event.RETURNED)}",
+            (now, id_, runner_id),
+        )
+    may_be_due(cursor, destination, now)
+
+
+def move_leased(cursor: Cursor, to: tuple[str, str, str], ids: Sequence[int], runner_id: int) -> None:
+    """These were leased for a destination that is not theirs any more: they wait for another (key, domain, route)."""
+    destination = destination_id(cursor, *to)
+    for id_ in ids:
+        cursor.run(
+            f"UPDATE recipient SET state = {_W}, runner_id = NULL, attempts = attempts - 1, destination_id = ?"
+            f" WHERE id = ? AND runner_id = ? AND {sources(Event.RETURNED)}",
+            (destination, id_, runner_id),
+        )
+    recount_due(cursor, destination)
+    cursor.notice(TOPIC, destination)

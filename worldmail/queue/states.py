@@ -1,0 +1,64 @@
+"""A recipient's life, in one table.
+
+    (nothing) ──accepted──► WAITING ◄──released──  HELD
+        │                   │  ▲  └──────held──────►▲
+        └─accepted─┐ leased │  │ deferred, returned,│ held (asked for while it was tried)
+                   ▼        ▼  │ reclaimed          │
+                          LEASED ───────────────────┘
+                            │ delivered, failed
+                            ▼
+                        (nothing: the trace tells what became of it)
+
+Who waits may also expire; who waits or is held may be removed or redirected by an administrator. A lease belongs to a
+runner, and a runner is alive as long as it holds the lock of its id: nothing else can end a lease.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+
+from worldmail.interfaces.queue import Standing
+
+
+class Event(enum.Enum):
+    """What can happen to a recipient; the value is the word of the trace."""
+
+    ACCEPTED = "accepted"
+    LEASED = "leased"
+    RETURNED = "returned"  # not tried after all: the server stops
+    DEFERRED = "deferred"
+    DELAYED = "delayed"  # it goes on waiting, and its sender is told
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    EXPIRED = "expired"
+    RECLAIMED = "reclaimed"  # its runner is gone; what that one did is not known
+    HELD = "held"
+    RELEASED = "released"
+    REDIRECTED = "redirected"
+    REMOVED = "removed"
+
+
+_W, _H, _L = Standing.WAITING, Standing.HELD, Standing.LEASED
+
+MOVES: Mapping[Event, Mapping[Standing | None, tuple[Standing | None, ...]]] = {
+    Event.ACCEPTED: {None: (_W, _H, _L)},
+    Event.LEASED: {_W: (_L,)},
+    Event.RETURNED: {_L: (_W,)},
+    Event.DEFERRED: {_L: (_W, _H)},
+    Event.DELAYED: {_W: (_W,)},
+    Event.DELIVERED: {_L: (None,)},
+    Event.FAILED: {_L: (None,)},
+    Event.EXPIRED: {_W: (None,), _L: (None,)},
+    Event.RECLAIMED: {_L: (_W,)},
+    Event.HELD: {_W: (_H,)},
+    Event.RELEASED: {_H: (_W,)},
+    Event.REDIRECTED: {_W: (_W,), _H: (_W,)},
+    Event.REMOVED: {_W: (None,), _H: (None,), _L: (None,)},
+}
+"""From where each event may come, and where it leads; None is outside the queue."""
+
+
+def sources(event: Event) -> str:
+    """The states that an event may come from, as SQL: "state IN (0, 1)"."""
+    return f"state IN ({', '.join(str(state.value) for state in MOVES[event] if state is not None)})"
