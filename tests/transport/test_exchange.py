@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-from worldmail.interfaces.protocol import IDialogue, IPredecessor, Peer
+from worldmail.interfaces.protocol import IDialogue, IFinishing, IPredecessor, Peer
 from worldmail.testing.fakes import PlainDialogue, make_tls
 from worldmail.testing.meeting import Meets, read_all, read_until
 from worldmail.transport.limits import Limits
@@ -60,6 +60,7 @@ class Keeping(PlainDialogue):
         return [b"turning\r\n", Become(self.successor)]
 
 
+@implementer(IFinishing)
 @define(kw_only=True)
 class Finishing(Caller):
     """Has something to finish when the server stops, if it was told to."""

@@ -90,11 +90,7 @@ class IDialogue(Interface):
         """The peer was silent for `timeout`; last words before the driver closes."""
 
     def shutting_down() -> Effects:
-        """The server stops; last words before the driver closes (421, -ERR [SYS/TEMP]).
-
-        Of a client (on a connection that we opened, or after an exchange) they are not the last: the effects are
-        carried out, and it goes on, to finish what it is about, until it closes or the time for that is up.
-        """
+        """The server stops; last words before the driver closes (421, -ERR [SYS/TEMP]). But see `IFinishing`."""
 
     def closed(reason: str) -> None:
         """The connection is gone, or another dialogue's. Give back everything held. Called exactly once."""
@@ -115,6 +111,13 @@ class IPredecessor(Interface):
 
     def rest() -> bytes:
         """What was received and no event was made of, given away: for its successor. `closed` follows."""
+
+
+class IFinishing(Interface):
+    """What a dialogue provides that ends by itself when the server stops: `shutting_down` is not its last word.
+
+    The effects of `shutting_down` are carried out like others; it goes on until it closes, or until its time is up.
+    """
 
 
 class ISuccessor(Interface):

@@ -23,7 +23,7 @@ from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from worldmail.interfaces.protocol import IDialogue, IPredecessor
+from worldmail.interfaces.protocol import IDialogue, IFinishing, IPredecessor
 from worldmail.transport.incoming import INPUT_LIMIT
 from worldmail.transport.outgoing import NEVER, OUTPUT_LIMIT, TURN_SECONDS, WORKING_SECONDS
 from worldmail.transport.standing import Standing
@@ -288,7 +288,7 @@ class Turns(Standing):
 
     def _wind_up(self) -> None:
         """The server stops and nothing is under way."""
-        if not self._calls:
+        if not IFinishing.providedBy(self.dialogue):
             self._last_words(self.dialogue.shutting_down, "server stopping")
         elif not self._over:
             self._stopping = False
