@@ -127,7 +127,8 @@ class IChanges(Interface):
     subscriber gets a notice with key 0: everything of the topic may have changed. A unit may say so too.
     Topics: "mailbox" (mailbox id; also its rights and annotations), "folders" (id of an account whose list of
     mailboxes, subscriptions or rights changed, or what is said of the server to it), "account" (account id), "domain"
-    (domain id), "address" (domain id of the alias), "url-key" (mailbox id: some account's key was forgotten).
+    (domain id), "address" (domain id of the alias), "url-key" (mailbox id: some account's key was forgotten), "route"
+    (always 0: some route changed).
     """
 
     def subscribe(topic: str, listener: Callable[[Notice], None], key: int | None = None) -> Callable[[], None]:
