@@ -11,6 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from attrs import field, frozen
+from dns_answers import SEEDS as DNS_ANSWERS
+from dns_answers import read_as_every_type
 from imap_seeds import IMAP_ARGUMENTS, IMAP_COMMANDS
 
 from worldmail.auth.sasl.scram_messages import read_client_final, read_client_first
@@ -45,6 +47,7 @@ from worldmail.testing.pop3 import Pop3Server
 from worldmail.testing.real_store import RealStoreWorld
 from worldmail.testing.smtp import SmtpScene
 from worldmail.transport.deflate import PIECE, CorruptDeflate, Deflate
+from worldmail.transport.dns.message import Malformed
 from worldmail.wire.dots import DotReader, stuff_bytes
 from worldmail.wire.lines import LineBuffer
 from worldmail.wire.sasl.saslprep import saslprep
@@ -362,6 +365,7 @@ TARGETS: dict[str, Target] = {
         allowed=(CorruptDeflate,),
         seeds=(Deflate().compress(b"a NOOP\r\n" * 20), Deflate().compress(b"\0" * 1_000_000), b"\x00\x01\x00\xfe\xffa"),
     ),
+    "dns-answer": Target(run=read_as_every_type, allowed=(Malformed,), seeds=DNS_ANSWERS),
     "configuration": Target(
         run=_configuration,
         allowed=(ConfigurationError, UnicodeDecodeError),

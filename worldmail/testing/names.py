@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import enum
+import socket
 import socketserver
 import struct
 import threading
@@ -25,7 +26,7 @@ import dns.name
 import dns.rcode
 import dns.rdatatype
 import dns.rrset
-import dns.zonefile
+import dns.zone
 
 Zone = Mapping[str, Mapping[str, Iterable[str]]]
 """Records by name and type, as zone files write their data: {"a.test": {"MX": ["10 mx.a.test"], "TXT": ['"x y"']}}."""
@@ -62,6 +63,7 @@ class NameServer:
     Attributes:
         asked: how often each (name, type) was asked for; `asked_by_tcp`: of these by TCP.
         mood: how it behaves, but for names in `moods`.
+        follows: whether an answer goes on with what an alias leads to.
         delay: seconds that it waits in mood SLOW.
         lie: what it says instead of the truth by UDP, if not None.
         lie_by_tcp: the same by TCP; each datagram gets its length in front.
@@ -76,6 +78,7 @@ class NameServer:
         self.asked_by_tcp: Counter[tuple[str, str]] = Counter()
         self.mood = Mood.HONEST
         self.moods: dict[str, Mood] = {}
+        self.follows = True
         self.delay = 0.5
         self.lie: Lie | None = None
         self.lie_by_tcp: Lie | None = None
@@ -83,7 +86,7 @@ class NameServer:
         self._counting = threading.Lock()
         self.udp, self.tcp = self._sockets(port)
         self._threads = [
-            threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True) for server in (self.udp, self.tcp)
+            threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True) for server in (self.udp, self.tcp)
         ]
 
     @property
@@ -108,7 +111,9 @@ class NameServer:
         return self
 
     def stop(self) -> None:
-        """Answer no more; the port is free."""
+        """Answer no more; the port is free. Harmless a second time."""
+        if self.stopped.is_set():
+            return
         self.stopped.set()
         for server in (self.udp, self.tcp):
             if self._threads[0].ident is not None:
@@ -171,6 +176,8 @@ class NameServer:
             data = records.get(found, [])
             if data:
                 answer.answer.append(self._records(name, found, data))
+            if data and found != kind and not self.follows:
+                return
             if not data or found == kind:
                 break
             name = _key(data[0])
@@ -207,11 +214,14 @@ class NameServer:
                     raise
                 continue
             udp.names = self
+            udp.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
             return udp, tcp
         raise OSError("no port is free for both UDP and TCP")
 
 
 class _Udp(socketserver.ThreadingUDPServer):
+    """Hundreds of questions may come at once."""
+
     daemon_threads = True
     block_on_close = False
     names: NameServer
@@ -227,10 +237,10 @@ class _Tcp(socketserver.ThreadingTCPServer):
 
 class _UdpRequest(socketserver.BaseRequestHandler):
     def handle(self) -> None:
-        octets, socket = self.request
+        octets, sender = self.request
         for reply in self.server.names.reply(octets, False) or ():  # type: ignore[attr-defined]  # it is a _Udp
             with suppress(OSError):
-                socket.sendto(reply, self.client_address)
+                sender.sendto(reply, self.client_address)
 
 
 class _TcpRequest(socketserver.StreamRequestHandler):
@@ -250,9 +260,10 @@ class _TcpRequest(socketserver.StreamRequestHandler):
 def read_zone(text: str) -> Zone:
     """The records of a zone file; all names in it are absolute, with or without final dot."""
     zone: dict[str, dict[str, list[str]]] = {}
-    for records in dns.zonefile.read_rrsets(text, default_ttl=300, origin=dns.name.root, relativize=False):
-        data = zone.setdefault(_key(records.name.to_text()), {})
-        data.setdefault(dns.rdatatype.to_text(records.rdtype), []).extend(record.to_text() for record in records)
+    read = dns.zone.from_text(f"$TTL 300\n{text}", origin=dns.name.root, relativize=False, check_origin=False)
+    for name, records in read.iterate_rdatasets():
+        kinds = zone.setdefault(_key(name.to_text()), {})
+        kinds[dns.rdatatype.to_text(records.rdtype)] = [record.to_text() for record in records]
     return zone
 
 

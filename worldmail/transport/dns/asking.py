@@ -104,7 +104,8 @@ class Asking:
                 except (_Useless, Malformed) as error:
                     useless.add(server)
                     faults[server] = str(error)
-        raise NameTrouble(f"{question}: " + "; ".join(f"{server}: {fault}" for server, fault in faults.items()))
+        words = "; ".join(f"{server}: {fault}" for server, fault in faults.items())
+        raise NameTrouble(f"{question}: {words or 'no time left'}")
 
     async def _pause(self, until: float) -> None:
         """A server that refuses at once may be starting anew: it is not asked again at once."""

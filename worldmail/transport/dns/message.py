@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import struct
+from collections.abc import Iterator
 from random import Random
 from typing import Any
 
@@ -23,7 +24,7 @@ RECORDS = 256
 """Records that are read of any section; an answer with more is useless."""
 
 LABELS = 3000
-"""Labels of names that are read of an answer."""
+"""Labels of names, and strings of texts, that are read of an answer."""
 
 MAXIMUM_TTL = 2**31 - 1  # above it stands for 0 (RFC 2181 §8)
 
@@ -237,21 +238,30 @@ class _Reader:
         return name
 
     def _value(self, kind: int) -> Any:
+        if kind == RecordType.TXT:
+            return b"".join(self._strings()).decode("latin-1")
         data: Any = dns.rdata.from_wire_parser(_IN, kind, self.parser)  # type: ignore[arg-type]  # numbers do
         match kind:
             case RecordType.A | RecordType.AAAA:
                 return data.address
             case RecordType.MX:
                 return MailExchanger(preference=data.preference, host=self._text(data.exchange))
-            case RecordType.TXT:
-                return b"".join(data.strings).decode("latin-1")
             case _:
                 return self._text(data.target)
 
-    def _text(self, name: dns.name.Name) -> str:
-        self.labels[0] += len(name.labels)
+    def _strings(self) -> Iterator[bytes]:
+        """Of a text; the library would read 64 Ki empty ones."""
+        while self.parser.remaining():
+            self._count(1)
+            yield self.parser.get_counted_bytes()
+
+    def _count(self, labels: int) -> None:
+        self.labels[0] += labels
         if self.labels[0] > LABELS:
-            raise Malformed("an answer of endless names")
+            raise Malformed("an answer of endless names or texts")
+
+    def _text(self, name: dns.name.Name) -> str:
+        self._count(len(name.labels))
         return "" if name == dns.name.root else name.to_text(omit_final_dot=True).lower()
 
 
