@@ -17,6 +17,8 @@ _HEXCHAR = re.compile(r"\+([0-9A-F]{2})")
 _PRINTABLE = re.compile(r"[ -~]*")
 # EmbeddedUnicodeChar = "\x{" HEXPOINT "}"                                   RFC 6533 §3
 _EMBEDDED = re.compile(r"\\x\{([0-9A-F]{2,6})\}")
+# QCHAR = %x21-2a / %x2c-3c / %x3e-5b / %x5d-7e                               RFC 6533 §3
+_PLAIN = frozenset(map(chr, range(0x21, 0x7F))) - frozenset("+=\\")
 _UNITEXT = re.compile(r"[!-~\x80-\U0010ffff]*")
 
 
@@ -57,3 +59,10 @@ def _character(hexpoint: str) -> str:
     if point > 0x10FFFF or 0xD800 <= point <= 0xDFFF:
         raise ValueError("no such character")
     return chr(point)
+
+
+def encode_utf8_address(text: str) -> str:
+    """Encode as utf-8-addr-xtext, which is ASCII (RFC 6533 §3). Raises ValueError for an unprintable character."""
+    if not text.isprintable():
+        raise ValueError("an address of unprintable characters")
+    return "".join(char if char in _PLAIN else f"\\x{{{ord(char):02X}}}" for char in text)

@@ -1,0 +1,133 @@
+"""The octets of a message, ready for the wire.
+
+Text that goes out holds no bare CR or LF and ends with CRLF, wherever it came from (RFC 5321 §2.3.8): a lone dot
+that only some take for an end is how one message becomes two. What came as binary is passed on as it is, counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+
+from attrs import frozen
+from zope.interface import implementer
+
+from worldmail.interfaces.outbound import IOutgoingContent
+from worldmail.protocols.smtp.client.means import Conversion
+
+KEPT = 1 << 20
+"""Octets of converted content that are kept, rather than made a second time."""
+
+PIECE = 1 << 18
+"""Octets that are gathered for one BDAT; a chunk of the content's may be longer."""
+
+
+class Unsendable(Exception):
+    """The octets are not what they should be; the text says why, in a sentence (ASCII)."""
+
+
+@implementer(IOutgoingContent)
+@frozen
+class Converted:
+    """Content that was made of other content."""
+
+    size: int
+    inline: bytes | None
+    _chunks: Callable[[], AsyncIterator[bytes]]
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """See `IOutgoingContent.chunks`."""
+        return self._chunks()
+
+
+async def converted(content: IOutgoingContent, conversion: Conversion) -> Converted:
+    """The content in its new form, all of which was made once. Raises what the conversion raises."""
+
+    def chunks() -> AsyncIterator[bytes]:
+        return conversion(content.chunks)
+
+    kept: list[bytes] | None = []
+    size = 0
+    async for chunk in chunks():
+        size += len(chunk)
+        if kept is not None:
+            kept.append(chunk)
+            if size > KEPT:
+                kept = None
+    return Converted(size, None if kept is None else b"".join(kept), chunks)
+
+
+async def is_ascii(content: IOutgoingContent) -> bool:
+    """Whether there is no octet above 127."""
+    if content.inline is not None:
+        return bool(content.inline.isascii())
+    async for chunk in content.chunks():
+        if not chunk.isascii():
+            return False
+    return True
+
+
+async def header_is_ascii(content: IOutgoingContent) -> bool:
+    """Whether the header has no octet above 127; as far as the first empty line."""
+    edge = b"\r\n"
+    async for chunk in content.chunks():
+        data = edge + chunk
+        end = data.find(b"\r\n\r\n")
+        if not (data if end < 0 else data[:end]).isascii():
+            return False
+        if end >= 0:
+            return True
+        edge = data[-3:]
+    return True
+
+
+def is_text(octets: bytes) -> bool:
+    """Whether every CR and LF is part of a CRLF."""
+    pairs = octets.count(b"\r\n")
+    return octets.count(b"\n") == pairs and octets.count(b"\r") == pairs
+
+
+def whole(content: bytes, *, binary: bool) -> bytes:
+    """What is sent of content that is there as a whole and was found fit."""
+    return content if binary or content.endswith(b"\r\n") else content + b"\r\n"
+
+
+async def sound(content: IOutgoingContent, *, binary: bool) -> AsyncIterator[bytes]:
+    """All octets, as they should be: as many as was said, in lines.
+
+    Raises: Unsendable.
+    """
+    size, held = 0, b""
+    end = b"\r\n"  # the last octets given
+    async for chunk in content.chunks():
+        size += len(chunk)
+        if binary:
+            yield chunk
+            continue
+        text = held + chunk
+        held = b"\r" if text.endswith(b"\r") else b""
+        if held:
+            text = text[:-1]
+        if not is_text(text):
+            raise Unsendable("The message holds a bare CR or LF")
+        if text:
+            end = text[-2:]
+            yield text
+    if size != content.size:
+        raise Unsendable("The message is not as long as it should be")
+    if held:
+        raise Unsendable("The message holds a bare CR or LF")
+    if not binary and not end.endswith(b"\r\n"):
+        yield b"\r\n"
+
+
+async def in_pieces(chunks: AsyncIterator[bytes]) -> AsyncIterator[tuple[bytes, bool]]:
+    """The same octets in pieces of a size worth a BDAT; True with the last."""
+    held: list[bytes] = []
+    size = 0
+    async for chunk in chunks:
+        if size >= PIECE:
+            yield b"".join(held), False
+            held, size = [], 0
+        held.append(chunk)
+        size += len(chunk)
+    yield b"".join(held), True
