@@ -124,6 +124,17 @@ class EagerServer(tcp.Server):
         return int(queued) + self.unsent()
 
 
+class EagerClient(EagerServer):
+    """A connection that we opened: like an accepted one, but that TLS makes a client of us."""
+
+    repstr = "<EagerClient>"
+    _tlsClientDefault = True
+
+    def __init__(self, connection: socket.socket, protocol: Any, address: tuple[Any, ...], reactor: Any) -> None:
+        nobody: Any = None
+        super().__init__(connection, protocol, address, nobody, 0, reactor)
+
+
 class EagerPort(tcp.Port):
     """A listening socket whose connections are `EagerServer`s.
 
@@ -190,4 +201,4 @@ class EagerPort(tcp.Port):
             _DESCRIPTOR.startReading(self)
 
 
-__all__ = ["EagerPort", "EagerServer"]
+__all__ = ["EagerClient", "EagerPort", "EagerServer"]

@@ -1,0 +1,402 @@
+"""TLS on connections that we open, with real handshakes."""
+
+from __future__ import annotations
+
+import datetime as dt
+import socket
+import ssl
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.x509.oid import ExtendedKeyUsageOID
+from OpenSSL import SSL
+from twisted.internet.threads import deferToThread
+
+from worldmail.errors import ConfigurationError
+from worldmail.interfaces.outbound import Fate, HopFailed, Phase, Security
+from worldmail.mail.envelope import TlsFacts
+from worldmail.testing.authority import Authority
+from worldmail.testing.calling import Calls, PlainClient
+from worldmail.testing.fakes import make_tls
+from worldmail.transport.client_tls import SESSIONS, ClientTls, Sessions, server_name
+from worldmail.transport.tls import Tls
+from worldmail.wire.effects import StartTls
+
+NAME = "mx.example.test"
+VERIFIED = {"security": Security.VERIFIED}
+UNKNOWN = "the certificate is of an unknown authority"
+
+
+class TlsCalls(Calls):
+    """A listener with a certificate, and a connector."""
+
+    def setUp(self) -> None:
+        self.directory = Path(self.mktemp())
+        self.authority = Authority(self.directory)
+
+    def both(self, served: Tls, trust: Path | None = None, **changes: Any) -> None:
+        """Listen with this certificate, trust our authority (or that)."""
+        self.meet(tls=served, **changes)
+        self.connecting(ClientTls(trust=trust or self.authority.file))
+
+    async def secured(self, **changes: Any) -> Any:
+        """A dialogue that has started TLS, or failed to."""
+        dialogue = await self.call(make=lambda: PlainClient(answers={b"go": [StartTls()]}), **changes)
+        dialogue.say(b"STARTTLS\r\n")
+        await self.until(lambda: b"secured" in dialogue.heard or dialogue.endings)
+        return dialogue
+
+    async def failing(self, **changes: Any) -> str:
+        """Why it failed."""
+        dialogue = await self.secured(**(VERIFIED | changes))
+        await self.until(lambda: dialogue.endings)
+        failure: str | None = dialogue.peer.tls_failure
+        assert failure is not None
+        assert dialogue.heard == [b"hello", b"go"]
+        assert dialogue.endings == [f"TLS handshake failed: {failure}"]
+        assert dialogue.peer.tls is None
+        return failure
+
+
+class VerifiedTests(TlsCalls):
+    """Servers that must prove who they are."""
+
+    def test_a_certificate_for_the_name_by_a_trusted_authority_is_good(self) -> Any:
+        async def test() -> None:
+            self.both(self.authority.serve("other.test", NAME))
+            dialogue = await self.secured(**VERIFIED)
+            facts: TlsFacts = dialogue.secured_tls
+            assert (facts.version, facts.server_name, facts.verified) == ("TLSv1.3", NAME, True)
+            assert dialogue.peer.channel_binding("tls-exporter") is not None
+            dialogue.say(b"TLS tls-exporter\r\n")
+            await self.until(lambda: len(dialogue.heard) > 4)
+            binding = dialogue.peer.channel_binding("tls-exporter").hex()
+            assert dialogue.heard[2:] == [b"secured", b"secured", f"TLSv1.3 {NAME} {binding}".encode()]
+            dialogue.say(b"QUIT\r\n")
+            await self.until(lambda: dialogue.endings)
+            assert dialogue.endings == ["closed by peer"]
+            assert dialogue.peer.tls_failure is None
+            [record] = self.journal.named("connection")
+            assert (record["tls"], record["server"], record["listener"]) == ("TLSv1.3", NAME, "outbound")
+
+        return self.run_async(test())
+
+    def test_so_is_one_for_a_wildcard_an_address_or_a_name_in_other_letters(self) -> Any:
+        async def test() -> None:
+            self.both(self.authority.serve("*.example.test", "127.0.0.1"))
+            for host in (NAME, "MX.Example.TEST", "mx.example.test.", "127.0.0.1", "[127.0.0.1]"):
+                dialogue = await self.secured(host=host, **VERIFIED)
+                assert dialogue.peer.tls is not None, (host, dialogue.endings)
+                assert dialogue.peer.tls.server_name == (None if "127" in host else NAME)
+
+        return self.run_async(test())
+
+    def test_one_for_other_names_is_not(self) -> Any:
+        async def test() -> None:
+            self.both(self.authority.serve("a.test", "b.test", "c.test", "d.test"))
+            words = "the certificate is for other names"
+            assert await self.failing() == f"{words}: a.test, b.test, c.test, ..."
+            assert await self.failing(host="127.0.0.1") == f"{words}: a.test, b.test, c.test, ..."
+            assert await self.failing(host="sub.a.test") == f"{words}: a.test, b.test, c.test, ..."
+
+        return self.run_async(test())
+
+    def test_one_without_names_is_not(self) -> Any:
+        async def test() -> None:
+            self.both(self.authority.serve())
+            assert await self.failing(host="server") == "the certificate has no names that can be used"
+
+        return self.run_async(test())
+
+    def test_nor_is_one_out_of_its_time_or_for_another_use(self) -> Any:
+        async def test() -> None:
+            day = dt.timedelta(days=1)
+            for changes, words in (
+                ({"begins": -2 * day, "ends": -day}, "the certificate has expired"),
+                ({"begins": day, "ends": 2 * day}, "the certificate is not valid yet"),
+                ({"usage": ExtendedKeyUsageOID.CLIENT_AUTH}, "the certificate is not for servers"),
+            ):
+                self.both(self.authority.serve(NAME, **changes))
+                assert await self.failing() == words
+
+        return self.run_async(test())
+
+    def test_nor_is_one_of_an_unknown_authority_or_of_none(self) -> Any:
+        async def test() -> None:
+            self.both(Authority(self.directory, "Stranger").serve(NAME))
+            assert await self.failing() == UNKNOWN
+            self.both(Authority(self.directory, "Test authority").serve(NAME), trust=self.authority.file)
+            self.both(make_tls(self.directory, NAME))
+            assert await self.failing() == "the certificate is self-signed"
+
+        return self.run_async(test())
+
+    def test_the_system_trusts_no_test_authority(self) -> Any:
+        async def test() -> None:
+            self.meet(tls=self.authority.serve(NAME))
+            self.connecting()
+            assert await self.failing() == UNKNOWN
+
+        return self.run_async(test())
+
+    def test_a_servers_own_certificate_may_be_trusted_by_itself(self) -> Any:
+        async def test() -> None:
+            self.both(make_tls(self.directory, NAME), trust=self.directory / f"{NAME}.pem")
+            assert (await self.secured(**VERIFIED)).peer.tls.verified
+            issued = self.authority.issue(NAME)
+            self.both(self.authority.serve(NAME), trust=issued.certificate)
+            assert await self.failing() == UNKNOWN
+
+        return self.run_async(test())
+
+    def test_authorities_are_read_anew_when_asked_for(self) -> Any:
+        async def test() -> None:
+            stranger = Authority(self.directory, "Stranger")
+            trust = self.directory / "trust.pem"
+            trust.write_bytes(self.authority.file.read_bytes())
+            self.both(stranger.serve(NAME), trust=trust)
+            assert await self.failing() == UNKNOWN
+            trust.write_bytes(stranger.file.read_bytes())
+            self.connector.tls.reload()
+            assert (await self.secured(**VERIFIED)).peer.tls.verified
+            trust.write_bytes(b"nothing")
+            with pytest.raises(ConfigurationError, match=r"trust\.pem"):
+                self.connector.tls.reload()
+            assert (await self.secured(**VERIFIED)).peer.tls.verified
+
+        return self.run_async(test())
+
+
+class OpportunisticTests(TlsCalls):
+    """Servers that need not."""
+
+    def test_any_certificate_will_do_and_what_was_negotiated_is_known(self) -> Any:
+        async def test() -> None:
+            day = dt.timedelta(days=1)
+            for served in (
+                make_tls(self.directory, "other.test"),
+                self.authority.serve("other.test", begins=-2 * day, ends=-day),
+            ):
+                self.both(served)
+                for security in (Security.OPPORTUNISTIC, Security.ENCRYPTED):
+                    dialogue = await self.secured(security=security)
+                    facts = dialogue.peer.tls
+                    assert (facts.version, facts.bits, facts.verified) == ("TLSv1.3", 256, False)
+
+        return self.run_async(test())
+
+    def test_old_versions_of_TLS_are_not_spoken(self) -> Any:
+        async def test() -> None:
+            self.connecting()
+            listening = self.listening()
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            made = self.authority.issue(NAME)
+            context.load_cert_chain(made.certificate, made.key)
+            context.set_ciphers("ALL:@SECLEVEL=0")
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)
+                context.minimum_version = ssl.TLSVersion.TLSv1
+                context.maximum_version = ssl.TLSVersion.TLSv1_1
+
+            def serve() -> None:
+                connection = listening.accept()[0]
+                try:
+                    context.wrap_socket(connection, server_side=True)
+                except OSError:
+                    connection.close()
+
+            serving = deferToThread(serve)
+            with pytest.raises(HopFailed) as failed:
+                await self.call(implicit_tls=True)
+            await serving
+            assert failed.value.trouble.reason == "TLS handshake failed: there is no common version of TLS"
+
+        return self.run_async(test())
+
+    def test_sessions_are_gone_on_with(self) -> Any:
+        async def test() -> None:
+            self.both(self.authority.serve(NAME))
+            reused = []
+            for security in (Security.VERIFIED, Security.VERIFIED, Security.OPPORTUNISTIC, Security.VERIFIED):
+                dialogue = await self.secured(security=security)
+                [connection] = self.connector.connections
+                handle = connection.transport.getHandle()
+                reused.append(_session_reused(handle))
+                assert dialogue.peer.tls.verified == (security is Security.VERIFIED)
+                dialogue.say(b"QUIT\r\n")
+                await self.until(lambda dialogue=dialogue: dialogue.endings)
+            assert reused == [False, True, False, True]
+
+        return self.run_async(test())
+
+
+def _session_reused(handle: Any) -> bool:
+    library: Any = SSL
+    return bool(library._lib.SSL_session_reused(handle._ssl))
+
+
+class ImplicitTests(TlsCalls):
+    """TLS from the first octet on."""
+
+    def test_the_dialogue_is_opened_in_TLS(self) -> Any:
+        async def test() -> None:
+            self.both(self.authority.serve(NAME), implicit_tls=True)
+            dialogue = await self.call(implicit_tls=True, **VERIFIED)
+            assert dialogue.peer.tls.verified
+            await self.until(lambda: dialogue.heard)
+            dialogue.say(b"QUIT\r\n")
+            await self.until(lambda: dialogue.endings)
+            assert dialogue.heard == [b"hello", b"bye"]
+
+        return self.run_async(test())
+
+    def test_a_bad_certificate_is_a_trouble_of_the_hop(self) -> Any:
+        async def test() -> None:
+            self.both(self.authority.serve("other.test"), implicit_tls=True)
+            made: list[PlainClient] = []
+
+            def make() -> PlainClient:
+                made.append(PlainClient())
+                return made[0]
+
+            with pytest.raises(HopFailed) as failed:
+                await self.call(make=make, implicit_tls=True, **VERIFIED)
+            trouble = failed.value.trouble
+            words = "TLS handshake failed: the certificate is for other names: other.test"
+            assert (trouble.fate, trouble.status, trouble.phase) == (Fate.DEFERRED, "4.7.5", Phase.TLS)
+            assert trouble.server == f"{NAME}[127.0.0.1]:{self.place[1]}"
+            assert trouble.reason == words
+            assert (made[0].peer, made[0].endings) == (None, [words])
+
+        return self.run_async(test())
+
+
+class BrokenTests(TlsCalls):
+    """Peers that are no TLS servers."""
+
+    async def served(self, answer: bytes | None, words: str, reset: bool = False) -> None:
+        """What a handshake comes to when this is all that a server says."""
+        self.connecting()
+        listening = self.listening()
+
+        def serve() -> None:
+            connection = listening.accept()[0]
+            connection.recv(10000)
+            if answer is not None:
+                connection.sendall(answer)
+            if reset:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            connection.close()
+
+        serving = deferToThread(serve)
+        with pytest.raises(HopFailed) as failed:
+            await self.call(implicit_tls=True, security=Security.OPPORTUNISTIC)
+        await serving
+        assert failed.value.trouble.reason == f"TLS handshake failed: {words}"
+        assert failed.value.trouble.phase is Phase.TLS
+
+    def test_what_they_say_is_told_in_words(self) -> Any:
+        async def test() -> None:
+            await self.served(b"220 mx.example.test ESMTP\r\n", "what the server answered is not TLS")
+            await self.served(None, "the server ended the connection")
+            await self.served(None, "the server ended the connection", reset=True)
+            alert = b"\x15\x03\x03\0\x02\x02\x28"
+            await self.served(alert, "the server found no common cipher, or wants a certificate")
+
+        return self.run_async(test())
+
+    def test_one_that_never_finishes_is_left(self) -> Any:
+        async def test() -> None:
+            self.connecting(handshake_timeout=0.1)
+            listening = self.listening()
+            silent = deferToThread(listening.accept)
+            with pytest.raises(HopFailed) as failed:
+                await self.call(implicit_tls=True)
+            (await silent)[0].close()
+            assert failed.value.trouble.reason == "TLS handshake timed out"
+            assert failed.value.trouble.status == "4.7.5"
+
+        return self.run_async(test())
+
+    def test_what_a_server_says_in_the_clear_behind_its_consent_is_not_acted_upon(self) -> Any:
+        async def test() -> None:
+            self.connecting()
+            listening = self.listening()
+
+            def serve() -> bytes:
+                connection = listening.accept()[0]
+                connection.sendall(b"go\r\ninjected\r\n")
+                try:
+                    return connection.recv(100)
+                except ConnectionResetError:
+                    return b""
+
+            serving = deferToThread(serve)
+            dialogue = await self.call(make=lambda: PlainClient(answers={b"go": [StartTls()]}))
+            await self.until(lambda: dialogue.endings)
+            assert await serving == b""
+            assert dialogue.endings == ["input behind STARTTLS"]
+            assert dialogue.heard == [b"go"]
+
+        return self.run_async(test())
+
+    def test_a_server_that_says_no_after_our_side_is_done_is_a_failed_handshake(self) -> Any:
+        async def test() -> None:
+            self.connecting(ClientTls(trust=self.authority.file))
+            listening = self.listening()
+            made = self.authority.issue(NAME)
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(made.certificate, made.key)
+            context.load_verify_locations(self.authority.file)
+            context.verify_mode = ssl.CERT_REQUIRED
+
+            def serve() -> None:
+                connection = listening.accept()[0]
+                with pytest.raises(ssl.SSLError):
+                    context.wrap_socket(connection, server_side=True)
+
+            serving = deferToThread(serve)
+            dialogue = await self.call(implicit_tls=True, **VERIFIED)
+            await serving
+            await self.until(lambda: dialogue.endings)
+            assert dialogue.peer.tls_failure == "the server wants a certificate"
+
+        return self.run_async(test())
+
+
+def test_settings_that_are_of_no_use_are_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="No such file"):
+        ClientTls(trust=tmp_path / "nowhere.pem")
+    (tmp_path / "text.pem").write_text("text")
+    with pytest.raises(ConfigurationError, match="no certificates in PEM"):
+        ClientTls(trust=tmp_path / "text.pem")
+    with pytest.raises(ConfigurationError, match="none of 'NONSENSE' can be used"):
+        ClientTls(ciphers="NONSENSE")
+
+
+def test_contexts_are_made_once() -> None:
+    tls = ClientTls()
+    calls = Calls()
+    calls.place = ("127.0.0.1", 25)
+    strict = [tls.handshake(calls.hop(security=Security.VERIFIED)).context for _ in range(2)]
+    others = [tls.handshake(calls.hop(security=security)).context for security in Security if security.value < "v"]
+    assert strict[0] is strict[1]
+    assert len({id(context) for context in others}) == 1
+    assert others[0] is not strict[0]
+
+
+def test_only_names_are_told_to_servers() -> None:
+    assert server_name("mx.example.test") == b"mx.example.test"
+    for host in ("192.0.2.1", "2001:db8::1", "", "ü.test", "a" * 256, "a\0b"):
+        assert server_name(host) is None
+
+
+def test_sessions_are_given_once_and_the_oldest_goes() -> None:
+    sessions = Sessions()
+    for number in range(SESSIONS + 1):
+        sessions.keep(number, f"session {number}")
+    assert sessions.take(0) is None
+    assert sessions.take(1) == "session 1"
+    assert sessions.take(1) is None

@@ -1,0 +1,112 @@
+"""Why a server's certificate, or a handshake with it, is no good: in words for people (ASCII)."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any
+
+from cryptography import x509
+from OpenSSL import SSL
+from service_identity import CertificateError, VerificationError
+from service_identity.cryptography import verify_certificate_hostname, verify_certificate_ip_address
+from twisted.internet.error import ConnectionDone, ConnectionLost
+
+from worldmail.transport.certificates import names_of
+
+NAMES_SHOWN = 3
+"""Names of a certificate that are told when it has not the right one."""
+
+_UNKNOWN = "the certificate is of an unknown authority"
+_WEAK = "the certificate's key or signature is too weak"
+
+# OpenSSL's X509_V_ERR_*, as x509_vfy.h numbers them.
+_CHAIN = {
+    2: _UNKNOWN,
+    9: "the certificate is not valid yet",
+    10: "the certificate has expired",
+    18: "the certificate is self-signed",
+    19: _UNKNOWN,
+    20: _UNKNOWN,
+    21: _UNKNOWN,
+    22: "the certificate's chain is too long",
+    23: "the certificate was revoked",
+    26: "the certificate is not for servers",
+    66: _WEAK,
+    67: _WEAK,
+    68: _WEAK,
+}
+
+_HANDSHAKE = (
+    ("wrong version number", "what the server answered is not TLS"),
+    ("packet length too long", "what the server answered is not TLS"),
+    ("http request", "what the server answered is not TLS"),
+    ("unsupported protocol", "there is no common version of TLS"),
+    ("alert protocol version", "there is no common version of TLS"),
+    ("no ciphers", "there is no common cipher"),
+    ("alert handshake failure", "the server found no common cipher, or wants a certificate"),
+    ("alert unrecognized name", "the server does not know this name"),
+    ("certificate required", "the server wants a certificate"),
+)
+
+
+def chain_refusal(number: int, depth: int) -> str:
+    """OpenSSL's verdict on a certificate; `depth` 0 is the server's own."""
+    words = _CHAIN.get(number, f"the certificate was not accepted (OpenSSL error {number})")
+    return (
+        words if depth == 0 or words is _UNKNOWN else words.replace("the certificate", "a certificate of the chain", 1)
+    )
+
+
+def name_refusal(certificate: x509.Certificate | None, host: str) -> str | None:
+    """None if the certificate is for this host name or address (RFC 9525 §6), else why not."""
+    if certificate is None:
+        return "the server has no certificate"
+    try:
+        if is_address(host):
+            verify_certificate_ip_address(certificate, host)
+        else:
+            verify_certificate_hostname(certificate, host)
+    except VerificationError:
+        return f"the certificate is for other names{_names(certificate)}"
+    except CertificateError:
+        return "the certificate has no names that can be used"
+    except Exception:  # noqa: BLE001  the certificate's octets are the server's
+        return "the certificate, or the name it should have, cannot be read"
+    return None
+
+
+def handshake_words(error: BaseException | None) -> str:
+    """What ended a handshake."""
+    if isinstance(error, ConnectionDone | ConnectionLost):
+        return "the server ended the connection"
+    reason = _reason(error)
+    return next((words for known, words in _HANDSHAKE if known in reason), reason or "it failed")
+
+
+def is_address(host: str) -> bool:
+    """An IP address, rather than a name?"""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _reason(error: BaseException | None) -> str:
+    """OpenSSL's own word for it, cleaned."""
+    if not isinstance(error, SSL.Error) or not error.args or not error.args[0]:
+        return ""
+    last: Any = error.args[0]
+    text = str(last[-1][-1]) if isinstance(last, list) else str(last)
+    return "".join(character for character in text if " " <= character <= "~")[:100].lower()
+
+
+def _names(certificate: x509.Certificate) -> str:
+    """Some of its names, cleaned, behind a colon."""
+    try:
+        found = names_of(certificate)
+    except Exception:  # noqa: BLE001  the certificate's octets are the server's
+        return ""
+    shown = ["".join(character for character in name if "!" <= character <= "~")[:64] for name in found[:NAMES_SHOWN]]
+    more = ", ..." if len(found) > NAMES_SHOWN else ""
+    return f": {', '.join(shown)}{more}" if shown else ""
