@@ -81,13 +81,16 @@ def test_any_text_is_read_in_some_way(text: str) -> None:
     assert parse_resolv_conf(text).servers
     assert parse_resolv_conf("nameserver " + text).servers
     assert parse_resolv_conf("options timeout:" + text).timeout > 0
-    parse_hosts(text)
-    parse_hosts("::1 " + text)
+    parse_hosts(text).addresses(text)
+    parse_hosts("::1 " + text).addresses(text)
 
 
 def test_a_host_has_every_address_that_is_given_for_it_IPv6_first() -> None:
     text = "192.0.2.1 A.test a\n2001:DB8::1 a.test. # b\nnonsense c\n192.0.2.1 a\n#192.0.2.9 a\n"
-    assert parse_hosts(text) == {"a.test": ("2001:db8::1", "192.0.2.1"), "a": ("192.0.2.1",)}
+    hosts = parse_hosts(text)
+    assert hosts.addresses("a.test") == ("2001:db8::1", "192.0.2.1")
+    assert hosts.addresses("a") == ("192.0.2.1",)
+    assert [hosts.addresses(name) for name in ("b", "c", "192.0.2.1")] == [(), (), ()]
 
 
 class Watch:

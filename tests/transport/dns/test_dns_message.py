@@ -142,6 +142,13 @@ def test_more_labels_than_anyone_needs_are_not_read() -> None:
             read_answer(asked, mx_answer(asked, record, LABELS // (host.count(b"x") + 1) + 1))
 
 
+def test_more_strings_than_anyone_needs_are_not_read() -> None:
+    asked = query(Question(name="a.test", type=RecordType.TXT))
+    for text in (bytes(60_000), b"\1x" * 30_000):
+        with pytest.raises(Malformed):
+            read_answer(asked, mx_answer(asked, b"\xc0\x0c" + struct.pack("!HHIH", 16, 1, 300, len(text)) + text, 1))
+
+
 def record(owner: str, value: object, ttl: int = 300, alias: bool = False) -> Record:
     return Record(owner=owner, alias=alias, ttl=ttl, value=value)
 

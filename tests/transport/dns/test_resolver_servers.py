@@ -225,6 +225,12 @@ def reset(server: NameServer) -> None:
         connection.close()
 
 
+def pass_on(asked: socket.socket, server: NameServer) -> None:
+    """Answer one question with what another server says."""
+    query, place = asked.recvfrom(4096)
+    asked.sendto((server.reply(query, False) or [])[0], place)
+
+
 def dribble(server: NameServer) -> None:
     """Promise 64 KiB, and send them octet by octet."""
     connection, _ = server.tcp.socket.accept()
@@ -248,6 +254,23 @@ class Named(LooksUp):
             conf.unlink()
             self.time.ahead = 6
             self.assertEqual([str(server) for server in asked().servers], ["127.0.0.1"])
+
+        return self.run_async(test())
+
+    def test_servers_are_asked_by_IPv6_too(self) -> Deferred[None]:
+        async def test() -> None:
+            server = self.serve()
+            with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as asked:
+                try:
+                    asked.bind(("::1", 0))
+                except OSError:
+                    self.skipTest("no IPv6 here")
+                asked.settimeout(10)
+                thread = threading.Thread(target=pass_on, args=(asked, server))
+                thread.start()
+                found = await self.resolver(f"[::1]:{asked.getsockname()[1]}").exchangers("a.test")
+                thread.join()
+                self.assertEqual(len(found), 2)
 
         return self.run_async(test())
 

@@ -83,7 +83,7 @@ class Resolver:
         name = normal_name(host)
         if is_local(name):
             return LOOPBACK
-        return self._hosts.value().get(name) or await self._asked_addresses(name)
+        return self._hosts.value().addresses(name) or await self._asked_addresses(name)
 
     def _asked(self) -> Callable[[], Asked]:
         """Who is asked: those of the setting, or of the file as it is then."""

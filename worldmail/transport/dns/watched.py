@@ -10,7 +10,7 @@ from attrs import define, field
 
 LOOK_SECONDS = 2.0
 MAXIMUM_OCTETS = 256 * 1024
-"""What lies behind is not read: the reactor waits for it."""
+"""What lies behind is not read, since the reactor waits for it."""
 
 Value = TypeVar("Value")
 
