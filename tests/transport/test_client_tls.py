@@ -14,6 +14,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from OpenSSL import SSL
 from twisted.internet.threads import deferToThread
 
+from worldmail.config.sections import CertificateSettings, TlsSettings
 from worldmail.errors import ConfigurationError
 from worldmail.interfaces.outbound import Fate, HopFailed, Phase, Security
 from worldmail.mail.envelope import TlsFacts
@@ -187,6 +188,20 @@ class OpportunisticTests(TlsCalls):
 
         return self.run_async(test())
 
+    def test_old_ciphers_will_do_for_them_alone(self) -> Any:
+        async def test() -> None:
+            self.both(self.authority.serve(NAME))
+            made = self.authority.issue(NAME)
+            settings = CertificateSettings(certificate=made.certificate, key=made.key)
+            served = Tls(TlsSettings(certificates=(settings,), ciphers="ECDHE-ECDSA-AES128-SHA"))
+            served.options().getContext().set_options(SSL.OP_NO_TLSv1_3)
+            self.both(served)
+            dialogue = await self.secured(security=Security.OPPORTUNISTIC)
+            assert (dialogue.peer.tls.version, dialogue.peer.tls.cipher) == ("TLSv1.2", "ECDHE-ECDSA-AES128-SHA")
+            assert await self.failing() == "the server found no common cipher, or wants a certificate"
+
+        return self.run_async(test())
+
     def test_old_versions_of_TLS_are_not_spoken(self) -> Any:
         async def test() -> None:
             self.connecting()
@@ -269,6 +284,24 @@ class ImplicitTests(TlsCalls):
             assert trouble.server == f"{NAME}[127.0.0.1]:{self.place[1]}"
             assert trouble.reason == words
             assert (made[0].peer, made[0].endings) == (None, [words])
+
+        return self.run_async(test())
+
+    def test_the_other_addresses_are_tried_where_TLS_fails(self) -> Any:
+        async def test() -> None:
+            self.both(self.authority.serve(NAME), implicit_tls=True)
+            closing = socket.create_server(("127.0.0.2", self.place[1]))
+            self.addCleanup(closing.close)
+            serving = deferToThread(lambda: closing.accept()[0].close())
+            dialogue = await self.call("127.0.0.3", "127.0.0.2", "127.0.0.1", implicit_tls=True, **VERIFIED)
+            await serving
+            assert dialogue.peer.host == "127.0.0.1"
+            serving = deferToThread(lambda: closing.accept()[0].close())
+            with pytest.raises(HopFailed) as failed:
+                await self.call("127.0.0.1", "127.0.0.2", implicit_tls=True, host="other.test", **VERIFIED)
+            await serving
+            assert failed.value.trouble.server == f"other.test[127.0.0.2]:{self.place[1]}"
+            assert failed.value.trouble.phase is Phase.TLS
 
         return self.run_async(test())
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from attrs import evolve
 from OpenSSL import SSL
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import connectionDone
@@ -33,6 +34,7 @@ class ClientProtocol(Turns):
     """A connection that we opened, and its dialogue.
 
     Args:
+        address: which of the hop's it leads to.
         ready: fires with the dialogue once it is opened; fails with `HopFailed` if it never is.
     """
 
@@ -40,8 +42,11 @@ class ClientProtocol(Turns):
     _calls = True
     _secured_at = -1  # _octets_in when TLS was there
 
-    def __init__(self, factory: Connector, hop: Hop, dialogue: IDialogue, ready: Deferred[IDialogue]) -> None:
+    def __init__(
+        self, factory: Connector, hop: Hop, address: str, dialogue: IDialogue, ready: Deferred[IDialogue]
+    ) -> None:
         self.factory = factory
+        self.address = address
         self.dialogue = dialogue
         self._hop = hop
         self._ready: Deferred[IDialogue] | None = ready
@@ -118,7 +123,7 @@ class ClientProtocol(Turns):
         ready, self._ready = self._ready, None
         if ready is not None:
             status = "4.3.2" if self.peer.tls_failure is None else "4.7.5"
-            ready.errback(hop_failed(self._hop, Phase.TLS, status, self._reason, self.peer.host))
+            ready.errback(hop_failed(self._hop, Phase.TLS, status, self._reason, self.address))
 
     def give_up(self) -> None:
         """Whoever waited for it waits no more."""
@@ -159,9 +164,26 @@ class Connector(Connections):
 
     def connect(self, make_dialogue: Callable[[], IDialogue], hop: Hop) -> Deferred[IDialogue]:
         """See `IConnector`. May be cancelled."""
+        return Deferred.fromCoroutine(self._connect(make_dialogue, hop))
+
+    async def _connect(self, make_dialogue: Callable[[], IDialogue], hop: Hop) -> IDialogue:
+        """At the first address that answers; where TLS comes first, at the first where that succeeds."""
+        while True:
+            calls: list[ClientProtocol] = []
+            try:
+                return await self._call(make_dialogue, hop, calls)
+            except HopFailed:
+                left = hop.addresses[hop.addresses.index(calls[0].address) + 1 :] if calls else ()
+                if not left or self.stopping:
+                    raise
+            hop = evolve(hop, addresses=left)
+
+    def _call(
+        self, make_dialogue: Callable[[], IDialogue], hop: Hop, calls: list[ClientProtocol]
+    ) -> Deferred[IDialogue]:
+        """One connection; `calls` is where it is put."""
         dialling = Dialling(self.reactor, hop.addresses, hop.port, hop.source, self._connect_timeout, self._head_start)
         reached = dialling.result
-        calls: list[ClientProtocol] = []
         ready: Deferred[IDialogue] = Deferred(lambda _: _give_up(reached, calls))
         if self.stopping:
             ready.errback(hop_failed(hop, Phase.CONNECT, "4.3.2", STOPPING))
@@ -173,7 +195,7 @@ class Connector(Connections):
             return result
 
         def made(reached: Reached) -> None:
-            calls.append(self._run(reached, make_dialogue, hop, ready))
+            self._run(reached, make_dialogue, hop, ready, calls)
 
         def failed(failure: Failure) -> None:
             ready.errback(_in_words(failure, hop, self.stopping))
@@ -183,24 +205,28 @@ class Connector(Connections):
         return ready
 
     def _run(
-        self, reached: Reached, make_dialogue: Callable[[], IDialogue], hop: Hop, ready: Deferred[IDialogue]
-    ) -> ClientProtocol:
+        self,
+        reached: Reached,
+        make_dialogue: Callable[[], IDialogue],
+        hop: Hop,
+        ready: Deferred[IDialogue],
+        calls: list[ClientProtocol],
+    ) -> None:
         """A dialogue on a connected socket."""
-        address = (reached.address, hop.port) + ((0, 0) if ":" in reached.address else ())
+        place = (reached.address, hop.port) + ((0, 0) if ":" in reached.address else ())
         try:
-            protocol: Any = ClientProtocol(self, hop, make_dialogue(), ready)
+            protocol: Any = ClientProtocol(self, hop, reached.address, make_dialogue(), ready)
         except BaseException:
             reached.connection.close()
             raise
-        transport: Any = EagerClient(reached.connection, protocol, address, self.reactor)
+        calls.append(protocol)
+        transport: Any = EagerClient(reached.connection, protocol, place, self.reactor)
         try:
             protocol.makeConnection(transport)
         except BaseException:
             protocol.give_up()
             transport.abortConnection()
             raise
-        made: ClientProtocol = protocol
-        return made
 
     def shutdown(self, grace: float = 10.0) -> Deferred[None]:
         """As of all connections; those that are not made yet fail at once, and so does each new one."""
