@@ -10,6 +10,7 @@ import attrs
 from attrs import frozen
 
 from worldmail.app.ground import StoreParts, build_store, chosen
+from worldmail.app.outgoing import OutgoingParts, build_outgoing
 from worldmail.auth.authentication import Authentication, open_authentication
 from worldmail.config.settings import Settings
 from worldmail.database.worker import Threads
@@ -54,7 +55,7 @@ def build(settings: Settings, reactor: Any, journal: IJournal) -> Assembly:
     parts = build_store(settings, reactor, journal)
     tls = Tls(settings.tls)
     limits = make_limits(settings)
-    world = _world(parts, tls, limits)
+    world, outgoing = _world(parts, tls, limits)
     assert isinstance(world.authentication, Authentication)
     protocols = {plugin.name: plugin.service(world, settings.protocols[plugin.name]) for plugin in find(IProtocol)}
     return Assembly(
@@ -64,7 +65,7 @@ def build(settings: Settings, reactor: Any, journal: IJournal) -> Assembly:
         tls=tls,
         limits=limits,
         protocols=protocols,
-        background=(parts.store.service, finishing_removals(parts, reactor)),
+        background=(outgoing.service, parts.store.service, finishing_removals(parts, reactor)),
     )
 
 
@@ -80,7 +81,8 @@ def finishing_removals(parts: StoreParts, reactor: Any) -> Periodic:
 
 def build_world(settings: Settings, reactor: Any, journal: IJournal) -> World:
     """The `World` alone, for tools and tests."""
-    return _world(build_store(settings, reactor, journal), Tls(settings.tls), make_limits(settings))
+    world, _ = _world(build_store(settings, reactor, journal), Tls(settings.tls), make_limits(settings))
+    return world
 
 
 def make_limits(settings: Settings) -> Limits:
@@ -123,14 +125,16 @@ def make_authentication(parts: StoreParts, directory: Directory) -> Authenticati
     )
 
 
-def _world(parts: StoreParts, tls: Tls, limits: Limits) -> World:
+def _world(parts: StoreParts, tls: Tls, limits: Limits) -> tuple[World, OutgoingParts]:
     foundations = parts.foundations
     settings: Settings = foundations.settings
     directory = make_directory(settings, foundations)
     aside: Aside = Threads(foundations.reactor, "worldmail-aside", ASIDE).run
     asked = attrs.evolve(foundations, directory=directory, mailboxes=parts.mailboxes)
-    return World(
-        hostname=host_name(settings),
+    hostname = host_name(settings)
+    outgoing = build_outgoing(parts, directory, hostname, aside)
+    world = World(
+        hostname=hostname,
         settings=settings,
         reactor=foundations.reactor,
         clock=foundations.clock,
@@ -152,13 +156,15 @@ def _world(parts: StoreParts, tls: Tls, limits: Limits) -> World:
             folders=parts.store.folders,
             directory=directory,
             finder=Finder(parts.store.messages, aside),
-            hostname=host_name(settings),
+            hostname=hostname,
             now=foundations.clock.now,
         ),
         acceptance=parts.store.acceptance,
+        expansion=outgoing.expansion,
         trace=parts.store.trace,
         aside=aside,
     )
+    return world, outgoing
 
 
 def host_name(settings: Settings) -> str:

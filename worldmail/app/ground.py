@@ -21,8 +21,10 @@ from worldmail.errors import ConfigurationError
 from worldmail.interfaces.database import IDatabase
 from worldmail.interfaces.plugin import Foundations, IContentStorePlugin
 from worldmail.interfaces.protocol import IProtocol
+from worldmail.interfaces.store import IMaildropLocks
 from worldmail.interfaces.world import IJournal
 from worldmail.plugin import find
+from worldmail.queue.route_admin import RouteAdmin
 from worldmail.store import Mailboxes, Store, open_store
 from worldmail.store.folders import FolderAdmin
 from worldmail.transport.clock import ReactorClock
@@ -46,14 +48,16 @@ def read_configuration(file: Path) -> Settings:
 
 @frozen(kw_only=True)
 class StoreParts:
-    """What keeps mail and accounts."""
+    """What keeps mail and accounts. `locks` are those of a database that many machines share, else None."""
 
     foundations: Foundations
     database: IDatabase
     store: Store
     key: ServerKey
     passwords: Passwords
+    locks: IMaildropLocks | None
     admin: DirectoryAdmin
+    route_admin: RouteAdmin
 
     @property
     def mailboxes(self) -> Mailboxes:
@@ -83,7 +87,14 @@ def build_store(settings: Settings, reactor: Any, journal: IJournal) -> StorePar
     passwords = Passwords(reactor, settings.auth)
     admin = DirectoryAdmin(database, store.participants, CredentialMaker(passwords, key), clock.now, clock.sleep)
     return StoreParts(
-        foundations=foundations, database=database, store=store, key=key, passwords=passwords, admin=admin
+        foundations=foundations,
+        database=database,
+        store=store,
+        key=key,
+        passwords=passwords,
+        locks=opened.locks,
+        admin=admin,
+        route_admin=RouteAdmin(database, key.seal, key.unseal),
     )
 
 

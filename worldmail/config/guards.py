@@ -106,6 +106,12 @@ class PolicySettings:
         (), "Names of checks to ask first, in this order; the rest follow by their own rank."
     )
     disabled: tuple[str, ...] = setting((), "Names of checks not to ask.")
+    relay_networks: tuple[Network, ...] = setting(
+        (),
+        """Networks from which anybody may send to everybody without signing in, such as that of a printer. Whoever can
+        connect from there can send in your name.""",
+        example=(network("192.0.2.0/28"),),
+    )
     hop_limit: int = setting(
         50, "A message with more Received fields than this loops and is refused (RFC 5321 §6.3).", minimum=10
     )

@@ -9,6 +9,7 @@ from typing import Any
 
 from attrs import evolve, field, frozen
 
+from worldmail.config.delivery import DnsSettings, QueueSettings
 from worldmail.config.guards import AuthSettings, LimitsSettings, PolicySettings
 from worldmail.config.sections import (
     CertificateSettings,
@@ -26,9 +27,11 @@ __all__ = [
     "CertificateSettings",
     "DatabaseSettings",
     "DirectorySettings",
+    "DnsSettings",
     "LimitsSettings",
     "LogSettings",
     "PolicySettings",
+    "QueueSettings",
     "ServerSettings",
     "Settings",
     "StoreSettings",
@@ -46,6 +49,8 @@ GENERAL_SECTIONS: Mapping[str, type[Any]] = MappingProxyType(
         "auth": AuthSettings,
         "limits": LimitsSettings,
         "policy": PolicySettings,
+        "queue": QueueSettings,
+        "dns": DnsSettings,
         "log": LogSettings,
     }
 )
@@ -69,6 +74,8 @@ class Settings:
     auth: AuthSettings = field(factory=AuthSettings)
     limits: LimitsSettings = field(factory=LimitsSettings)
     policy: PolicySettings = field(factory=PolicySettings)
+    queue: QueueSettings = field(factory=QueueSettings)
+    dns: DnsSettings = field(factory=DnsSettings)
     log: LogSettings = field(factory=LogSettings)
     content_stores: Mapping[str, Any] = field(factory=dict)
     protocols: Mapping[str, Any] = field(factory=dict)

@@ -34,6 +34,9 @@ from worldmail.mail.address import Address
 CATCH_ALL = "*"
 # One more than is followed: the directory refuses an expansion that is too wide.
 _TARGETS_READ = 1001
+_ANY_RECIPIENT = "SELECT 1 FROM relay_recipient WHERE domain_id = ? LIMIT 1"
+_RECIPIENT = "SELECT 1 FROM relay_recipient WHERE domain_id = ? AND local_part IN (?, ?) LIMIT 1"
+
 FEW = 10
 """More addresses than this are looked up in a thread."""
 
@@ -99,8 +102,10 @@ def _lead(cursor: Cursor, address: Address, delimiters: str) -> tuple[Destinatio
     if not address.domain:
         return _site_postmaster(cursor) if local == "postmaster" else None
     domain = domain_by_name(cursor, address.domain_key)
-    if domain is None or domain.kind != "local":
+    if domain is None:
         return None
+    if domain.kind != "local":
+        return (_relayed(cursor, domain, address, delimiters),)
     found = _named(cursor, domain, local)
     if not found:
         base = address.split_subaddress(delimiters)[0].local_key
@@ -113,6 +118,15 @@ def _lead(cursor: Cursor, address: Address, delimiters: str) -> tuple[Destinatio
     if not found and local == "abuse":
         found = (Elsewhere(address=Address("postmaster", domain.name)),)
     return found or (NoSuchAddress(address=address),)
+
+
+def _relayed(cursor: Cursor, domain: DomainRow, address: Address, delimiters: str) -> Destination:
+    """An address of a domain that we take mail for: anybody as long as there is no list of its recipients."""
+    if cursor.one(_ANY_RECIPIENT, (domain.id,)) is not None:
+        names = (address.local_key, address.split_subaddress(delimiters)[0].local_key)
+        if cursor.one(_RECIPIENT, (domain.id, *names)) is None:
+            return NoSuchAddress(address=address)
+    return Elsewhere(address=address, relayed=True)
 
 
 def _named(cursor: Cursor, domain: DomainRow, local: str) -> tuple[Destination, ...]:

@@ -45,9 +45,13 @@ class LocalAccount:
 
 @frozen(kw_only=True)
 class Elsewhere:
-    """The address is in no domain of ours."""
+    """The address is in no domain whose mailboxes are ours.
+
+    `relayed`: we take mail for its domain from everybody, and hand it on (RFC 5321 §2.3.10).
+    """
 
     address: Address
+    relayed: bool = False
 
 
 @frozen(kw_only=True)

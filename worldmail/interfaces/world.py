@@ -12,6 +12,7 @@ from worldmail.interfaces.auth import IAuthentication
 from worldmail.interfaces.database import IChanges, IDatabase
 from worldmail.interfaces.derived import ISearchIndex, ISummaries
 from worldmail.interfaces.directory import IDirectory, IDirectoryAdmin
+from worldmail.interfaces.expansion import IExpansion
 from worldmail.interfaces.folders import IFolders
 from worldmail.interfaces.messages import IMessages
 from worldmail.interfaces.policy import IPolicy
@@ -90,5 +91,6 @@ class World:
     folders: IFolders
     urls: IUrls
     acceptance: IAcceptance
+    expansion: IExpansion
     trace: ITrace
     aside: Aside

@@ -11,12 +11,19 @@ from worldmail.errors import RelayDenied
 from worldmail.interfaces.directory import Elsewhere
 from worldmail.interfaces.plugin import Foundations
 from worldmail.interfaces.policy import IPolicyCheck, PolicyRequest, RecipientRequest
+from worldmail.wire.networks import NetworkSet
 
 
 @implementer(IPolicyCheck)
 @frozen
 class RelayCheck:
-    """Whoever did not sign in sends to nobody elsewhere, not through an alias of ours either."""
+    """Whoever did not sign in sends to nobody elsewhere, but through aliases of ours and to domains that we relay for.
+
+    Args:
+        networks: from where anybody may send to everybody.
+    """
+
+    networks: NetworkSet = field(factory=NetworkSet)
 
     name: str = field(default="relay", init=False)
     requests: tuple[type[PolicyRequest], ...] = field(default=(RecipientRequest,), init=False)
@@ -24,13 +31,15 @@ class RelayCheck:
     def check(self, request: PolicyRequest) -> Awaitable[None] | None:
         """See `IPolicyCheck.check`."""
         assert isinstance(request, RecipientRequest)
-        if request.asker.account is None:
-            for destination in request.resolution.destinations:
-                if isinstance(destination, Elsewhere):
-                    raise RelayDenied
+        if request.asker.account is not None or request.asker.client in self.networks:
+            return None
+        asked = request.resolution.address.key
+        for destination in request.resolution.destinations:
+            if isinstance(destination, Elsewhere) and not destination.relayed and destination.address.key == asked:
+                raise RelayDenied
         return None
 
 
 def relay_check(foundations: Foundations) -> RelayCheck:
     """The check."""
-    return RelayCheck()
+    return RelayCheck(networks=NetworkSet(foundations.settings.policy.relay_networks))

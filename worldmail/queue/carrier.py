@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from typing import Protocol
 
 from attrs import define
@@ -21,21 +21,22 @@ from worldmail.interfaces.outbound import (
     Shipment,
     Trouble,
 )
-from worldmail.interfaces.queue import Via
+from worldmail.interfaces.queue import Route, Via
 from worldmail.interfaces.store import IAcceptance
 from worldmail.queue.destinations import Destination
+from worldmail.queue.here import Here
 from worldmail.queue.jobs import Job, Leased
-from worldmail.queue.settling import Transaction
+from worldmail.queue.settling import Arrival, Transaction
 
 IDLE = 2.0
 """Seconds for which a connection waits for more to send."""
 
 
-class IWays(Protocol):
+class Ways(Protocol):
     """Finds the servers of a destination."""
 
-    def hops(self, destination: Destination) -> Awaitable[Sequence[Hop]]:
-        """Servers in the order in which they are to be tried, one at least. Raises `HopFailed`."""
+    def hops(self, route: Route, domain: str) -> AsyncIterator[Hop]:
+        """Servers in the order in which they are to be tried. Raises `HopFailed`."""
 
 
 class Owner(Protocol):
@@ -52,6 +53,9 @@ class Owner(Protocol):
         self, destination: Destination, job: Job, fates: Sequence[tuple[Leased, RecipientFate]], by: Transaction
     ) -> None:
         """What became of recipients."""
+
+    def settle_here(self, destination: Destination, job: Job, leased: Leased, arrival: Arrival) -> None:
+        """A recipient that is delivered here."""
 
     def again(self, destination: Destination, job: Job) -> None:
         """Nothing is wrong with these: they go with the next connection."""
@@ -73,18 +77,21 @@ class Owner(Protocol):
 class Carriage:
     """What carriers need. One for all of them."""
 
-    ways: IWays
+    ways: Ways
     outbound: IOutbound
     acceptance: IAcceptance
+    here: Here
 
     async def run(self, owner: Owner, destination: Destination) -> None:
         """Serve a destination over one connection until nothing is ready."""
+        if destination.route.via is Via.LOCAL:
+            await self._deliver(owner, destination)
+            return
         if destination.route.via is Via.REFUSE:
             await self._refuse(owner, destination)
             return
         try:
-            hops = await self.ways.hops(destination)
-            conversation = await self._reach(hops)
+            conversation = await self._reach(destination)
         except HopFailed as failed:
             owner.unreachable(destination, failed.trouble)
             return
@@ -95,15 +102,28 @@ class Carriage:
             owner.closed(destination, conversation)
             await conversation.close()
 
-    async def _reach(self, hops: Sequence[Hop]) -> IConversation:
+    async def _reach(self, destination: Destination) -> IConversation:
         """The first server that talks to us. Raises `HopFailed`: final only if all of them are (RFC 7504 §4)."""
-        troubles = []
-        for hop in hops:
-            try:
-                return await self.outbound.connect(hop)
-            except HopFailed as failed:
-                troubles.append(failed)
-        raise next((failed for failed in troubles if failed.trouble.fate is not Fate.FAILED), troubles[0])
+        trouble: HopFailed | None = None
+        try:
+            async for hop in self.ways.hops(destination.route, destination.domain):
+                try:
+                    return await self.outbound.connect(hop)
+                except HopFailed as failed:
+                    trouble = _better(trouble, failed)
+        except HopFailed as failed:
+            trouble = _better(trouble, failed)
+        assert trouble is not None
+        raise trouble
+
+    async def _deliver(self, owner: Owner, destination: Destination) -> None:
+        while (job := await owner.next_job(destination, 0.0)) is not None:
+            for leased in job.recipients:
+                event, fate, part = await self.here.deliver(job, leased)
+                if part is None:
+                    owner.settle(destination, job, [(leased, fate)], Transaction(server=""))
+                else:
+                    owner.settle_here(destination, job, leased, Arrival(event=event, fate=fate, part=part))
 
     async def _converse(self, owner: Owner, destination: Destination, conversation: IConversation) -> None:
         first = True
@@ -161,6 +181,11 @@ class Carriage:
         fate = RecipientFate(fate=Fate.FAILED, status="5.7.1", phase=Phase.NAME, reason=text)
         while (job := await owner.next_job(destination, 0.0)) is not None:
             owner.settle(destination, job, [(leased, fate) for leased in job.recipients], Transaction(server=""))
+
+
+def _better(one: HopFailed | None, other: HopFailed) -> HopFailed:
+    """Which trouble counts: one that may pass, and of these the first."""
+    return other if one is None or (one.trouble.fate is Fate.FAILED is not other.trouble.fate) else one
 
 
 def _went_away(outcome: Outcome) -> bool:

@@ -23,6 +23,7 @@ class Message:
         id: of its row.
         acceptance: its acceptance id.
         report: it is itself a report, about which nobody is told.
+        told: octets as everybody gets them who takes lines alone (`interfaces.store.StagedContent`).
         sole: nothing but the queue ever had its content.
     """
 
@@ -32,6 +33,7 @@ class Message:
     envelope: Envelope
     wishes: Wishes
     size: int
+    told: int
     accepted: int
     report: bool
     sole: bool
@@ -77,11 +79,16 @@ class Job:
         )
 
 
-def write_envelope(envelope: Envelope, wishes: Wishes, client: str, helo: str) -> str:
-    """What else MAIL said, and where it came from, as a row keeps it: a JSON object of what is not the rule."""
+def write_envelope(envelope: Envelope, wishes: Wishes, client: str, helo: str, told: int | None) -> str:
+    """What else MAIL said, and where it came from, as a row keeps it: a JSON object of what is not the rule.
+
+    `told` is None if it is the size.
+    """
     kept: dict[str, Any] = {"client": client}
     if helo:
         kept["helo"] = helo
+    if told is not None:
+        kept["told"] = told
     if envelope.body is not Body.SEVEN_BIT:
         kept["body"] = envelope.body.value
     if envelope.smtputf8:
@@ -99,8 +106,8 @@ def write_envelope(envelope: Envelope, wishes: Wishes, client: str, helo: str) -
     return _to_json(kept)
 
 
-def read_envelope(sender: str, text: str) -> tuple[Envelope, Wishes, str, str]:
-    """The reverse of `write_envelope`: envelope, wishes, client and HELO name."""
+def read_envelope(sender: str, text: str) -> tuple[Envelope, Wishes, str, str, int | None]:
+    """The reverse of `write_envelope`: envelope, wishes, client, HELO name and what is told of the size."""
     kept: Mapping[str, Any] = json.loads(text)
     returns, by = kept.get("ret"), kept.get("by")
     envelope = Envelope(
@@ -116,7 +123,7 @@ def read_envelope(sender: str, text: str) -> tuple[Envelope, Wishes, str, str]:
         trace_by=by is not None and by[2],
         priority=kept.get("priority"),
     )
-    return envelope, wishes, kept.get("client", ""), kept.get("helo", "")
+    return envelope, wishes, kept.get("client", ""), kept.get("helo", ""), kept.get("told")
 
 
 def write_wishes(recipient: Recipient) -> str | None:

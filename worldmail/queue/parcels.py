@@ -145,13 +145,15 @@ class Parcel:
         acceptance = self._acceptance
         envelope, origin = acceptance.envelope, acceptance.origin
         self._content_id = content_id
+        content = acceptance.content
+        told = None if content.told == content.size else content.told
         self._message_id = add_message(
             cursor,
             (
                 acceptance.id,
                 content_id,
                 "" if envelope.sender is None else str(envelope.sender),
-                write_envelope(envelope, acceptance.wishes, origin.client, origin.helo),
+                write_envelope(envelope, acceptance.wishes, origin.client, origin.helo, told),
                 acceptance.content.size,
                 self._accepted_at,
                 acceptance.wishes.priority or 0,
@@ -214,6 +216,7 @@ class Parcel:
             ),
             wishes=acceptance.wishes,
             size=acceptance.content.size,
+            told=acceptance.content.told,
             accepted=self._accepted_at,
             report=acceptance.report,
             sole=self._sole,

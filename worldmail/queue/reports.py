@@ -1,20 +1,40 @@
-"""Telling senders what became of their mail."""
+"""Telling senders what became of their mail: reports are mail, accepted in the unit that writes what they tell of."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING
 
-from attrs import frozen
-from zope.interface import Interface
+from attrs import define, frozen
+from zope.interface import Interface, implementer
 
-from worldmail.interfaces.outbound import RecipientFate
-from worldmail.interfaces.store import IAcceptancePart
+from worldmail.errors import NoSuchRecipient, Refusal
+from worldmail.interfaces.directory import IDirectory
+from worldmail.interfaces.outbound import IOutgoingContent, RecipientFate
+from worldmail.interfaces.store import Acceptance, IAcceptance, IAcceptancePart, IContentWriter, StagedContent
+from worldmail.interfaces.world import IClock, IJournal
+from worldmail.mail.address import Address
+from worldmail.mail.dsn.compose import compose
+from worldmail.mail.dsn.rules import is_reported
+from worldmail.mail.dsn.values import Action, Happening, Notice, Original, Report
+from worldmail.mail.envelope import Envelope, Origin, Recipient, Return
+from worldmail.queue.expansion import Expansion, sort_out
 from worldmail.queue.jobs import Leased, Message
 from worldmail.queue.states import Event
 
 if TYPE_CHECKING:
     from worldmail.queue.settling import Transaction
+
+AGAIN = (0.2, 1.0, 5.0, 15.0, 60.0)
+"""Seconds after which a report that could not be made is tried again; then it is lost, and the log says so."""
+
+HEADER = 256 * 1024
+"""Octets of a message in which its header is looked for."""
+
+MOST = 1000
+"""Recipients in one report."""
+
+_FINAL = {Event.FAILED: Action.FAILED, Event.EXPIRED: Action.FAILED, Event.DELAYED: Action.DELAYED}
 
 
 @frozen(kw_only=True)
@@ -36,3 +56,161 @@ class IReports(Interface):
 
         Never fails: what cannot be reported is logged.
         """
+
+
+@implementer(IReports)
+@define(kw_only=True)
+class Reports:
+    """Provides `IReports`.
+
+    Args:
+        host: our own name.
+        double_failures: "postmaster" if the postmaster is to have reports that cannot be delivered, else "discard".
+    """
+
+    acceptance: IAcceptance
+    directory: IDirectory
+    expansion: Expansion
+    clock: IClock
+    journal: IJournal
+    host: str
+    double_failures: str
+
+    async def part(
+        self, message: Message, happened: Sequence[Happened], transaction: Transaction
+    ) -> IAcceptancePart | None:
+        """See `IReports.part`."""
+        to = self._whom(message, happened)
+        happenings = [] if to is None else self._happenings(message, happened, transaction)
+        if to is None or not happenings:
+            return None
+        for pause in AGAIN:
+            try:
+                return await self._make(message, happenings, to)
+            except NoSuchRecipient as refusal:
+                reason = str(refusal.reason or refusal)
+                break
+            except Refusal as refusal:
+                reason = str(refusal.reason or refusal)
+                await self.clock.sleep(pause)
+        self.journal.record("report.lost", acceptance=message.acceptance, to=str(to), reason=reason)
+        return None
+
+    def _whom(self, message: Message, happened: Sequence[Happened]) -> Address | None:
+        """The sender; for mail without one the postmaster, if it failed and the site wants that (RFC 5321 §6.1)."""
+        sender = message.envelope.sender
+        if sender is not None:
+            return sender
+        failed = any(one.event in (Event.FAILED, Event.EXPIRED) for one in happened)
+        told_before = any(one.leased.recipient.address.local_key == "postmaster" for one in happened)
+        if failed and not told_before and self.double_failures == "postmaster":
+            return Address("postmaster", self.host)
+        return None
+
+    def _happenings(self, message: Message, happened: Sequence[Happened], transaction: Transaction) -> list[Happening]:
+        doubled = message.envelope.sender is None
+        found = []
+        for one in happened[:MOST]:
+            action = _action(one.event, transaction)
+            notify = None if doubled else one.leased.recipient.notify
+            if action is None or (doubled and action is not Action.FAILED):
+                continue
+            if is_reported(notify, action, null_sender=False, taken_over=transaction.dsn):
+                found.append(self._happening(one, action, message, transaction))
+        return found
+
+    def _happening(self, one: Happened, action: Action, message: Message, transaction: Transaction) -> Happening:
+        fate = one.fate
+        return Happening(
+            recipient=one.leased.recipient,
+            action=action,
+            status=fate.status,
+            reason=fate.reason,
+            server=transaction.server.partition("[")[0].partition(":")[0] or None,
+            reply=None if fate.reply is None else str(fate.reply),
+            last_attempt=int(self.clock.now()) if transaction.server else None,
+            retry_until=one.leased.expires if action is Action.DELAYED else None,
+            log_id=message.acceptance,
+        )
+
+    async def _make(self, message: Message, happenings: Sequence[Happening], to: Address) -> IAcceptancePart:
+        content = await self.acceptance.outgoing(message.content_id)
+        now = int(self.clock.now())
+        id_ = self.acceptance.new_id()
+        original = Original(
+            envelope=message.envelope,
+            header=await _header(content),
+            size=message.size,
+            arrived=message.accepted,
+            origin=_origin(message) if message.client else None,
+        )
+        report = compose(
+            Notice(
+                host=self.host,
+                to=to,
+                original=original,
+                happenings=tuple(happenings),
+                at=now,
+                message_id=f"{id_}@{self.host}",
+            )
+        )
+        recipient = Recipient(address=to, notify=report.envelope.recipients[0].notify)
+        accounts, others = sort_out(await self.directory.resolve(to))
+        expanded = await self.expansion.places(recipient, accounts, others, None)
+        staged = await self._staged(report, content)
+        return self.acceptance.part(
+            Acceptance(
+                id=id_,
+                received=now,
+                envelope=Envelope(sender=None, recipients=(recipient,), body=report.body, smtputf8=report.smtputf8),
+                origin=Origin(session=f"report on {message.acceptance}", protocol="report", client="127.0.0.1"),
+                content=staged,
+                deliveries=expanded.deliveries,
+                message_id=f"<{id_}@{self.host}>",
+                unrepeatable=True,
+                onward=expanded.onward,
+                report=True,
+            )
+        )
+
+    async def _staged(self, report: Report, content: IOutgoingContent) -> StagedContent:
+        writer: IContentWriter = self.acceptance.writer()
+        try:
+            writer.write(report.head)
+            if report.original is Return.FULL:
+                async for chunk in content.chunks():
+                    writer.write(chunk)
+                    if writer.behind():
+                        await writer.caught_up()
+            writer.write(report.tail)
+            staged: StagedContent = await writer.finish()
+        except BaseException:
+            writer.abort()
+            raise
+        return staged
+
+
+def _action(event: Event, transaction: Transaction) -> Action | None:
+    """In the words of RFC 3464 §2.3.3; None for what is not reported."""
+    if event is Event.DELIVERED:
+        return Action.RELAYED if transaction.server else Action.DELIVERED
+    if event is Event.EXPANDED:
+        return Action.EXPANDED
+    return _FINAL.get(event)
+
+
+async def _header(content: IOutgoingContent) -> bytes:
+    """All lines of the header, without the empty one behind it; nothing if it does not end in time."""
+    seen = b""
+    async for chunk in content.chunks():
+        seen += chunk
+        end = seen.find(b"\r\n\r\n")
+        if end >= 0:
+            return seen[: end + 2]
+        if len(seen) > HEADER:
+            break
+    return b"" if seen.startswith(b"\r\n") or len(seen) > HEADER else seen
+
+
+def _origin(message: Message) -> Origin:
+    return Origin(session="", protocol="", client=message.client, helo=message.helo)

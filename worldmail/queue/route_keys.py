@@ -6,8 +6,6 @@ nothing was given. So a route that is switched to `hold` and back is what it was
 
 from __future__ import annotations
 
-import ipaddress
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -17,8 +15,20 @@ from attrs import frozen
 from worldmail.errors import BadValue
 from worldmail.interfaces.outbound import Login, Security
 from worldmail.interfaces.queue import Route, Via
-from worldmail.mail.address import Address
-from worldmail.mail.domain import literal_address, normal_domain
+from worldmail.queue.route_values import (
+    A_CREDENTIAL,
+    A_NAME,
+    CHOICES,
+    credential,
+    domain_pattern,
+    host_or_address,
+    kept_name,
+    number,
+    sender_pattern,
+    sentence,
+    switch,
+    way,
+)
 from worldmail.queue.routes import ANY
 
 PASSWORD = "password"
@@ -29,14 +39,8 @@ MAXIMUM_RATE = 1_000_000
 # RFC 5321 §4.5.4.2; RFC 6409 §3.1; RFC 8314 §3.3. 24 is for any private mail system; 25 is not for LMTP (RFC 2033 §1).
 SMTP_PORT, SUBMISSION_PORT, SUBMISSIONS_PORT, LMTP_PORT = 25, 587, 465, 24
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-_TEXT = re.compile(r"[\x20-\x7e]{1,200}")
-_NUMBER = re.compile(r"[0-9]{1,9}")
-_MAXIMUM_USER = 255
-
 TO_HOST = frozenset({Via.HOST, Via.LMTP})
 SENT = TO_HOST | {Via.MX}
-CHOICES = tuple(via.value for via in Via if via is not Via.LOCAL)  # what comes back to us nobody has to route
 
 
 @frozen(kw_only=True)
@@ -88,7 +92,7 @@ class RouteKey:
 def route_name(text: str) -> str:
     """The normal form of a route's name. Raises `BadValue`."""
     try:
-        return _name(text.strip())
+        return kept_name(text.strip())
     except ValueError:
         raise BadValue(f"{text!r} cannot name a route: it takes {A_NAME}") from None
 
@@ -176,90 +180,6 @@ def _parse(key: str, text: str) -> tuple[RouteKey, Any]:
         raise BadValue(f"{key} takes {row.takes}") from None
 
 
-def _name(text: str) -> str:
-    if _NAME.fullmatch(text.lower()) is None:
-        raise ValueError
-    return text.lower()
-
-
-def domain_pattern(text: str) -> str:
-    """ "*", a domain, or "." and a domain, in A-labels. Raises ValueError."""
-    if text == ANY:
-        return ANY
-    below = "." if text.startswith(".") else ""
-    domain = normal_domain(text.removeprefix(".").removesuffix("."))
-    if below and domain.startswith("["):
-        raise ValueError
-    return below + domain
-
-
-def _sender_pattern(text: str) -> str:
-    if "@" not in text:
-        return domain_pattern(text)
-    address = Address.parse(text)
-    if not address.domain or address.local == ANY:  # "*@" would be somebody of that name
-        raise ValueError
-    return address.key
-
-
-def host_or_address(text: str) -> str:
-    """A host's name in A-labels, or an IP address in its shortest form, with or without brackets. Raises ValueError."""
-    bracketed = text.startswith("[") and text.endswith("]")
-    try:
-        address = literal_address(text) if bracketed else ipaddress.ip_address(text)
-    except ValueError:
-        if not bracketed:
-            return _host(text)
-        address = ipaddress.ip_address(text[1:-1])
-    if isinstance(address, ipaddress.IPv6Address) and address.scope_id is not None:
-        raise ValueError
-    return str(address)
-
-
-def _host(text: str) -> str:
-    name = normal_domain(text.removesuffix("."))
-    if name.rpartition(".")[2].isdecimal():  # no top-level domain is a number: that is an address with a slip in it
-        raise ValueError
-    return name
-
-
-def _number(least: int, most: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        if _NUMBER.fullmatch(text) is None or not least <= int(text) <= most:
-            raise ValueError
-        return int(text)
-
-    return parse
-
-
-def _switch(text: str) -> bool:
-    if text.lower() not in ("on", "off"):
-        raise ValueError
-    return text.lower() == "on"
-
-
-def _via(text: str) -> Via:
-    if text.lower() not in CHOICES:
-        raise ValueError
-    return Via(text.lower())
-
-
-def _credential(text: str) -> str:
-    # A NUL cannot be in PLAIN (RFC 4616 §2), other controls are nobody's.
-    if len(text.encode("utf-8", "replace")) > _MAXIMUM_USER or not text.isprintable():
-        raise ValueError
-    return text
-
-
-def _sentence(text: str) -> str:
-    if _TEXT.fullmatch(text) is None:
-        raise ValueError
-    return text
-
-
-A_NAME = "up to 64 letters, digits, dots, hyphens and underscores, a letter or digit first"
-_A_CREDENTIAL = f"up to {_MAXIMUM_USER} octets without control characters"
-
 ROUTE_KEYS: Mapping[str, RouteKey] = {
     row.key: row
     for row in (
@@ -273,13 +193,13 @@ ROUTE_KEYS: Mapping[str, RouteKey] = {
             key="sender",
             meaning="Mail from which senders takes it; of those for one domain the most exact wins.",
             takes="an address, a domain, a dot and a domain for all below it, or * for all",
-            parse=_sender_pattern,
+            parse=sender_pattern,
         ),
         RouteKey(
             key="via",
             meaning="The way: the servers that the DNS names, one host, the same by LMTP, waiting, or nowhere.",
             takes=f"one of: {', '.join(CHOICES)}",
-            parse=_via,
+            parse=way,
         ),
         RouteKey(
             key="host",
@@ -292,7 +212,7 @@ ROUTE_KEYS: Mapping[str, RouteKey] = {
             key="port",
             meaning="Its port; else 25, with user 587, with implicit-tls 465, and for LMTP 24.",
             takes="a number from 1 to 65535",
-            parse=_number(1, 65535),
+            parse=number(1, 65535),
             vias=TO_HOST,
         ),
         RouteKey(
@@ -307,56 +227,56 @@ ROUTE_KEYS: Mapping[str, RouteKey] = {
             key="implicit-tls",
             meaning="Whether TLS begins with the connection, without STARTTLS.",
             takes="on or off",
-            parse=_switch,
+            parse=switch,
             vias=TO_HOST,
         ),
         RouteKey(
             key="user",
             meaning="Whom to sign in as; it needs a password, and goes to a verified server only.",
-            takes=_A_CREDENTIAL,
-            parse=_credential,
+            takes=A_CREDENTIAL,
+            parse=credential,
             vias=TO_HOST,
         ),
         RouteKey(
             key=PASSWORD,
             meaning="The password of the user: asked for, or with --password-stdin from standard input.",
-            takes=_A_CREDENTIAL,
-            parse=_credential,
+            takes=A_CREDENTIAL,
+            parse=credential,
             vias=TO_HOST,
         ),
         RouteKey(
             key="queue",
             meaning="The queue that mail waits in until it is released; else the route's name.",
             takes=A_NAME,
-            parse=_name,
+            parse=kept_name,
             vias=frozenset({Via.HOLD}),
         ),
         RouteKey(
             key="text",
             meaning="What a refused sender is told.",
             takes="up to 200 printable ASCII characters",
-            parse=_sentence,
+            parse=sentence,
             vias=frozenset({Via.REFUSE}),
         ),
         RouteKey(
             key="connections",
             meaning="The most connections at once to one destination; 0 for the setting of the queue.",
             takes=f"a number up to {MAXIMUM_CONNECTIONS}",
-            parse=_number(0, MAXIMUM_CONNECTIONS),
+            parse=number(0, MAXIMUM_CONNECTIONS),
             vias=SENT,
         ),
         RouteKey(
             key="rate",
             meaning="Messages a minute to one destination; 0 for no bound.",
             takes=f"a number up to {MAXIMUM_RATE}",
-            parse=_number(0, MAXIMUM_RATE),
+            parse=number(0, MAXIMUM_RATE),
             vias=SENT,
         ),
         RouteKey(
             key="enabled",
             meaning="Whether it is there; off passes it over.",
             takes="on or off",
-            parse=_switch,
+            parse=switch,
         ),
     )
 }

@@ -67,6 +67,7 @@ _FORGET_MESSAGE = "DELETE FROM queued WHERE id = ?"
 _FORGET_CONTENT = (
     "DELETE FROM content WHERE id = ? AND place IS NULL"
     " AND NOT EXISTS (SELECT 1 FROM message m WHERE m.content_id = content.id)"
+    " AND NOT EXISTS (SELECT 1 FROM queued q WHERE q.content_id = content.id)"
 )
 _ORPHAN = "INSERT INTO orphan (content_id, since) VALUES (?, ?) ON CONFLICT (content_id) DO NOTHING"
 
@@ -159,7 +160,7 @@ def read_message(cursor: Cursor, queued_id: int) -> Message:
     row = cursor.one(_MESSAGE, (queued_id,))
     assert row is not None
     acceptance, content_id, sender, text, size, accepted, kind, sole = row
-    envelope, wishes, client, helo = read_envelope(sender, text)
+    envelope, wishes, client, helo, told = read_envelope(sender, text)
     return Message(
         id=queued_id,
         acceptance=acceptance,
@@ -167,6 +168,7 @@ def read_message(cursor: Cursor, queued_id: int) -> Message:
         envelope=envelope,
         wishes=wishes,
         size=size,
+        told=size if told is None else told,
         accepted=accepted,
         report=bool(kind),
         sole=bool(sole),

@@ -29,7 +29,7 @@ from worldmail.queue.destinations import READY, Destination, Destinations
 from worldmail.queue.jobs import Job, Leased
 from worldmail.queue.rows import rest_destination, return_leased
 from worldmail.queue.schedule import Schedule
-from worldmail.queue.settling import Settler, Transaction
+from worldmail.queue.settling import Arrival, Settler, Transaction
 
 LEASED = 5000
 """Recipients that one runner has in its hands at most."""
@@ -206,6 +206,11 @@ class Runner:
         """See `carrier.Owner`."""
         settled = self.settler.settle(self.id, destination, job, fates, by)
         settled.addBoth(partial(self._settled, job, len(fates)))
+
+    def settle_here(self, destination: Destination, job: Job, leased: Leased, arrival: Arrival) -> None:
+        """See `carrier.Owner`."""
+        settled = self.settler.settle_here(self.id, destination, job, leased, arrival)
+        settled.addBoth(partial(self._settled, job, 1))
 
     def _settled(self, job: Job, recipients: int, result: Any) -> None:
         self.leased -= recipients

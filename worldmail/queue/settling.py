@@ -7,19 +7,20 @@ cannot be written now is written later: the leases last as long as the runner li
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from functools import partial
 from typing import Any
 
 from attrs import define, field, frozen
 from twisted.internet.defer import Deferred, gatherResults
 
-from worldmail.errors import OverQuota, RecipientGone, Refusal
+from worldmail.errors import OverQuota, RecipientGone, Refusal, WorldMailError
 from worldmail.interfaces.database import Cursor, IDatabase
 from worldmail.interfaces.outbound import Fate, RecipientFate
 from worldmail.interfaces.store import IAcceptancePart, ITrace
 from worldmail.interfaces.world import IClock, IJournal
 from worldmail.queue.destinations import Destination
+from worldmail.queue.here import fate_of
 from worldmail.queue.jobs import Job, Leased, Message
 from worldmail.queue.reports import Happened, IReports
 from worldmail.queue.rows import defer_recipient, end_recipients, may_be_due, take_wish
@@ -43,6 +44,23 @@ class Transaction:
     server: str
     dsn: bool = False
     tls: str | None = None
+
+
+@frozen(kw_only=True)
+class Arrival:
+    """A delivery into mailboxes of ours: what it is to the sender, and the part of the unit that does it."""
+
+    event: Event
+    fate: RecipientFate
+    part: IAcceptancePart
+
+
+class _NotTaken(WorldMailError):
+    """A mailbox of ours does not take it now."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(str(refusal))
+        self.refusal = refusal
 
 
 @frozen
@@ -83,7 +101,16 @@ class Settler:
         transaction: Transaction,
     ) -> Deferred[None]:
         """Begin to settle a transaction; fires when that is on disk."""
-        made = Deferred.fromCoroutine(self._settle(runner_id, destination, job, fates, transaction))
+        return self._begin(self._settle(runner_id, destination, job, fates, transaction))
+
+    def settle_here(
+        self, runner_id: int, destination: Destination, job: Job, leased: Leased, arrival: Arrival
+    ) -> Deferred[None]:
+        """Begin to settle a delivery into mailboxes of ours, a part of the same unit; fires when that is on disk."""
+        return self._begin(self._settle_here(runner_id, destination, job, leased, arrival))
+
+    def _begin(self, settling: Coroutine[Any, Any, None]) -> Deferred[None]:
+        made = Deferred.fromCoroutine(settling)
         self._pending.add(made)
 
         def forget(result: Any) -> Any:
@@ -108,11 +135,31 @@ class Settler:
     ) -> None:
         now = int(self.clock.now())
         ended = [self._ended(job.message, leased, fate, destination, now) for leased, fate in fates]
-        happened = [Happened(event=one.event, leased=one.leased, fate=one.fate) for one in ended]
-        part = await self.reports.part(job.message, happened, transaction)
         unit = partial(self._write, runner_id, destination, job.message, ended, transaction, now)
-        await self._until_written(unit, part, job.message)
+        await self._until_written(unit, job.message, await self._report(job.message, ended, transaction))
         self._tell(job.message, ended, transaction)
+
+    async def _settle_here(
+        self, runner_id: int, destination: Destination, job: Job, leased: Leased, arrival: Arrival
+    ) -> None:
+        transaction = Transaction(server="")
+        ended = [_Ended(arrival.event, leased, arrival.fate)]
+        unit = partial(self._write, runner_id, destination, job.message, ended, transaction, int(self.clock.now()))
+        try:
+            report = await self._report(job.message, ended, transaction)
+            await self._until_written(unit, job.message, report, arrival.part)
+        except _NotTaken as failed:
+            fate = fate_of(failed.refusal)
+            await self._settle(runner_id, destination, job, [(leased, fate)], transaction)
+        else:
+            self._tell(job.message, ended, transaction)
+
+    async def _report(
+        self, message: Message, ended: Sequence[_Ended], transaction: Transaction
+    ) -> IAcceptancePart | None:
+        happened = [Happened(event=one.event, leased=one.leased, fate=one.fate) for one in ended]
+        part: IAcceptancePart | None = await self.reports.part(message, happened, transaction)
+        return part
 
     def _ended(
         self, message: Message, leased: Leased, fate: RecipientFate, destination: Destination, now: int
@@ -128,25 +175,33 @@ class Settler:
         look = self.schedule.look(message.accepted, leased.expires, warned=leased.warned)
         return _Ended(Event.DEFERRED, leased, fate, due, look)
 
-    async def _until_written(self, unit: Any, part: IAcceptancePart | None, message: Message) -> None:
-        """Write the unit with the report's part, whatever it takes."""
+    async def _until_written(
+        self, unit: Any, message: Message, report: IAcceptancePart | None, arrival: IAcceptancePart | None = None
+    ) -> None:
+        """Write the unit with these parts, whatever it takes. Raises `_NotTaken` if the arrival is not possible."""
         tries = 0
         while True:
             try:
-                result = await self.database.write(partial(_with_part, unit, part))
+                results = await self.database.write(partial(_with_parts, unit, arrival, report))
+            except _NotTaken:
+                for part in (arrival, report):
+                    if part is not None:
+                        await part.dropped(refused=True)
+                raise
             except (OverQuota, RecipientGone) as refusal:
-                # Nobody can be told; what happened is still true (RFC 5321 §6.1 forbids a report about the report).
-                assert part is not None
-                await part.dropped(refused=True)
+                # Nobody can be told; what happened is true all the same (RFC 5321 §6.1: no report about a report).
+                assert report is not None
+                await report.dropped(refused=True)
                 self.journal.record("report.lost", acceptance=message.acceptance, reason=refusal.reason)
-                part = None
+                report = None
             except Refusal as refusal:
                 self.journal.record("queue.unwritten", acceptance=message.acceptance, reason=refusal.reason)
                 await self.clock.sleep(AGAIN[min(tries, len(AGAIN) - 1)])
                 tries += 1
             else:
-                if part is not None:
-                    part.accepted(result)
+                for part, result in zip((arrival, report), results, strict=True):
+                    if part is not None:
+                        part.accepted(result)
                 return
 
     def _write(
@@ -200,9 +255,18 @@ class Settler:
             )
 
 
-def _with_part(unit: Any, part: IAcceptancePart | None, cursor: Cursor) -> Any:
+def _with_parts(unit: Any, arrival: IAcceptancePart | None, report: IAcceptancePart | None, cursor: Cursor) -> Any:
+    """The arrival comes first: it refers to content that the unit may remove with its last recipient."""
+    came = told = None
+    if arrival is not None:
+        try:
+            came = arrival.write(cursor)
+        except (OverQuota, RecipientGone) as refusal:
+            raise _NotTaken(refusal) from None
     unit(cursor)
-    return None if part is None else part.write(cursor)
+    if report is not None:
+        told = report.write(cursor)
+    return came, told
 
 
 def _said(fate: RecipientFate) -> str:

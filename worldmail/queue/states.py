@@ -30,6 +30,8 @@ class Event(enum.Enum):
     DEFERRED = "deferred"
     DELAYED = "delayed"  # it goes on waiting, and its sender is told
     DELIVERED = "delivered"
+    EXPANDED = "expanded"  # it stood for several, who have it now
+    FORWARDED = "forwarded"  # it stood for another, who is in its place now
     FAILED = "failed"
     EXPIRED = "expired"
     RECLAIMED = "reclaimed"  # its runner is gone; what that one did is not known
@@ -48,6 +50,8 @@ MOVES: Mapping[Event, Mapping[Standing | None, tuple[Standing | None, ...]]] = {
     Event.DEFERRED: {_L: (_W, _H)},
     Event.DELAYED: {_W: (_W,)},
     Event.DELIVERED: {_L: (None,)},
+    Event.EXPANDED: {_L: (None,)},
+    Event.FORWARDED: {_L: (None,)},
     Event.FAILED: {_L: (None,)},
     Event.EXPIRED: {_W: (None,), _L: (None,)},
     Event.RECLAIMED: {_L: (_W,)},

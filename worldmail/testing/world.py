@@ -28,6 +28,7 @@ from worldmail.interfaces.directory import (
 from worldmail.interfaces.policy import IPolicy, IPolicyCheck, PolicyRequest
 from worldmail.interfaces.world import IClock, IJournal, ITls, World
 from worldmail.mail.address import Address
+from worldmail.queue.expansion import Expansion
 from worldmail.testing.memory_acceptance import MemoryAcceptance
 from worldmail.testing.memory_auth import MemoryAuthentication
 from worldmail.testing.memory_store import MemoryMailboxes, MemoryTrace
@@ -231,6 +232,7 @@ class MemoryWorld:
             "trace": trace,
         }
         world = World(
+            expansion=Expansion(folders=parts["folders"], delimiters="+"),
             hostname=hostname,
             settings=Settings() if settings is None else settings,
             reactor=reactor,

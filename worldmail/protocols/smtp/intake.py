@@ -14,8 +14,9 @@ from collections.abc import Awaitable
 from attrs import evolve, frozen
 
 from worldmail.errors import MessageTooLarge, OverQuota, TemporaryFailure
+from worldmail.interfaces.outbound import Wishes
 from worldmail.interfaces.policy import Asker, MessageRequest
-from worldmail.interfaces.store import Acceptance
+from worldmail.interfaces.store import Acceptance, Onward
 from worldmail.interfaces.world import World
 from worldmail.mail.envelope import Body, Delivery, Envelope, Origin
 from worldmail.mail.header import Header, starts_with_field
@@ -46,6 +47,8 @@ class Consignment:
     origin: Origin
     envelope: Envelope
     deliveries: tuple[Delivery, ...]
+    onward: tuple[Onward, ...]
+    wishes: Wishes
     size_limit: int
 
 
@@ -148,6 +151,8 @@ class Intake:
                     deliveries=consignment.deliveries,
                     message_id=self._message_id,
                     unrepeatable=True,
+                    onward=consignment.onward,
+                    wishes=consignment.wishes,
                 )
             )
         except OverQuota as error:

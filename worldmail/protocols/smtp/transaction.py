@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
-
 from attrs import define, field
 
-from worldmail.interfaces.directory import Account
+from worldmail.interfaces.expansion import Expanded
+from worldmail.interfaces.outbound import Wishes
+from worldmail.interfaces.store import Onward
 from worldmail.mail.address import Address
 from worldmail.mail.envelope import Delivery, Envelope, Recipient
 from worldmail.protocols.smtp.chunks import ChunkInspector
 from worldmail.protocols.smtp.grammar import MailArguments
 from worldmail.protocols.smtp.intake import Intake
-
-NO_MAILBOXES: Mapping[int, str] = MappingProxyType({})
 
 
 @define(eq=False)
@@ -25,6 +22,8 @@ class Transaction:
         sender: the reverse-path, qualified; None for the null one.
         arguments: MAIL as it was given.
         size_limit: the most octets the message may have, the smallest of all limits that apply.
+        wishes: what MAIL asked for that goes with the message.
+        not_before: the moment until which it is to be held, 0 for none (RFC 4865).
         intake: where the content goes, once it comes.
         inspector: looks at the lines of its chunks, if they are lines.
     """
@@ -34,21 +33,20 @@ class Transaction:
     size_limit: int
     recipients: list[Recipient] = field(factory=list)
     deliveries: dict[int, Delivery] = field(factory=dict)
+    onward: dict[tuple[str, bool], Onward] = field(factory=dict)
+    wishes: Wishes = Wishes()
+    not_before: int = 0
     intake: Intake | None = None
     inspector: ChunkInspector | None = None
 
-    def add(self, recipient: Recipient, accounts: list[Account], mailboxes: Mapping[int, str] = NO_MAILBOXES) -> None:
-        """One more recipient, and to whom it leads. An account is delivered to once, for the first that led there.
-
-        `mailboxes` has another mailbox than INBOX for some of the accounts, by their ids.
-        """
+    def add(self, recipient: Recipient, expanded: Expanded) -> None:
+        """One more recipient, and where it leads. An account is delivered to once, for the first that led there."""
         self.recipients.append(recipient)
-        for account in accounts:
-            if account.id not in self.deliveries:
-                mailbox = mailboxes.get(account.id, "INBOX")
-                self.deliveries[account.id] = Delivery(
-                    account_id=account.id, mailbox=mailbox, recipient=recipient, account=account.address
-                )
+        for delivery in expanded.deliveries:
+            self.deliveries.setdefault(delivery.account_id, delivery)
+        for onward in expanded.onward:
+            self.onward.setdefault((onward.recipient.address.key, onward.here), onward)
+        for account in expanded.accounts:
             if account.max_message is not None and account.max_message < self.size_limit:
                 self.size_limit = account.max_message
 

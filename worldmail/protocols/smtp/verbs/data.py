@@ -60,6 +60,8 @@ def open_intake(session: Session, transaction: Transaction) -> Intake:
             origin=origin,
             envelope=transaction.envelope(),
             deliveries=tuple(transaction.deliveries.values()),
+            onward=tuple(transaction.onward.values()),
+            wishes=transaction.wishes,
             size_limit=transaction.size_limit,
         )
     )

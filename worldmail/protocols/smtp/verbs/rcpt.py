@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from worldmail.errors import NoSuchRecipient, Refusal, RelayDenied
-from worldmail.interfaces.directory import Account, Elsewhere, LocalAccount, NoSuchAddress, Resolution
+from worldmail.errors import Refusal
 from worldmail.interfaces.policy import RecipientRequest
 from worldmail.mail.address import Address
 from worldmail.mail.envelope import Recipient
@@ -38,52 +37,11 @@ async def run(session: Session, arguments: RcptArguments) -> Effects:
     waiting = world.policy.ask(request)
     if waiting is not None:
         await waiting
-    accounts = local_accounts(resolution)
-    base, tag = address.split_subaddress(session.entrance.delimiters)
-    if tag is None:
-        transaction.add(recipient, accounts)
-    else:
-        transaction.add(recipient, accounts, await _tagged(session, accounts, address, base, tag))
-    return (RECIPIENT_OK,)
-
-
-async def _tagged(
-    session: Session, accounts: list[Account], address: Address, base: Address, tag: str
-) -> dict[int, str]:
-    """The mailboxes that a detail asks for, by account: of those that the address without it names themselves.
-
-    A sender who signed in may have a right of its own to post there (RFC 5233 §1, RFC 4314 §2.1).
-    """
     sender = None if session.account is None else session.account.address
-    found = {}
-    for account in accounts:
-        if account.address.local_key == base.local_key != address.local_key:
-            name = await session.entrance.world.folders.delivery_folder(account.id, tag, sender)
-            if name is not None:
-                found[account.id] = name
-    return found
-
-
-def local_accounts(resolution: Resolution) -> list[Account]:
-    """Whose mailboxes the message goes to.
-
-    Raises: `RelayDenied` if any of it leads elsewhere, since nothing can be sent on; `NoSuchRecipient` if
-        nothing is left. An alias of which only some targets exist leads to those.
-    """
-    accounts = []
-    disabled = False
-    for destination in resolution.destinations:
-        if isinstance(destination, LocalAccount):
-            accounts.append(destination.account)
-        elif isinstance(destination, Elsewhere):
-            raise RelayDenied
-        elif isinstance(destination, NoSuchAddress):
-            disabled = disabled or destination.disabled
-    if not accounts:
-        if disabled:
-            raise NoSuchRecipient("Mailbox is disabled", enhanced="5.2.1")  # RFC 3463 §3.3
-        raise NoSuchRecipient
-    return accounts
+    transaction.add(
+        recipient, await world.expansion.expand(recipient, resolution, sender, transaction.not_before)
+    )
+    return (RECIPIENT_OK,)
 
 
 def _qualified(session: Session, address: Address) -> Address:
