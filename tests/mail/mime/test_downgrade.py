@@ -6,16 +6,26 @@ import asyncio
 import email
 import email.policy
 import tracemalloc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from worldmail.mail.mime.downgrade import EIGHT, SEVEN, CannotConvert, Conversion, eight_bit, seven_bit, survey
+from worldmail.mail.mime.downgrade import (
+    EIGHT,
+    SEVEN,
+    CannotConvert,
+    Carriage,
+    Conversion,
+    Source,
+    eight_bit,
+    seven_bit,
+    survey,
+)
 
 UMLAUTS = "Grüße aus Köln\r\n".encode()
 
 
-def source_of(message: bytes, cut: int = 1000):  # type: ignore[no-untyped-def] # a fixture's shape says enough
+def source_of(message: bytes, cut: int = 1000) -> Source:
     async def source() -> AsyncIterator[bytes]:
         for at in range(0, len(message), cut):
             yield message[at : at + cut]
@@ -23,7 +33,7 @@ def source_of(message: bytes, cut: int = 1000):  # type: ignore[no-untyped-def] 
     return source
 
 
-def converted(message: bytes, convert=seven_bit) -> bytes:  # type: ignore[no-untyped-def] # as above
+def converted(message: bytes, convert: Callable[[Source], AsyncIterator[bytes]] = seven_bit) -> bytes:
     async def gathered() -> bytes:
         return b"".join([chunk async for chunk in convert(source_of(message))])
 
@@ -111,9 +121,9 @@ def test_a_message_in_a_message_is_converted_inside() -> None:
     message = lines(
         b"Content-Type: message/rfc822", b"Content-Transfer-Encoding: 8bit", b"", b"MIME-Version: 1.0", b"", b"\xe4" * 3
     )
-    inner = email.message_from_bytes(converted(message)).get_payload()[0]  # type: ignore[index,union-attr] # a message
-    assert inner["Content-Transfer-Encoding"] == "base64"  # type: ignore[index] # a message
-    assert inner.get_payload(decode=True) == b"\xe4\xe4\xe4\r\n"  # type: ignore[union-attr] # a message
+    inner = email.message_from_bytes(converted(message)).get_payload()[0]
+    assert inner["Content-Transfer-Encoding"] == "base64"
+    assert inner.get_payload(decode=True) == b"\xe4\xe4\xe4\r\n"
 
 
 def test_a_message_with_UTF8_headers_is_encoded_whole() -> None:
@@ -219,16 +229,16 @@ def test_no_line_of_quoted_printable_is_taken_for_a_delimiter() -> None:
     text = b"\xe4" + b"x" * 72 + b"--b\r\n" + b"--" * 200 + b"\r\n--=" + b"-" * 75 + b"\r\n"
     message = lines(b"Content-Type: multipart/mixed; boundary=b", b"", b"--b", b"Content-Type: text/plain", b"")
     given_out = converted(message + text + lines(b"", b"--b--"))
-    (part,) = email.message_from_bytes(given_out).get_payload()  # type: ignore[misc] # a list
-    assert part.get_payload(decode=True) == text  # type: ignore[union-attr] # a message
+    (part,) = email.message_from_bytes(given_out).get_payload()
+    assert part.get_payload(decode=True) == text
     assert given_out.count(b"\r\n--") == 2
     assert all(len(line) <= 76 for line in given_out.split(b"\r\n"))
 
 
 def test_a_survey_tells_whether_anything_is_encoded() -> None:
-    def surveyed(message: bytes, carriage: object = SEVEN) -> Conversion:
+    def surveyed(message: bytes, carriage: Carriage = SEVEN) -> Conversion:
         async def run() -> Conversion:
-            return await survey(source_of(message), carriage)  # type: ignore[arg-type] # SEVEN or EIGHT
+            return await survey(source_of(message), carriage)
 
         return asyncio.run(run())
 

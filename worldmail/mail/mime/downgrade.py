@@ -24,7 +24,7 @@ from worldmail.mail.mime.rewriting import Rewriting
 from worldmail.mail.mime.streaming import PIECE
 from worldmail.mail.mime.survey import Survey
 
-__all__ = ["EIGHT", "SEVEN", "CannotConvert", "Carriage", "Conversion", "eight_bit", "seven_bit", "survey"]
+__all__ = ["EIGHT", "SEVEN", "CannotConvert", "Carriage", "Conversion", "Source", "eight_bit", "seven_bit", "survey"]
 
 Source = Callable[[], AsyncIterator[bytes]]
 """Gives the octets of a message from the first on, in chunks cut anywhere; may be called again."""
