@@ -24,22 +24,11 @@ from worldmail.mail.domain import normal_domain
 from worldmail.mail.mime.downgrade import CannotConvert, eight_bit, seven_bit
 from worldmail.protocols.smtp.client.means import Conversions, Means
 from worldmail.protocols.smtp.client.outbound import Outbound
-from worldmail.queue.carrier import Carriage
 from worldmail.queue.current_routes import CurrentRoutes
-from worldmail.queue.destinations import Destinations
 from worldmail.queue.exchangers import Exchangers, Families, Ourselves
 from worldmail.queue.expansion import Expansion
-from worldmail.queue.here import Here
-from worldmail.queue.looking import Looking
-from worldmail.queue.overdue import Overdue
-from worldmail.queue.parcels import Parcels
-from worldmail.queue.registration import Registration
-from worldmail.queue.reports import Reports
-from worldmail.queue.runner import Runner
-from worldmail.queue.schedule import Schedule
+from worldmail.queue.opening import Queue, Surroundings, open_queue
 from worldmail.queue.service import QueueService
-from worldmail.queue.settling import Settler
-from worldmail.queue.tally import Tally
 from worldmail.store.maildrop import FileLocks
 from worldmail.transport.client_tls import ClientTls
 from worldmail.transport.connecting import Connector
@@ -93,8 +82,7 @@ class OutgoingParts:
     expansion: Expansion
     resolver: Resolver
     outbound: Outbound
-    parcels: Parcels
-    queue: QueueService
+    queue: Queue
     service: Sending
 
 
@@ -102,113 +90,46 @@ def build_outgoing(parts: StoreParts, directory: IDirectory, hostname: str, asid
     """Everything that sends mail; nothing is begun."""
     foundations = parts.foundations
     settings: Settings = foundations.settings
-    clock, journal, reactor = foundations.clock, foundations.journal, foundations.reactor
-    queue, database, acceptance = settings.queue, parts.database, parts.store.acceptance
-    grace = float(settings.server.shutdown_timeout)
-    schedule = make_schedule(settings)
+    reactor, clock = foundations.reactor, foundations.clock
     resolver = Resolver(reactor=reactor, servers=settings.dns.servers, limit=float(settings.dns.timeout))
-    connector = Connector(reactor=reactor, journal=journal, tls=ClientTls(trust=queue.trust))
-    conversions = Conversions(seven_bit=seven_bit, eight_bit=eight_bit, impossible=CannotConvert)
-    means = Means(
-        clock=clock,
-        journal=journal,
-        promise=Deferred,
-        conversions=conversions,
-        aside=aside,
-        nonce=partial(secrets.token_urlsafe, 18),
-    )
-    outbound = Outbound(connector, means)
+    connector = Connector(reactor=reactor, journal=foundations.journal, tls=ClientTls(trust=settings.queue.trust))
+    outbound = Outbound(connector, _means(parts, aside))
+    routes = CurrentRoutes(parts.database, foundations.changes, parts.key.unseal, clock.sleep)
     expansion = Expansion(folders=parts.store.folders, delimiters=settings.directory.recipient_delimiter)
-    routes = CurrentRoutes(database, foundations.changes, parts.key.unseal, clock.sleep)
-    destinations = Destinations(queue.connections_per_destination)
-    tally = Tally()
-    reports = Reports(
-        acceptance=acceptance,
-        directory=directory,
+    queue = open_queue(
+        settings.queue,
+        Surroundings(
+            database=parts.database,
+            changes=foundations.changes,
+            clock=clock,
+            journal=foundations.journal,
+            trace=parts.store.trace,
+            acceptance=parts.store.acceptance,
+            directory=directory,
+            locks=runner_locks(parts),
+            host=hostname,
+            node=f"{socket.gethostname()}:{os.getpid()}",
+            grace=float(settings.server.shutdown_timeout),
+            later=reactor.callLater,
+        ),
+        routes=routes,
         expansion=expansion,
-        clock=clock,
-        journal=journal,
-        host=hostname,
-        double_failures=queue.double_failures,
-    )
-    settler = Settler(
-        database=database,
-        trace=parts.store.trace,
-        journal=journal,
-        clock=clock,
-        schedule=schedule,
-        reports=reports,
-        tally=tally,
-    )
-    carriage = Carriage(
         ways=make_exchangers(settings, resolver, hostname),
         outbound=outbound,
-        acceptance=acceptance,
-        here=Here(directory=directory, expansion=expansion, acceptance=acceptance),
     )
-    runner = Runner(
-        database=database,
-        clock=clock,
-        journal=journal,
-        destinations=destinations,
-        schedule=schedule,
-        settler=settler,
-        carriage=carriage,
-        most=queue.connections,
-        later=reactor.callLater,
-    )
-    looking = Looking(
-        database=database,
-        clock=clock,
-        journal=journal,
-        routes=routes,
-        destinations=destinations,
-        runner=runner,
-        later=reactor.callLater,
-    )
-    registration = Registration(
-        database=database,
-        locks=runner_locks(parts),
-        trace=parts.store.trace,
-        node=f"{socket.gethostname()}:{os.getpid()}",
-        now=clock.now,
-    )
-    overdue = Overdue(database=database, trace=parts.store.trace, journal=journal, clock=clock, reports=reports)
-    service = QueueService(
-        database=database,
-        changes=foundations.changes,
-        clock=clock,
-        journal=journal,
-        registration=registration,
-        destinations=destinations,
-        runner=runner,
-        looking=looking,
-        overdue=overdue,
-        tally=tally,
-        grace=grace,
-        later=reactor.callLater,
-    )
-    parcels = Parcels(routes=routes, destinations=destinations, schedule=schedule, now=clock.now, taker=runner)
-    acceptance.onward = parcels
-    return OutgoingParts(
-        expansion=expansion,
-        resolver=resolver,
-        outbound=outbound,
-        parcels=parcels,
-        queue=service,
-        service=Sending(routes, service, connector, grace),
-    )
+    parts.store.acceptance.onward = queue.parcels
+    service = Sending(routes, queue.service, connector, float(settings.server.shutdown_timeout))
+    return OutgoingParts(expansion=expansion, resolver=resolver, outbound=outbound, queue=queue, service=service)
 
 
-def make_schedule(settings: Settings) -> Schedule:
-    """The times of [queue]."""
-    queue = settings.queue
-    return Schedule(
-        first=float(queue.first_retry),
-        longest=float(queue.longest_retry),
-        lifetime=float(queue.lifetime),
-        warn=float(queue.warn_after),
-        random=random.random,
+def _means(parts: StoreParts, aside: Aside) -> Means:
+    return Means(
+        clock=parts.foundations.clock,
+        journal=parts.foundations.journal,
+        promise=Deferred,
+        conversions=Conversions(seven_bit=seven_bit, eight_bit=eight_bit, impossible=CannotConvert),
+        aside=aside,
+        nonce=partial(secrets.token_urlsafe, 18),
     )
 
 
