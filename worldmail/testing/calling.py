@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from attrs import define, field
 from zope.interface import implementer
 
-from worldmail.interfaces.outbound import Hop
+from worldmail.interfaces.outbound import Hop, Security
 from worldmail.interfaces.protocol import IDialogue, Peer
+from worldmail.testing.authority import Authority
 from worldmail.testing.meeting import Meets, reactor
 from worldmail.testing.world import MemoryJournal
 from worldmail.transport.client_tls import ClientTls
 from worldmail.transport.connecting import Connector
-from worldmail.wire.effects import Effect, Effects
+from worldmail.transport.tls import Tls
+from worldmail.wire.effects import Effect, Effects, StartTls
 from worldmail.wire.faults import Fault
 from worldmail.wire.lines import LineBuffer
 from worldmail.wire.wakes import WAKE
+
+NAME = "mx.example.test"
+"""Of the servers that are called."""
 
 
 @implementer(IDialogue)
@@ -115,7 +121,7 @@ class Calls(Meets):
 
     def hop(self, *addresses: str, **changes: Any) -> Hop:
         """To the listener, if nothing else is said."""
-        given: dict[str, Any] = {"host": "mx.example.test", "helo": "us.example.test"}
+        given: dict[str, Any] = {"host": NAME, "helo": "us.example.test"}
         given["addresses"] = addresses or (self.place[0],)
         given.setdefault("port", changes.pop("port", None) or self.place[1])
         return Hop(**(given | changes))
@@ -131,3 +137,38 @@ class Calls(Meets):
         self.place = made.getsockname()[:2]
         self.addCleanup(made.close)
         return made
+
+
+class TlsCalls(Calls):
+    """A test that opens connections to a listener with a certificate."""
+
+    directory: Path
+    authority: Authority
+
+    def setUp(self) -> None:
+        """An authority of its own."""
+        self.directory = Path(self.mktemp())  # type: ignore[no-untyped-call]  # of trial
+        self.authority = Authority(self.directory)
+
+    def both(self, served: Tls, trust: Path | None = None, **changes: Any) -> None:
+        """Listen with this certificate, trust our authority (or that)."""
+        self.meet(tls=served, **changes)
+        self.connecting(ClientTls(trust=trust or self.authority.file))
+
+    async def secured(self, **changes: Any) -> Any:
+        """A dialogue that has started TLS, or failed to."""
+        dialogue = await self.call(make=lambda: PlainClient(answers={b"go": [StartTls()]}), **changes)
+        dialogue.say(b"STARTTLS\r\n")
+        await self.until(lambda: b"secured" in dialogue.heard or dialogue.endings)
+        return dialogue
+
+    async def failing(self, **changes: Any) -> str:
+        """Why it failed."""
+        dialogue = await self.secured(**({"security": Security.VERIFIED} | changes))
+        await self.until(lambda: dialogue.endings)
+        failure: str | None = dialogue.peer.tls_failure
+        assert failure is not None
+        assert dialogue.heard == [b"hello", b"go"]
+        assert dialogue.endings == [f"TLS handshake failed: {failure}"]
+        assert dialogue.peer.tls is None
+        return failure

@@ -131,8 +131,8 @@ class ClientProtocol(Turns):
         self.abort("cancelled")
 
     def record(self) -> dict[str, Any]:
-        """Whom we called."""
-        return {"server": self._hop.host, "tls_failure": self.peer.tls_failure}
+        """What the log says of it: also whom we called."""
+        return super().record() | {"server": self._hop.host, "tls_failure": self.peer.tls_failure}
 
 
 @implementer(IConnector)

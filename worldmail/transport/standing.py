@@ -65,8 +65,18 @@ class Standing(Incoming):
         return why(reason, self._securing)
 
     def record(self) -> dict[str, Any]:
-        """What the log says of this connection beside what it says of all."""
-        return {}
+        """What the log says of this connection."""
+        peer = self.peer
+        return {
+            "session": peer.session,
+            "listener": self.factory.name,
+            "peer": peer.host,
+            "seconds": round(time.monotonic() - self._began, 3),
+            "octets_in": self._octets_in,
+            "octets_out": self._octets_out,
+            "reason": self._reason,
+            "tls": None if peer.tls is None else peer.tls.version,
+        }
 
     # -- TLS -------------------------------------------------------------------------
 
@@ -102,18 +112,7 @@ class Standing(Incoming):
         """Tell the dialogue, once, and the log."""
         factory, peer = self.factory, self.peer
         self._tell_end(self.dialogue, self._reason)
-        factory.journal.record(
-            "connection",
-            session=peer.session,
-            listener=factory.name,
-            peer=peer.host,
-            seconds=round(time.monotonic() - self._began, 3),
-            octets_in=self._octets_in,
-            octets_out=self._octets_out,
-            reason=self._reason,
-            tls=None if peer.tls is None else peer.tls.version,
-            **self.record(),
-        )
+        factory.journal.record("connection", **self.record())
         peer.channel_binding, peer.wake, peer.abort = no_binding, no_wake, no_abort  # they refer to us
         factory.left(self)
 
