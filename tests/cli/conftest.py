@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,34 @@ class Commands:
             },
         )
         return Answer(done.returncode, done.stdout, done.stderr)
+
+    def at_terminal(self, *words: str, typed: Sequence[str]) -> bytes:
+        """The same at a terminal, where each prompt gets a line; it must succeed. What was shown."""
+        assert self.config is not None
+        primary, secondary = pty.openpty()
+        process = subprocess.Popen(
+            (*CLI, "--config", str(self.config), *words),
+            stdin=secondary,
+            stdout=secondary,
+            stderr=secondary,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            start_new_session=True,
+        )
+        os.close(secondary)
+        shown = b""
+        for line in typed:
+            while not shown.endswith(b": "):
+                shown += os.read(primary, 1024)
+            os.write(primary, line.encode() + b"\n")
+            shown += os.read(primary, 1)
+        try:
+            while data := os.read(primary, 1024):
+                shown += data
+        except OSError:
+            pass  # the terminal's end
+        assert process.wait(30) == 0
+        os.close(primary)
+        return shown
 
     def ok(self, *words: str, stdin: str = "") -> Answer:
         """The same, which must succeed."""

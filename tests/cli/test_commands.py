@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import poplib
-import pty
 import smtplib
 import ssl
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import Commands
-from worldmail.testing.process import CLI, ROOT, ServerProcess
+from worldmail.testing.process import ServerProcess
 
 SECRET = "marker secret 1"
 
@@ -241,30 +238,8 @@ def test_what_cannot_be_is_refused_in_one_line(worldmail: Commands, words: tuple
     assert said in worldmail.refused(*words)
 
 
-def test_a_password_is_asked_for_on_a_terminal_and_not_shown(site: ServerProcess) -> None:
-    primary, secondary = pty.openpty()
-    process = subprocess.Popen(
-        (*CLI, "--config", str(site.config), "user", "add", "ann@example.test"),
-        stdin=secondary,
-        stdout=secondary,
-        stderr=secondary,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        start_new_session=True,
-    )
-    os.close(secondary)
-    shown = b""
-    for _ in range(2):
-        while not shown.endswith(b": "):
-            shown += os.read(primary, 1024)
-        os.write(primary, SECRET.encode() + b"\n")
-        shown += os.read(primary, 1)
-    try:
-        while data := os.read(primary, 1024):
-            shown += data
-    except OSError:
-        pass  # the terminal's end
-    assert process.wait(30) == 0
-    os.close(primary)
+def test_a_password_is_asked_for_on_a_terminal_and_not_shown(worldmail: Commands) -> None:
+    shown = worldmail.at_terminal("user", "add", "ann@example.test", typed=(SECRET, SECRET))
     assert b"added ann@example.test" in shown and SECRET.encode() not in shown
 
 

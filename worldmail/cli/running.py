@@ -14,6 +14,7 @@ from zope.interface import implementer
 
 from worldmail.errors import NoSuchThing
 from worldmail.interfaces.directory import Account, IDirectoryAdmin
+from worldmail.interfaces.queue import IRouteAdmin
 from worldmail.interfaces.store import IMailboxStore, ITrace
 from worldmail.interfaces.world import IJournal
 from worldmail.mail.address import Address
@@ -32,6 +33,7 @@ class Parts:
 
     settings: Settings
     admin: IDirectoryAdmin
+    routes: IRouteAdmin
     mailboxes: IMailboxStore
     folders: FolderAdmin
     trace: ITrace
@@ -80,6 +82,7 @@ def run_with(settings: Settings, job: Callable[[Parts], Awaitable[T]]) -> T:
     parts = Parts(
         settings=settings,
         admin=store.admin,
+        routes=store.route_admin,
         mailboxes=store.mailboxes,
         folders=store.folder_admin,
         trace=store.store.trace,
