@@ -73,6 +73,9 @@ class Owner(Protocol):
         """It is gone."""
 
 
+_NOBODY = Trouble(fate=Fate.DEFERRED, status="4.4.1", phase=Phase.NAME, server="", reason="There is no server to try")
+
+
 @define(kw_only=True)
 class Carriage:
     """What carriers need. One for all of them."""
@@ -91,30 +94,35 @@ class Carriage:
             await self._refuse(owner, destination)
             return
         try:
-            conversation = await self._reach(destination)
+            conversation, host = await self._reach(destination)
         except HopFailed as failed:
             owner.unreachable(destination, failed.trouble)
             return
         owner.opened(destination, conversation)
         try:
-            await self._converse(owner, destination, conversation)
+            await self._converse(owner, destination, conversation, host)
         finally:
             owner.closed(destination, conversation)
             await conversation.close()
 
-    async def _reach(self, destination: Destination) -> IConversation:
-        """The first server that talks to us. Raises `HopFailed`: final only if all of them are (RFC 7504 §4)."""
+    async def _reach(self, destination: Destination, behind: str | None = None) -> tuple[IConversation, str]:
+        """The first server that talks to us, and its name. Raises `HopFailed`: final only if all are (RFC 7504 §4).
+
+        `behind`: only servers that come behind this one in the list.
+        """
         trouble: HopFailed | None = None
         try:
             async for hop in self.ways.hops(destination.route, destination.domain):
+                if behind is not None:
+                    behind = None if hop.host == behind else behind
+                    continue
                 try:
-                    return await self.outbound.connect(hop)
+                    return await self.outbound.connect(hop), hop.host
                 except HopFailed as failed:
                     trouble = _better(trouble, failed)
         except HopFailed as failed:
             trouble = _better(trouble, failed)
-        assert trouble is not None
-        raise trouble
+        raise trouble or HopFailed(_NOBODY)
 
     async def _deliver(self, owner: Owner, destination: Destination) -> None:
         while (job := await owner.next_job(destination, 0.0)) is not None:
@@ -125,54 +133,79 @@ class Carriage:
                 else:
                     owner.settle_here(destination, job, leased, Arrival(event=event, fate=fate, part=part))
 
-    async def _converse(self, owner: Owner, destination: Destination, conversation: IConversation) -> None:
+    async def _converse(self, owner: Owner, destination: Destination, conversation: IConversation, host: str) -> None:
         first = True
         while conversation.usable and owner.going:
             job = await owner.next_job(destination, 0.0 if first else IDLE)
             if job is None:
                 return
-            await self._send(owner, destination, conversation, job, first)
+            put_off = await self._send(owner, destination, conversation, job, first)
+            if put_off:
+                await self._second(owner, destination, job, put_off, host)
             first = False
 
     async def _send(
         self, owner: Owner, destination: Destination, conversation: IConversation, job: Job, first: bool
-    ) -> None:
-        """One message, in as many transactions as it takes."""
+    ) -> list[tuple[Leased, RecipientFate]]:
+        """One message, in as many transactions as it takes; those that it was refused for now, if a second may do."""
+        put_off: list[tuple[Leased, RecipientFate]] = []
         content = await self._content(owner, destination, job)
         if content is None:
-            return
+            return put_off
         remaining = job.recipients
         while remaining:
-            shipment = Shipment(
-                id=job.message.acceptance,
-                envelope=job.envelope(remaining),
-                wishes=job.message.wishes,
-                content=content,
-            )
-            outcome = await conversation.send(shipment)
+            outcome = await conversation.send(_shipment(job, remaining, content))
             if not first and not conversation.usable and _went_away(outcome):
                 break  # it was closed while it waited: no attempt
             pairs = list(zip(remaining, outcome.fates, strict=True))
             remaining = [leased for leased, fate in pairs if fate.again]
-            done = [pair for pair in pairs if not pair[1].again]
-            if done:
-                owner.settle(destination, job, done, _transaction(outcome))
-            if any(fate.fate is Fate.DELIVERED for _, fate in done):
-                owner.reached(destination)
-            if not conversation.usable or not done:
+            put_off += [pair for pair in pairs if _may_do_better(destination, pair[1])]
+            done = [pair for pair in pairs if not (pair[1].again or _may_do_better(destination, pair[1]))]
+            _settle(owner, destination, job, done, outcome)
+            if not conversation.usable or len(remaining) == len(pairs):
                 break
         if remaining:
-            owner.again(destination, Job(message=job.message, recipients=remaining, content=job.content))
+            owner.again(destination, job.part(remaining))
+        return put_off
+
+    async def _second(
+        self,
+        owner: Owner,
+        destination: Destination,
+        job: Job,
+        put_off: Sequence[tuple[Leased, RecipientFate]],
+        host: str,
+    ) -> None:
+        """What one server does not take for now another may (RFC 5321 §5.1: at least two are tried)."""
+        by = Transaction(server=host)
+        try:
+            content = await self._opened(job)
+            conversation, _ = await self._reach(destination, behind=host)
+        except (HopFailed, TemporaryFailure):
+            owner.settle(destination, job, put_off, by)
+            return
+        owner.opened(destination, conversation)
+        try:
+            outcome = await conversation.send(_shipment(job, [leased for leased, _ in put_off], content))
+        finally:
+            owner.closed(destination, conversation)
+        pairs = [
+            (leased, before if fate.again else fate)
+            for (leased, before), fate in zip(put_off, outcome.fates, strict=True)
+        ]
+        _settle(owner, destination, job, pairs, outcome)
+        await conversation.close()
+
+    async def _opened(self, job: Job) -> IOutgoingContent:
+        """Its content. Raises `TemporaryFailure`."""
+        return job.content or await self.acceptance.outgoing(job.message.content_id)
 
     async def _content(self, owner: Owner, destination: Destination, job: Job) -> IOutgoingContent | None:
-        if job.content is not None:
-            return job.content
+        """Its content; None if it cannot be had now, which is settled then."""
         try:
-            return await self.acceptance.outgoing(job.message.content_id)
+            return await self._opened(job)
         except TemporaryFailure as failure:
-            fate = RecipientFate(
-                fate=Fate.DEFERRED, status="4.3.0", phase=Phase.CONTENT, reason=f"{failure.text}: {failure.reason}"
-            )
+            fate = RecipientFate(fate=Fate.DEFERRED, status="4.3.0", phase=Phase.CONTENT, reason=str(failure.reason))
             owner.settle(destination, job, [(leased, fate) for leased in job.recipients], Transaction(server=""))
             return None
 
@@ -196,6 +229,27 @@ def _went_away(outcome: Outcome) -> bool:
     )
 
 
-def _transaction(outcome: Outcome) -> Transaction:
+def _may_do_better(destination: Destination, fate: RecipientFate) -> bool:
+    """Did a server put it off that may not be the only one?"""
+    said = fate.reply is not None and fate.reply.code // 100 == 4 and fate.reply.code != 421
+    return said and fate.fate is Fate.DEFERRED and not fate.again and destination.route.via is Via.MX
+
+
+def _shipment(job: Job, recipients: Sequence[Leased], content: IOutgoingContent) -> Shipment:
+    message = job.message
+    return Shipment(id=message.acceptance, envelope=job.envelope(recipients), wishes=message.wishes, content=content)
+
+
+def _settle(
+    owner: Owner,
+    destination: Destination,
+    job: Job,
+    fates: Sequence[tuple[Leased, RecipientFate]],
+    outcome: Outcome,
+) -> None:
+    if not fates:
+        return
     tls = None if outcome.tls is None else outcome.tls.version
-    return Transaction(server=outcome.server, dsn=outcome.dsn, tls=tls)
+    owner.settle(destination, job, fates, Transaction(server=outcome.server, dsn=outcome.dsn, tls=tls))
+    if any(fate.fate is Fate.DELIVERED for _, fate in fates):
+        owner.reached(destination)

@@ -54,11 +54,18 @@ class Leased:
 
 @define(kw_only=True, eq=False)
 class Job:
-    """One message for one destination, as far as it is leased."""
+    """One message for one destination, as far as it is leased. `held`: octets of content that are counted for it."""
 
     message: Message
     recipients: list[Leased]
     content: IOutgoingContent | None = None
+    held: int = 0
+
+    def part(self, recipients: list[Leased]) -> Job:
+        """A job for some of its recipients, which has all that this one held in memory."""
+        part = Job(message=self.message, recipients=recipients, content=self.content, held=self.held)
+        self.held = 0
+        return part
 
     @property
     def priority(self) -> int:

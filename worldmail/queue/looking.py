@@ -18,7 +18,7 @@ from worldmail.queue.destinations import Destination, Destinations
 from worldmail.queue.jobs import Job, Leased
 from worldmail.queue.parcels import LOCAL
 from worldmail.queue.rows import due_destinations, move_leased, next_due, take_due
-from worldmail.queue.runner import Runner
+from worldmail.queue.runner import LEASED, Runner
 
 PAGE = 100
 """Destinations that are looked at in one read."""
@@ -97,8 +97,9 @@ class Looking:
         while self.runner.going:
             rows = await self.database.read(partial(due_destinations, now=now, after=after, most=PAGE))
             for row in rows:
-                await self._take(row, now)
-            if len(rows) < PAGE:
+                if self.runner.leased < LEASED:
+                    await self._take(row, now)
+            if len(rows) < PAGE or self.runner.leased >= LEASED:
                 break
             after = rows[-1][0], rows[-1][1]
         due = await self.database.read(partial(next_due, now=now))

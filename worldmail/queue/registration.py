@@ -127,4 +127,8 @@ def _leave(id_: int, cursor: Cursor) -> None:
 
 
 def _runners(cursor: Cursor) -> list[int]:
-    return [row[0] for row in cursor.all("SELECT id FROM runner ORDER BY id")]
+    """All that have a row, and all that something is leased to."""
+    rows = cursor.all("SELECT id FROM runner") + cursor.all(
+        "SELECT DISTINCT runner_id FROM recipient WHERE runner_id IS NOT NULL"
+    )
+    return sorted({row[0] for row in rows})

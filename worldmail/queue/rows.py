@@ -219,6 +219,13 @@ def rest_destination(cursor: Cursor, destination: int, until: int, failures: int
     )
 
 
+def end_rest(cursor: Cursor, destination: int) -> None:
+    """It can be reached again: what came meanwhile is due."""
+    cursor.run("UPDATE destination SET rest_until = 0, failures = 0, reply = '' WHERE id = ?", (destination,))
+    recount_due(cursor, destination)
+    cursor.notice(TOPIC, destination)
+
+
 def due_destinations(cursor: Cursor, now: int, after: tuple[int, int], most: int) -> list[Row]:
     """Destinations with something due, in order: (due, id, key, domain, route, rest_until, failures).
 

@@ -27,7 +27,7 @@ from worldmail.interfaces.world import IClock, IJournal
 from worldmail.queue.carrier import Carriage
 from worldmail.queue.destinations import READY, Destination, Destinations
 from worldmail.queue.jobs import Job, Leased
-from worldmail.queue.rows import rest_destination, return_leased
+from worldmail.queue.rows import end_rest, rest_destination, return_leased
 from worldmail.queue.schedule import Schedule
 from worldmail.queue.settling import Arrival, Settler, Transaction
 
@@ -106,7 +106,8 @@ class Runner:
             if self._inline + job.content.size > INLINE:
                 job.content = None
             else:
-                self._inline += job.content.size
+                job.held = job.content.size
+                self._inline += job.held
         waiters = self._waiters.get(destination.key)
         if waiters:
             waiters.popleft().callback(job)
@@ -214,16 +215,15 @@ class Runner:
 
     def _settled(self, job: Job, recipients: int, result: Any) -> None:
         self.leased -= recipients
-        if job.content is not None and job.content.inline is not None:
-            self._inline -= job.content.size
-            job.content = None
+        self._inline -= job.held
+        job.held = 0
         if hasattr(result, "value"):
             self.journal.failure("queue.failed", result.value, acceptance=job.message.acceptance)
 
     def reached(self, destination: Destination) -> None:
         """See `carrier.Owner`."""
         if destination.failures:
-            self._write(partial(rest_destination, destination=destination.id, until=0, failures=0, reply=""))
+            self._write(partial(end_rest, destination=destination.id))
         destination.succeeded()
         self._serve(destination)
 
@@ -276,8 +276,11 @@ class Runner:
         self.going = True
         self.look(0)
 
-    async def end(self, grace: float) -> None:
-        """Begin nothing more, let what is under way end within the grace, and give back what is leased."""
+    async def end(self, grace: float) -> bool:
+        """Begin nothing more, let what is under way end within the grace, and give back what is leased.
+
+        False if something is leased still: its acceptance is not on disk yet, or nothing could be written.
+        """
         self.going = False
         for waiters in list(self._waiters.values()):
             for waiting in list(waiters):
@@ -297,6 +300,8 @@ class Runner:
                 await self.database.write(
                     partial(return_leased, destination=destination.id, ids=ids, runner_id=self.id, now=now)
                 )
+                self.leased -= len(ids)
+        return not self.leased
 
     def abort(self) -> None:
         """Drop every connection: what was under way ends as it must."""

@@ -119,6 +119,7 @@ class QueueService(Service):
         chores = ((WATCH, self._watch), (RECLAIM, self._reclaim), (OVERDUE, overdue.round), (COUNT, self._count))
         self._chores = [Chore(every, work, journal, later) for every, work in chores]
         self._beginning: Deferred[None] | None = None
+        self._entering = False
         self._subscriptions: list[Callable[[], None]] = []
 
     def startService(self) -> None:
@@ -139,8 +140,12 @@ class QueueService(Service):
         return Deferred.fromCoroutine(self._end())
 
     async def _begin(self) -> None:
-        id_ = await self._registration.enter()
-        await self._registration.reclaim()
+        self._entering = True
+        try:
+            id_ = await self._registration.enter()
+            await self._registration.reclaim()
+        finally:
+            self._entering = False
         if self.running:
             self.runner.begin(id_)
             self._looking.start()
@@ -152,16 +157,17 @@ class QueueService(Service):
             await self._beginning
         self.runner.going = False
         await self._looking.stop()
-        await self.runner.end(self._grace)
         try:
+            done = await self.runner.end(self._grace)
             await self._count()
-            await self._registration.leave()
+            if done:  # else the next runner takes over from us as from one that died
+                await self._registration.leave()
         except Refusal:
-            pass  # the next runner takes over from us as from one that died
+            pass  # the same
 
     async def _watch(self) -> None:
         """If the lock is lost, others may have what was ours: begin anew."""
-        if self._registration.held() or not self.running:
+        if self._entering or self._registration.held() or not self.running:
             return
         self.runner.forget()
         await self._looking.stop()
