@@ -52,11 +52,20 @@ class VerifiedTests(TlsCalls):
 
     def test_so_is_one_for_a_wildcard_an_address_or_a_name_in_other_letters(self) -> Any:
         async def test() -> None:
-            self.both(self.authority.serve("*.example.test", "127.0.0.1"))
-            for host in (NAME, "MX.Example.TEST", "mx.example.test.", "127.0.0.1", "[127.0.0.1]"):
+            self.both(self.authority.serve("*.example.test", "127.0.0.1", "::1", "xn--bcher-kva.test"))
+            for host, name in (
+                (NAME, NAME),
+                ("MX.Example.TEST", NAME),
+                ("mx.example.test.", NAME),
+                ("bücher.test", "xn--bcher-kva.test"),
+                ("127.0.0.1", None),
+                ("[127.0.0.1]", None),
+                ("::1", None),
+                ("[IPv6:::1]", None),
+            ):
                 dialogue = await self.secured(host=host, **VERIFIED)
                 assert dialogue.peer.tls is not None, (host, dialogue.endings)
-                assert dialogue.peer.tls.server_name == (None if "127" in host else NAME)
+                assert dialogue.peer.tls.server_name == name
 
         return self.run_async(test())
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 from twisted.internet.defer import CancelledError
+from twisted.internet.error import ConnectionLost
+from twisted.python.failure import Failure
 from zope.interface.verify import verifyObject
 
 from worldmail.interfaces.outbound import Fate, HopFailed, IConnector, Phase, Trouble
@@ -218,14 +220,31 @@ class ReachingTests(Calls):
 
     def test_a_connection_to_itself_is_none(self) -> Any:
         async def test() -> None:
-            with socket.socket() as made:
-                made.bind(("127.0.0.1", 0))
-                made.connect(made.getsockname())
-                assert dialling._to_itself(made)
             self.connecting()
-            self.patch(dialling, "_to_itself", lambda made: True)
-            self.listening()
-            assert (await self.trouble()).reason == "connection refused"
+            ended: list[Any] = []
+            attempt = dialling._Attempt("127.0.0.1", reactor, lambda attempt, result: ended.append(result))
+            attempt._socket = made = socket.socket()
+            made.bind(("127.0.0.1", 0))
+            made.connect(made.getsockname())
+            attempt.doWrite()
+            assert [result.words for result in ended] == ["connection refused"]
+            assert made.fileno() == -1
+
+        return self.run_async(test())
+
+    def test_an_event_that_was_meant_for_another_is_no_answer(self) -> Any:
+        async def test() -> None:
+            self.deaf()
+            self.connecting()
+            waiting = self.connector.connect(PlainClient, self.hop())
+            [attempt] = [one for one in reactor.getWriters() if isinstance(one, dialling._Attempt)]
+            attempt.doWrite()
+            assert not waiting.called
+            attempt.connectionLost(Failure(ConnectionLost()))
+            with pytest.raises(HopFailed) as failed:
+                await waiting
+            assert failed.value.trouble.reason == "connection reset"
+            attempt.doWrite()
 
         return self.run_async(test())
 

@@ -17,7 +17,7 @@ NAMES_SHOWN = 3
 """Names of a certificate that are told when it has not the right one."""
 
 _UNKNOWN = "the certificate is of an unknown authority"
-_WEAK = "the certificate's key or signature is too weak"
+_WEAK = "the certificate has a key or signature that is too weak"
 
 # OpenSSL's X509_V_ERR_*, as x509_vfy.h numbers them.
 _CHAIN = {

@@ -15,6 +15,7 @@ from zope.interface import implementer
 
 from worldmail.errors import ConfigurationError
 from worldmail.interfaces.outbound import Hop, Security
+from worldmail.mail.domain import literal_address, normal_domain
 from worldmail.mail.envelope import TlsFacts
 from worldmail.transport.certificate_words import chain_refusal, name_refusal
 from worldmail.transport.facts import tls_facts
@@ -82,7 +83,7 @@ class ClientTls:
         """For one connection to this hop."""
         strict = hop.security is Security.VERIFIED
         return Handshake(
-            host=hop.host.strip("[]").rstrip(".").lower(),
+            host=_in_certificates(hop.host),
             port=hop.port,
             strict=strict,
             context=self._strict if strict else self._opportune,
@@ -144,6 +145,15 @@ class Handshake:
         if not good and self.refusal is None:
             self.refusal = chain_refusal(number, depth)
         return bool(good)
+
+
+def _in_certificates(host: str) -> str:
+    """As certificates have it: a name of A-labels in lower case (RFC 9525 §6.3), or an address without brackets."""
+    try:
+        host = normal_domain(host.rstrip("."))
+        return str(literal_address(host)) if host.startswith("[") else host
+    except ValueError:
+        return host.lower()
 
 
 def server_name(host: str) -> bytes | None:

@@ -142,22 +142,29 @@ class _Attempt:
 
     def doWrite(self) -> None:
         """There is an answer."""
-        made = self._socket
-        if made is None:
-            return
-        code = made.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if code:
-            self._end(self._trouble(code))
-        elif _to_itself(made):
-            self._end(self._trouble(errno.ECONNREFUSED))
-        else:
-            self._end(Reached(made, self.address))
+        self._look()
 
     def connectionLost(self, reason: Failure) -> None:
         """There is an answer: no."""
-        self.doWrite()
+        self._look(errno.ECONNRESET)
 
     # -- the end -----------------------------------------------------------------------
+
+    def _look(self, code: int = 0) -> None:
+        """Is it connected now, or lost?"""
+        made = self._socket
+        if made is None:
+            return
+        code = made.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) or code
+        try:
+            itself = made.getpeername() == made.getsockname()
+        except OSError:
+            if not code:
+                return  # an event that was meant for another, which had this descriptor before
+        else:
+            # Where nobody listens on a port that was taken for our own end, a connection may lead to itself.
+            code = code or (errno.ECONNREFUSED if itself else 0)
+        self._end(self._trouble(code) if code else Reached(made, self.address))
 
     def _end(self, result: Reached | Unreached) -> None:
         if isinstance(result, Reached):
@@ -181,14 +188,6 @@ class _Attempt:
 
     def _unreached(self, words: str, status: str = "4.4.1") -> Unreached:
         return Unreached(self.address, words, status)
-
-
-def _to_itself(made: socket.socket) -> bool:
-    """Connected to itself, as can be where nobody listens on a port that was taken for our own end?"""
-    try:
-        return bool(made.getsockname() == made.getpeername())
-    except OSError:
-        return False  # gone already, which whoever reads will find
 
 
 @define
