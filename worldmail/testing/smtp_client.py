@@ -29,6 +29,7 @@ from worldmail.wire.ready import Ready
 
 TLS = TlsFacts(version="TLSv1.3", cipher="TLS_AES_256_GCM_SHA384", bits=256, verified=True)
 OFFERS = "PIPELINING", "8BITMIME", "ENHANCEDSTATUSCODES"
+HOP = Hop(host="mx.b.test", addresses=("192.0.2.1",), port=25, helo="mail.a.test", security=Security.OPPORTUNISTIC)
 TEXT = b"Subject: test\r\n\r\n.dot\r\nbody\r\n"
 
 
@@ -116,7 +117,7 @@ class ScriptedServer:
     Args:
         answers: by command word ("GREETING", "EHLO", "BDAT", "TEXT" for the end of DATA, "*" for a line of AUTH),
             what to say each time, the last of it forever; "" for nothing, "CLOSE" (behind a text and a space, or
-            alone) to close. The codes that servers say commonly where nothing is told.
+            alone) to close, "SILENCE" to say nothing any more; what servers commonly say where nothing is told.
         offers: the lines of EHLO; those after TLS.
         lmtp: one reply for each accepted recipient at the end of the text.
         commands: what was said to it.
@@ -131,6 +132,7 @@ class ScriptedServer:
     texts: list[bytes] = field(factory=list)
     closed: bool = False
     secured: bool = False
+    _mute: bool = False
     _unread: bytes = b""
     _chunk: int | None = None
     _last: bool = False
@@ -138,6 +140,7 @@ class ScriptedServer:
     _in_text: bool = False
     _in_auth: bool = False
     _accepted: int = 0
+    _sender: bool = False
     _said: dict[str, int] = field(factory=dict)
 
     def open(self) -> bytes:
@@ -179,21 +182,31 @@ class ScriptedServer:
         if word == "BDAT":
             self._chunk, self._last = int(text.split()[1]), text.endswith(" LAST")
             return b""
-        default = {"DATA": "354 go on", "STARTTLS": "220 go on", "AUTH": "235 2.7.0 ok", "QUIT": "221 2.0.0 bye CLOSE"}
-        reply = self._say(word, default.get(word, "250 2.0.0 ok"))
-        if word == "MAIL":
+        reply = self._say(word, self._common_answer(word))
+        if word in ("MAIL", "RSET", "EHLO"):
             self._accepted = 0
+            self._sender = word == "MAIL" and reply.startswith(b"2")
         self._accepted += word == "RCPT" and reply.startswith(b"2")
         self._in_text = word == "DATA" and reply.startswith(b"354")
         self._in_auth = word in ("AUTH", "*") and reply.startswith(b"334")
         return reply
+
+    def _common_answer(self, word: str) -> str:
+        if word == "RCPT" and not self._sender:
+            return "503 5.5.1 send MAIL first"
+        if word in ("DATA", "BDAT") and not self._accepted:
+            return "503 5.5.1 no valid recipients"
+        answers = {"STARTTLS": "220 go on", "AUTH": "235 2.7.0 ok", "DATA": "354 go on", "QUIT": "221 2.0.0 bye CLOSE"}
+        return answers.get(word, "250 2.0.0 ok")
 
     def _take_chunk(self, size: int) -> bytes | None:
         if len(self._unread) < size:
             return None
         self._text += self._unread[:size]
         self._unread, self._chunk = self._unread[size:], None
-        return self._end("BDAT") if self._last else self._say("BDAT", "250 2.0.0 more")
+        if self._last:
+            return self._end("BDAT")
+        return self._say("BDAT", self._common_answer("BDAT"))
 
     def _take_text(self) -> bytes | None:
         text = b"\r\n" + self._unread
@@ -205,10 +218,13 @@ class ScriptedServer:
         return self._end("TEXT")
 
     def _end(self, word: str) -> bytes:
-        self.texts.append(self._text)
+        if self._accepted:
+            self.texts.append(self._text)
         self._text = b""
         count = self._accepted if self.lmtp and self._accepted else 1
-        return b"".join(self._say(word, "250 2.0.0 queued as 1") for _ in range(count) if not self.closed)
+        common = "250 2.0.0 queued as 1" if self._accepted else "503 5.5.1 no valid recipients"
+        self._accepted, self._sender = 0, False
+        return b"".join(self._say(word, common) for _ in range(count) if not self.closed)
 
     def _say(self, word: str, default: str) -> bytes:
         answers = self.answers.get(word, [default])
@@ -218,11 +234,12 @@ class ScriptedServer:
         if text.endswith("CLOSE"):
             self.closed = True
             text = text.removesuffix("CLOSE").rstrip(" ")
-        return text.encode() + b"\r\n" if text else b""
+        self._mute = self._mute or text == "SILENCE"
+        return text.encode() + b"\r\n" if text and not self._mute else b""
 
 
 def _glued(data: bytes) -> list[bytes]:
-    lines = data.splitlines(keepends=True)
+    lines = data.splitlines(keepends=True) or [b""]
     return [
         line[bool(number) :] + after[:1]
         for number, (line, after) in enumerate(zip(lines, [*lines[1:], b""], strict=True))
@@ -250,9 +267,7 @@ class ClientMeeting:
     """
 
     server: Any = field(factory=ScriptedServer)
-    hop: Hop = Hop(
-        host="mx.b.test", addresses=("192.0.2.1",), port=25, helo="mail.a.test", security=Security.OPPORTUNISTIC
-    )
+    hop: Hop = HOP
     tls: TlsFacts | None = None
     handshake: str | None = None
     means: Means = field(factory=make_means)
@@ -268,18 +283,22 @@ class ClientMeeting:
     _inbox: deque[bytes] = field(factory=deque, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.dialogue = ClientDialogue(self.hop, self.means)
+        self.dialogue = self.make_dialogue()
         self.peer = Peer(
             session="c1", host="192.0.2.1", port=25, local_host="192.0.2.9", local_port=40000, tls=self.tls
         )
         for name, value in self.peer_changes.items():
             setattr(self.peer, name, value)
         self.peer.wake, self.peer.abort = self._wake, self.lose
-        waiting = Deferred.fromCoroutine(self.dialogue.ready())
-        waiting.addCallbacks(self._is_ready, self._has_failed)
         self._inbox += CUTS[self.cut](self.server.open())
         self._carry_out(self.dialogue.opened(self.peer))
         self._go_on()
+
+    def make_dialogue(self) -> ClientDialogue:
+        """Its own, which it waits for."""
+        dialogue = ClientDialogue(self.hop, self.means)
+        Deferred.fromCoroutine(dialogue.ready()).addCallbacks(self._is_ready, self._has_failed)
+        return dialogue
 
     def send(self, shipment: Shipment) -> Outcome:
         """Carry it through as far as it goes; what the peer does not answer times out."""
@@ -380,9 +399,10 @@ class ClientMeeting:
             self._write(chunk)
 
     def _start_tls(self) -> None:
-        if self.handshake is not None:
-            self.peer.tls_failure = self.handshake
-            self.lose(f"TLS handshake failed: {self.handshake}")
+        failure = "what came is not TLS" if self._inbox else self.handshake
+        if failure is not None:
+            self.peer.tls_failure = failure
+            self.lose(f"TLS handshake failed: {failure}")
         elif self.dialogue.buffered():
             self.lose("input behind STARTTLS")
         else:

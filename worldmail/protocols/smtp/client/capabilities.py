@@ -49,7 +49,7 @@ def read_capabilities(lines: Iterable[bytes]) -> Capabilities:
     """Of the reply's lines behind the first. What is not understood is not there."""
     offers: dict[str, list[str]] = {}
     for line in lines:
-        # "AUTH=LOGIN" is how servers of before RFC 2554 say it.
+        # "AUTH=LOGIN" is how very old servers say it.
         words = line.decode("latin-1").upper().replace("AUTH=", "AUTH ", 1).split()
         if words:
             offers.setdefault(words[0], []).extend(words[1:])

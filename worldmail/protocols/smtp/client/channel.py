@@ -28,13 +28,17 @@ class Lost(Exception):
         reason: in a sentence why (ASCII).
         status: a code of RFC 3463, of class 4.
         reply: what the peer said last, if that was it.
+        definite: the peer said that it gives up, and with that what was under way.
     """
 
-    def __init__(self, reason: str, status: str = "4.4.2", reply: Reply | None = None) -> None:
+    def __init__(
+        self, reason: str, status: str = "4.4.2", reply: Reply | None = None, *, definite: bool = False
+    ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.status = status
         self.reply = reply
+        self.definite = definite
 
 
 class Channel:
@@ -112,7 +116,7 @@ class Channel:
         assert isinstance(said, Answer)
         if said.code == 421:
             reply = said.as_reply()
-            raise Lost("The server ends the conversation", reply.enhanced or "4.3.2", reply)
+            raise Lost("The server ends the conversation", reply.enhanced or "4.3.2", reply, definite=True)
         return said
 
     async def ask(self, command: bytes, phase: Phase, seconds: float) -> Answer:

@@ -25,6 +25,10 @@ class Unsendable(Exception):
     """The octets are not what they should be; the text says why, in a sentence (ASCII)."""
 
 
+class Torn(Exception):
+    """The store did not give the whole of it."""
+
+
 @implementer(IOutgoingContent)
 @frozen
 class Converted:
@@ -43,7 +47,7 @@ async def converted(content: IOutgoingContent, conversion: Conversion) -> Conver
     """The content in its new form, all of which was made once. Raises what the conversion raises."""
 
     def chunks() -> AsyncIterator[bytes]:
-        return conversion(content.chunks)
+        return conversion(lambda: _counted(content))
 
     kept: list[bytes] | None = []
     size = 0
@@ -88,21 +92,21 @@ def is_text(octets: bytes) -> bool:
 
 def whole(content: bytes, *, binary: bool) -> bytes:
     """What is sent of content that is there as a whole and was found fit."""
-    return content if binary or content.endswith(b"\r\n") else content + b"\r\n"
+    return content if binary or not content or content.endswith(b"\r\n") else content + b"\r\n"
 
 
 async def sound(content: IOutgoingContent, *, binary: bool) -> AsyncIterator[bytes]:
     """All octets, as they should be: as many as was said, in lines.
 
-    Raises: Unsendable.
+    Raises: Unsendable, Torn.
     """
-    size, held = 0, b""
-    end = b"\r\n"  # the last octets given
-    async for chunk in content.chunks():
-        size += len(chunk)
-        if binary:
+    if binary:
+        async for chunk in _counted(content):
             yield chunk
-            continue
+        return
+    held = b""
+    end = b"\r\n"  # the last octets given
+    async for chunk in _counted(content):
         text = held + chunk
         held = b"\r" if text.endswith(b"\r") else b""
         if held:
@@ -112,12 +116,20 @@ async def sound(content: IOutgoingContent, *, binary: bool) -> AsyncIterator[byt
         if text:
             end = text[-2:]
             yield text
-    if size != content.size:
-        raise Unsendable("The message is not as long as it should be")
     if held:
         raise Unsendable("The message holds a bare CR or LF")
-    if not binary and not end.endswith(b"\r\n"):
+    if not end.endswith(b"\r\n"):
         yield b"\r\n"
+
+
+async def _counted(content: IOutgoingContent) -> AsyncIterator[bytes]:
+    """All octets. Raises Torn if they are not as many as was said."""
+    size = 0
+    async for chunk in content.chunks():
+        size += len(chunk)
+        yield chunk
+    if size != content.size:
+        raise Torn(f"{size} octets of {content.size}")
 
 
 async def in_pieces(chunks: AsyncIterator[bytes]) -> AsyncIterator[tuple[bytes, bool]]:

@@ -152,10 +152,9 @@ class Transaction:
         commands = iter(fitted.commands)
         if channel.dirty:
             self._take_reset(await channel.ask(next(commands), Phase.MAIL, patience.mail))
-        if not self._take_mail(await channel.ask(next(commands), Phase.MAIL, patience.mail)):
-            channel.dirty = False
-            return
         channel.dirty = True
+        if not self._take_mail(await channel.ask(next(commands), Phase.MAIL, patience.mail)):
+            return
         for place, command in zip(fitted.asked, commands, strict=True):
             if not self._is_full(place):
                 self._take_recipient(place, await channel.ask(command, Phase.RCPT, patience.recipient))
@@ -229,9 +228,10 @@ class Transaction:
             raise nonsense(answer)
 
     def _take_mail(self, answer: Answer) -> bool:
-        """The reply to MAIL: False if it is a refusal."""
+        """The reply to MAIL: False if it is a refusal, and so there is no transaction."""
         if answer.code // 100 == 2:
             return True
+        self._channel.dirty = False
         self._settle(_refusal(answer, Phase.MAIL))
         return False
 
@@ -283,7 +283,7 @@ class Transaction:
         if self._held_up is not None:
             self._settle(self._held_up)
             return
-        fate = Fate.UNKNOWN if self._sent and lost.reply is None else Fate.DEFERRED
+        fate = Fate.UNKNOWN if self._sent and not lost.definite else Fate.DEFERRED
         reason = f"{_UNKNOWN}. {lost.reason}" if fate is Fate.UNKNOWN else lost.reason
         self._settle(
             RecipientFate(fate=fate, status=lost.status, phase=self._channel.phase, reply=lost.reply, reason=reason)
@@ -319,7 +319,7 @@ def _refusal(answer: Answer, phase: Phase, *, again: bool = False) -> RecipientF
 
 
 def _too_many(answer: Answer) -> bool:
-    """There is no room for more recipients; 552 is how servers of before RFC 2821 say it (RFC 5321 §4.5.3.1.10)."""
+    """There is no room for more recipients; old servers say 552 (RFC 5321 §4.5.3.1.10)."""
     return answer.code in (452, 552) and answer.as_reply().enhanced in (None, "4.5.3", "5.5.3")
 
 
