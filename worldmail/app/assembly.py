@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Mapping
 from typing import Any
 
 import attrs
 from attrs import frozen
 
-from worldmail.app.ground import StoreParts, build_store, chosen
+from worldmail.app.ground import StoreParts, build_store, host_name, make_directory
 from worldmail.app.outgoing import OutgoingParts, build_outgoing
 from worldmail.auth.authentication import Authentication, open_authentication
 from worldmail.config.settings import Settings
 from worldmail.database.worker import Threads
 from worldmail.directory.directory import Directory
-from worldmail.interfaces.plugin import Foundations, IDirectorySourcePlugin
 from worldmail.interfaces.protocol import IProtocol
 from worldmail.interfaces.world import Aside, IJournal, World
 from worldmail.plugin import find
@@ -98,17 +96,6 @@ def make_limits(settings: Settings) -> Limits:
     )
 
 
-def make_directory(settings: Settings, foundations: Foundations) -> Directory:
-    """The directory, asking the sources of [directory] in their order."""
-    sources = [
-        chosen(IDirectorySourcePlugin, name, "[directory] sources").create(foundations)
-        for name in settings.directory.sources
-    ]
-    section = settings.directory
-    capacity, delimiters = section.cache_entries, section.recipient_delimiter
-    return Directory(sources, foundations.changes, capacity=capacity, delimiters=delimiters)
-
-
 def make_authentication(parts: StoreParts, directory: Directory) -> Authentication:
     """The way in, for the accounts of this directory."""
     foundations = parts.foundations
@@ -165,8 +152,3 @@ def _world(parts: StoreParts, tls: Tls, limits: Limits) -> tuple[World, Outgoing
         aside=aside,
     )
     return world, outgoing
-
-
-def host_name(settings: Settings) -> str:
-    """The server's own name."""
-    return settings.server.hostname or socket.getfqdn()

@@ -5,6 +5,7 @@ A command is over in a moment, so nothing is imported here that only a server ne
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,10 @@ from worldmail.config.reader import read_settings
 from worldmail.config.settings import Settings
 from worldmail.database import DatabaseParts, open_database
 from worldmail.directory.admin import DirectoryAdmin
+from worldmail.directory.directory import Directory
 from worldmail.errors import ConfigurationError
 from worldmail.interfaces.database import IDatabase
-from worldmail.interfaces.plugin import Foundations, IContentStorePlugin
+from worldmail.interfaces.plugin import Foundations, IContentStorePlugin, IDirectorySourcePlugin
 from worldmail.interfaces.protocol import IProtocol
 from worldmail.interfaces.store import IMaildropLocks
 from worldmail.interfaces.world import IJournal
@@ -129,9 +131,25 @@ def _foundations(settings: Settings, reactor: Any, journal: IJournal, opened: Da
     )
 
 
+def make_directory(settings: Settings, foundations: Foundations) -> Directory:
+    """The directory, asking the sources of [directory] in their order."""
+    sources = [
+        chosen(IDirectorySourcePlugin, name, "[directory] sources").create(foundations)
+        for name in settings.directory.sources
+    ]
+    section = settings.directory
+    capacity, delimiters = section.cache_entries, section.recipient_delimiter
+    return Directory(sources, foundations.changes, capacity=capacity, delimiters=delimiters)
+
+
 def chosen(interface: Any, name: str, where: str) -> Any:
     """The installed plugin of this name, which stands in this setting. Raises `ConfigurationError` if there is none."""
     plugins = {plugin.name: plugin for plugin in find(interface)}
     if name not in plugins:
         raise ConfigurationError(f"{where} names {name!r}, which is not installed; there are: {', '.join(plugins)}")
     return plugins[name]
+
+
+def host_name(settings: Settings) -> str:
+    """The server's own name."""
+    return settings.server.hostname or socket.getfqdn()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +11,9 @@ from worldmail.cli.main import configuration
 from worldmail.cli.output import json_option, show_done, show_fields, show_rows
 from worldmail.cli.values import password_from_standard_input, read_address, read_settings_words
 from worldmail.interfaces.queue import Route, Via
+
+if TYPE_CHECKING:
+    from worldmail.config.settings import Settings
 
 password_option = click.option(
     "--password-stdin", is_flag=True, help="Read the password of the user from the first line of standard input."
@@ -115,30 +118,65 @@ def remove(ctx: click.Context, name: str, as_json: bool) -> None:
 @route.command()
 @click.argument("address")
 @click.option("--from", "sender", metavar="SENDER", help="The address that the mail is from; without it, nobody's.")
+@click.option("--hosts", is_flag=True, help="Ask the DNS, and list the servers in the order in which they are tried.")
 @json_option
 @click.pass_context
-def test(ctx: click.Context, address: str, sender: str | None, as_json: bool) -> None:
-    """Say which route mail for ADDRESS takes. Nothing is sent, and no name looked up."""
+def test(ctx: click.Context, address: str, sender: str | None, hosts: bool, as_json: bool) -> None:
+    """Say which route mail for ADDRESS takes. Nothing is sent, and without --hosts no name is looked up."""
+    if hosts:  # looking up takes a whole reactor, in place of the commands' own
+        from twisted.internet import reactor as _  # noqa: F401  # it is installed by this
     from worldmail.cli.running import Parts, run
     from worldmail.queue.routes import RouteTable
 
     who, by = read_address(address), None if sender is None else read_address(sender)
 
-    async def look(parts: Parts) -> Route | None:
+    async def look(parts: Parts) -> tuple[Route | None, list[dict[str, Any]]]:
         if any(one.kind == "local" and one.name == who.domain_key for one in await parts.admin.domains()):
-            return None
-        return RouteTable.of(await parts.routes.routes()).route(by, who.domain_key)
+            return None, []
+        chosen = RouteTable.of(await parts.routes.routes()).route(by, who.domain_key)
+        return chosen, await _servers(parts.settings, chosen, who.domain_key) if hosts else []
 
-    found = run(configuration(ctx), look)
+    found, servers = run(configuration(ctx), look)
+    fields = {"address": str(who), "local": found is None, "route": None if found is None else _fields(found)}
+    if hosts:
+        fields["servers"] = servers
+    show_done(as_json, "\n".join(_lines(str(who), who.domain_key, found, servers)), **fields)
+
+
+async def _servers(settings: Settings, chosen: Route, domain: str) -> list[dict[str, Any]]:
+    """The servers that would be tried, and what is wrong, as the queue would find it."""
+    from worldmail.app.ground import host_name
+    from worldmail.app.outgoing import make_exchangers
+    from worldmail.cli.reactor import command_reactor
+    from worldmail.interfaces.outbound import HopFailed
+    from worldmail.transport.dns.resolver import Resolver
+
+    if chosen.via not in (Via.MX, Via.HOST, Via.LMTP):
+        return []
+    limit = float(settings.dns.timeout)
+    resolver = Resolver(reactor=command_reactor(), servers=settings.dns.servers, limit=limit)
+    servers: list[dict[str, Any]] = []
+    try:
+        async for hop in make_exchangers(settings, resolver, host_name(settings)).hops(chosen, domain):
+            # One by one: those that were found before something failed count.
+            servers.append({"host": hop.host, "port": hop.port, "addresses": list(hop.addresses)})  # noqa: PERF401
+    except HopFailed as failed:
+        servers.append({"status": failed.trouble.status, "reason": failed.trouble.reason})
+    return servers
+
+
+def _lines(address: str, domain: str, found: Route | None, servers: list[dict[str, Any]]) -> list[str]:
     if found is None:
-        sentence = f"{who.domain_key} is a domain of this server: its mail is delivered here"
-        show_done(as_json, sentence, address=str(who), local=True, route=None)
-        return
-    by_whom = f"the route {found.name}" if found.name else "no route of yours"
-    sentence = f"{who} goes by {by_whom}: via {found.via.value} {_target(found) or ''}".rstrip()
-    if found.via is Via.MX:
-        sentence += f", the mail exchangers of {who.domain_key}"
-    show_done(as_json, sentence, address=str(who), local=False, route=_fields(found))
+        return [f"{domain} is a domain of this server: its mail is delivered here"]
+    by = f"the route {found.name}" if found.name else "no route of yours"
+    way = f"the mail exchangers of {domain}" if found.via is Via.MX else _target(found)
+    lines = [f"{address} goes by {by}: via {found.via.value}, {way}"]
+    for each in servers:
+        if "host" in each:
+            lines.append(f"  {each['host']} port {each['port']}: {', '.join(each['addresses'])}")
+        else:
+            lines.append(f"  {each['status']} {each['reason']}")
+    return lines
 
 
 def _changes(words: tuple[str, ...], password_stdin: bool) -> dict[str, str]:

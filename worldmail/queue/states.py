@@ -35,6 +35,7 @@ class Event(enum.Enum):
     FAILED = "failed"
     EXPIRED = "expired"
     RECLAIMED = "reclaimed"  # its runner is gone; what that one did is not known
+    RETRIED = "retried"  # an administrator wants it tried now
     HELD = "held"
     RELEASED = "released"
     REDIRECTED = "redirected"
@@ -55,6 +56,7 @@ MOVES: Mapping[Event, Mapping[Standing | None, tuple[Standing | None, ...]]] = {
     Event.FAILED: {_L: (None,)},
     Event.EXPIRED: {_W: (None,), _L: (None,)},
     Event.RECLAIMED: {_L: (_W,)},
+    Event.RETRIED: {_W: (_W,)},
     Event.HELD: {_W: (_H,)},
     Event.RELEASED: {_H: (_W,)},
     Event.REDIRECTED: {_W: (_W,), _H: (_W,)},

@@ -1,0 +1,192 @@
+"""Which queued recipients an administrator means, in SQL; what is read of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from attrs import frozen
+
+from worldmail.errors import BadValue
+from worldmail.interfaces.database import Cursor
+from worldmail.interfaces.queue import (
+    DestinationState,
+    QueueCounters,
+    QueuedMessage,
+    QueuedRecipient,
+    Selection,
+    Standing,
+)
+from worldmail.mail.domain import normal_domain
+from worldmail.queue.tally import read_counts
+
+SLICE = 500
+"""Recipients that one unit changes."""
+
+_FROM = " FROM recipient r JOIN queued q ON q.id = r.queued_id JOIN destination d ON d.id = r.destination_id"
+_MATCHED = (
+    "SELECT r.id, r.queued_id, r.destination_id, r.address, r.wishes, r.state, r.due, r.expires, r.attempts,"
+    f" q.acceptance, q.accepted, q.sender, r.runner_id{_FROM}"
+)
+_SHOWN = (
+    "SELECT q.id, q.acceptance, q.sender, q.size, q.accepted, q.priority, r.id, r.address, r.state, d.key, r.due,"
+    f" r.attempts, r.expires, r.reply{_FROM}"
+)
+_DESTINATIONS = (
+    "SELECT d.key, sum(CASE WHEN r.state = 0 THEN 1 ELSE 0 END), sum(CASE WHEN r.state = 1 THEN 1 ELSE 0 END),"
+    " sum(CASE WHEN r.state = 2 THEN 1 ELSE 0 END), min(q.accepted), d.rest_until, d.failures, d.reply"
+    f"{_FROM} GROUP BY d.id, d.key, d.rest_until, d.failures, d.reply ORDER BY count(*) DESC, d.key LIMIT ?"
+)
+_STATES = "SELECT state, count(*) FROM recipient GROUP BY state"
+
+
+@frozen(kw_only=True)
+class Matched:
+    """One recipient that is meant, as a unit changes it."""
+
+    id: int
+    queued_id: int
+    destination_id: int
+    address: str
+    wishes: str | None
+    standing: Standing
+    due: int
+    expires: int
+    attempts: int
+    acceptance: str
+    accepted: int
+    sender: str
+    runner_id: int | None
+
+
+def where(selection: Selection) -> tuple[str, list[object]]:
+    """The condition, and its parameters. Raises `BadValue`."""
+    conditions: list[str] = []
+    parameters: list[object] = []
+
+    def add(condition: str, *values: object) -> None:
+        conditions.append(condition)
+        parameters.extend(values)
+
+    if selection.id is not None:
+        add("q.acceptance = ?", selection.id.upper())
+    if selection.recipient is not None:
+        add("lower(r.address) = ?", selection.recipient.lower())
+    if selection.sender is not None:
+        add("lower(q.sender) = ?", "" if selection.sender == "<>" else selection.sender.lower())
+    if selection.domain is not None:
+        add("lower(r.address) LIKE ? ESCAPE '!'", f"%@{_literal(_domain(selection.domain))}")
+    if selection.destination is not None:
+        add("d.key LIKE ? ESCAPE '!'", f"{_literal(selection.destination)}%")
+    if selection.route is not None:
+        add("(d.route = ? OR d.key = ?)", selection.route, f"hold {selection.route}")
+    if selection.standing is not None:
+        add("r.state = ?", selection.standing.value)
+    return " AND ".join(conditions) or "1 = 1", parameters
+
+
+def matched(cursor: Cursor, selection: Selection, after: int, states: Sequence[Standing]) -> list[Matched]:
+    """The next recipients that are meant, in the order of their ids."""
+    condition, parameters = where(selection)
+    wanted = ", ".join(str(state.value) for state in states)
+    rows = cursor.all(
+        f"{_MATCHED} WHERE {condition} AND r.id > ? AND r.state IN ({wanted}) ORDER BY r.id LIMIT ?",
+        [*parameters, after, SLICE],
+    )
+    return [
+        Matched(
+            id=row[0],
+            queued_id=row[1],
+            destination_id=row[2],
+            address=row[3],
+            wishes=row[4],
+            standing=Standing(row[5]),
+            due=row[6],
+            expires=row[7],
+            attempts=row[8],
+            acceptance=row[9],
+            accepted=row[10],
+            sender=row[11],
+            runner_id=row[12],
+        )
+        for row in rows
+    ]
+
+
+def shown(cursor: Cursor, selection: Selection, limit: int) -> list[QueuedMessage]:
+    """The oldest messages with recipients that are meant, and these."""
+    condition, parameters = where(selection)
+    ids = [
+        row[0]
+        for row in cursor.all(
+            f"SELECT DISTINCT q.id{_FROM} WHERE {condition} ORDER BY q.id LIMIT ?", [*parameters, limit]
+        )
+    ]
+    found: list[QueuedMessage] = []
+    for id_ in ids:
+        rows = cursor.all(f"{_SHOWN} WHERE {condition} AND q.id = ? ORDER BY r.id", [*parameters, id_])
+        _, acceptance, sender, size, accepted, priority = rows[0][:6]
+        found.append(
+            QueuedMessage(
+                id=acceptance,
+                sender=sender,
+                size=size,
+                accepted=accepted,
+                priority=priority,
+                recipients=tuple(
+                    QueuedRecipient(
+                        id=row[6],
+                        address=row[7],
+                        standing=Standing(row[8]),
+                        destination=row[9],
+                        due=row[10],
+                        attempts=row[11],
+                        expires=row[12],
+                        reply=row[13] or "",
+                    )
+                    for row in rows
+                ),
+            )
+        )
+    return found
+
+
+def destinations(cursor: Cursor, limit: int) -> list[DestinationState]:
+    """Destinations with mail, those with the most first."""
+    return [
+        DestinationState(
+            key=row[0],
+            waiting=int(row[1]),
+            held=int(row[2]),
+            leased=int(row[3]),
+            oldest=row[4],
+            until=row[5],
+            failures=row[6],
+            reply=row[7],
+        )
+        for row in cursor.all(_DESTINATIONS, (limit,))
+    ]
+
+
+def counters(cursor: Cursor) -> QueueCounters:
+    """The whole in figures."""
+    messages, octets, oldest = cursor.one("SELECT count(*), sum(size), min(accepted) FROM queued") or (0, 0, 0)
+    states: dict[int, int] = {row[0]: row[1] for row in cursor.all(_STATES)}
+    return QueueCounters(
+        messages=messages,
+        recipients={standing: states.get(standing.value, 0) for standing in Standing},
+        octets=int(octets or 0),
+        oldest=oldest or 0,
+        replies=read_counts(cursor),
+    )
+
+
+def _domain(text: str) -> str:
+    try:
+        return normal_domain(text)
+    except ValueError:
+        raise BadValue(f"{text!r} is no domain") from None
+
+
+def _literal(text: str) -> str:
+    """Text as LIKE takes it literally."""
+    return text.replace("!", "!!").replace("%", "!%").replace("_", "!_")
