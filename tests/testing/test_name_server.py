@@ -92,6 +92,13 @@ def test_its_port_is_free_when_it_stopped() -> None:
         assert again.setting == f"127.0.0.1:{port}"
 
 
+def test_it_listens_on_the_loopback_alone() -> None:
+    with NameServer(ZONE, address="127.0.0.2") as names:
+        assert names.place[0] == "127.0.0.2"
+    with pytest.raises(AssertionError):
+        NameServer(ZONE, address="192.0.2.1")
+
+
 def test_a_zone_file_is_read() -> None:
     assert read_zone(FILE) == {
         name: {

@@ -1,13 +1,14 @@
 """A name server on the loopback for tests: UDP and TCP on one port, in threads of its own.
 
 As a script it serves a zone file (RFC 1035 §5), for mail servers that try each other out:
-`python -m worldmail.testing.names ZONE-FILE --port N`.
+`python -m worldmail.testing.names ZONE-FILE --port N [--address A] [--ttl SECONDS]`.
 """
 
 from __future__ import annotations
 
 import argparse
 import enum
+import ipaddress
 import socket
 import socketserver
 import struct
@@ -58,7 +59,8 @@ class NameServer:
         zone: the records; names and data are absolute, with or without final dot. Unless it gives an SOA record
             itself, answers that something is not there bear one that is good for `ttl` seconds.
         ttl: of every record, in seconds.
-        port: 0 for one of the system's choice.
+        port: 0 for one of the system's choice. System libraries ask port 53 alone.
+        address: where it listens, of 127.0.0.0/8.
 
     Attributes:
         asked: how often each (name, type) was asked for; `asked_by_tcp`: of these by TCP.
@@ -69,7 +71,8 @@ class NameServer:
         lie_by_tcp: the same by TCP; each datagram gets its length in front.
     """
 
-    def __init__(self, zone: Zone, *, ttl: int = 300, port: int = 0) -> None:
+    def __init__(self, zone: Zone, *, ttl: int = 300, port: int = 0, address: str = "127.0.0.1") -> None:
+        assert ipaddress.IPv4Address(address).is_loopback
         self.zone: dict[str, dict[str, list[str]]] = {}
         for name, records in zone.items():
             self.set(name, **records)
@@ -84,7 +87,7 @@ class NameServer:
         self.lie_by_tcp: Lie | None = None
         self.stopped = threading.Event()
         self._counting = threading.Lock()
-        self.udp, self.tcp = self._sockets(port)
+        self.udp, self.tcp = self._sockets(address, port)
         self._threads = [
             threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True) for server in (self.udp, self.tcp)
         ]
@@ -92,7 +95,8 @@ class NameServer:
     @property
     def place(self) -> tuple[str, int]:
         """Address and port."""
-        return "127.0.0.1", self.tcp.server_address[1]
+        host, port = self.tcp.server_address
+        return host, port
 
     @property
     def setting(self) -> str:
@@ -201,10 +205,10 @@ class NameServer:
         owner = dns.name.from_text(name)
         return dns.rrset.from_text_list(owner, self.ttl, "IN", kind, data, origin=dns.name.root, relativize=False)
 
-    def _sockets(self, port: int) -> tuple[socketserver.BaseServer, Any]:
+    def _sockets(self, address: str, port: int) -> tuple[socketserver.BaseServer, Any]:
         """UDP and TCP on the same port."""
         for _ in range(100):
-            tcp = _Tcp(("127.0.0.1", port), _TcpRequest)
+            tcp = _Tcp((address, port), _TcpRequest)
             tcp.names = self
             try:
                 udp = _Udp(tcp.server_address, _UdpRequest)
@@ -273,15 +277,15 @@ def _key(name: str) -> str:
 
 def main() -> None:
     """Serve a zone file until interrupted."""
-    parser = argparse.ArgumentParser(description="A name server for tests, on 127.0.0.1 only.")
+    parser = argparse.ArgumentParser(description="A name server for tests, on the loopback only.")
     parser.add_argument("zone", type=Path, help="a zone file; its names are absolute")
     parser.add_argument("--port", type=int, default=0, help="UDP and TCP; one of the system's choice if left out")
+    parser.add_argument("--address", default="127.0.0.1", help="of 127.0.0.0/8")
     parser.add_argument("--ttl", type=int, default=300, help="of every record, in seconds")
     options = parser.parse_args()
-    with (
-        NameServer(read_zone(options.zone.read_text()), ttl=options.ttl, port=options.port) as names,
-        suppress(KeyboardInterrupt),
-    ):
+    zone = read_zone(options.zone.read_text())
+    server = NameServer(zone, ttl=options.ttl, port=options.port, address=options.address)
+    with server as names, suppress(KeyboardInterrupt):
         print(names.setting, flush=True)  # noqa: T201  a script says where it is
         names.stopped.wait()
 

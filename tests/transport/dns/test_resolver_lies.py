@@ -71,7 +71,7 @@ class Ignored(LooksUp):
                 asked.settimeout(10)
                 thread = threading.Thread(target=answer_from_elsewhere, args=(asked,))
                 thread.start()
-                resolver = self.resolver(f"127.0.0.1:{asked.getsockname()[1]}", limit=1)
+                resolver = self.resolver(f"127.0.0.1:{asked.getsockname()[1]}", limit=0.5)
                 await self.fails(NameTrouble, resolver.exchangers("a.test"))
                 thread.join()
 

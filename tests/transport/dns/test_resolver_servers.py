@@ -16,9 +16,9 @@ from worldmail.testing.names import Mood, NameServer
 
 def closed_port() -> str:
     """A place where nobody listens."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as found:
-        found.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{found.getsockname()[1]}"
+    server = NameServer({})
+    server.stop()
+    return server.setting
 
 
 class Failing(LooksUp):
@@ -73,11 +73,13 @@ class Failing(LooksUp):
 
     def test_a_server_that_is_starting_is_asked_again(self) -> Deferred[None]:
         async def test() -> None:
-            place = closed_port()
-            resolver = self.resolver(place)
-            asking = Deferred.fromCoroutine(resolver.exchangers("a.test"))
+            server = NameServer(ZONE)
+            port = server.place[1]
+            server.udp.server_close()
+            asking = Deferred.fromCoroutine(self.resolver(server).exchangers("a.test"))
             await self.passing(0.1)
-            self.serve(port=int(place.partition(":")[2]))
+            server.stop()
+            self.serve(port=port)
             self.assertEqual(len(await asking), 2)
 
         return self.run_async(test())
@@ -86,7 +88,7 @@ class Failing(LooksUp):
         async def test() -> None:
             server = self.serve({**ZONE, "deny.test": {"A": ["192.0.2.7"]}})
             server.lie = lambda query, truth: [] if b"\0\x1c\0\x01" in query else [truth]  # no word on AAAA
-            resolver = self.resolver(server, limit=1)
+            resolver = self.resolver(server, limit=0.5)
             self.assertEqual(await resolver.addresses("mx2.a.test"), ("192.0.2.3",))
             await self.fails(NameTrouble, resolver.addresses("null.test"))
             await self.fails(NameTrouble, resolver.addresses("nowhere.test"))
@@ -175,7 +177,7 @@ class ByTcp(LooksUp):
         async def test() -> None:
             server = self.serve()
             server.mood = Mood.NO_TCP
-            fault = await self.fails(NameTrouble, self.resolver(server, limit=1).exchangers("a.test"))
+            fault = await self.fails(NameTrouble, self.resolver(server, limit=0.5).exchangers("a.test"))
             self.assertIn("connection closed", fault)
 
         return self.run_async(test())
@@ -185,7 +187,7 @@ class ByTcp(LooksUp):
             server = self.serve()
             server.mood = Mood.TRUNCATED
             server.lie_by_tcp = lambda query, truth: []
-            fault = await self.fails(NameTrouble, self.resolver(server, limit=1).exchangers("a.test"))
+            fault = await self.fails(NameTrouble, self.resolver(server, limit=0.5).exchangers("a.test"))
             self.assertIn("no answer in time", fault)
 
         return self.run_async(test())
@@ -212,7 +214,7 @@ class ByTcp(LooksUp):
                 server.mood = Mood.TRUNCATED
                 server.tcp.shutdown()
                 threading.Thread(target=ending, args=(server,), daemon=True).start()
-                await self.fails(NameTrouble, self.resolver(server, limit=1).exchangers("a.test"))
+                await self.fails(NameTrouble, self.resolver(server, limit=0.5).exchangers("a.test"))
 
         return self.run_async(test())
 
@@ -280,7 +282,7 @@ class Named(LooksUp):
 
     def test_a_server_that_cannot_be_reached_is_trouble(self) -> Deferred[None]:
         async def test() -> None:
-            await self.fails(NameTrouble, self.resolver("255.255.255.255:9", limit=1).exchangers("a.test"))
+            await self.fails(NameTrouble, self.resolver("255.255.255.255:9", limit=0.5).exchangers("a.test"))
 
         return self.run_async(test())
 
@@ -292,7 +294,7 @@ class Named(LooksUp):
             for one in asking:
                 self.assertEqual(await one, ("x",))
             server.mood = Mood.SILENT
-            resolver = self.resolver(server, limit=1)
+            resolver = self.resolver(server, limit=0.5)
             asking = [Deferred.fromCoroutine(resolver.texts(f"n{number}.test")) for number in range(210)]
             for one in asking:
                 await self.fails(NameTrouble, one)

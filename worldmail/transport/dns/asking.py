@@ -8,7 +8,7 @@ from typing import Any
 
 from attrs import define, field
 from twisted.internet.defer import DeferredSemaphore
-from twisted.internet.error import TimeoutError as TimeIsOver
+from twisted.internet.defer import TimeoutError as TimeIsOver
 from twisted.internet.task import deferLater
 
 from worldmail.errors import WorldMailError
@@ -29,8 +29,8 @@ PLAIN_SECONDS = 3600.0
 LEAST_WAIT = 0.5
 """Seconds that a server has at least, unless all time is over."""
 
-PAUSE_SECONDS = 1.0
-"""From one round of servers that cannot be reached to the next, at most."""
+ROUND_SECONDS = 1.0
+"""From one round of servers that cannot be reached to the next."""
 
 AT_ONCE = 200
 """Questions under way; each takes a socket. The others wait, and their time runs."""
@@ -90,7 +90,7 @@ class Asking:
         share = max(LEAST_WAIT, (until - self.seconds()) / (asked.attempts * len(asked.servers)))
         for attempt in range(asked.attempts):
             if attempt and faults.keys() - useless:
-                await self._pause(began + share)
+                await self._pause(min(began + min(share, ROUND_SECONDS), until))
             began = self.seconds()
             for server in [server for server in self._in_order(asked.servers) if server not in useless]:
                 seconds = min(asked.timeout, share, until - self.seconds())
@@ -111,7 +111,7 @@ class Asking:
         """A server that refuses at once may be starting anew: it is not asked again at once."""
         seconds = until - self.seconds()
         if seconds > 0:
-            await deferLater(self.reactor, min(seconds, PAUSE_SECONDS), lambda: None)
+            await deferLater(self.reactor, seconds, lambda: None)
 
     def _in_order(self, servers: tuple[Server, ...]) -> list[Server]:
         """As they are listed, but those that were silent lately come last."""
