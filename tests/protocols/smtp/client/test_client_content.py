@@ -6,7 +6,8 @@ import pytest
 
 from worldmail.interfaces.outbound import Fate, Phase
 from worldmail.mail.envelope import Body
-from worldmail.testing.smtp_client import CUTS, ClientMeeting, MemoryContent, ScriptedServer, make_means, make_shipment
+from worldmail.testing.scripted_smtp import ScriptedServer
+from worldmail.testing.smtp_client import CUTS, ClientMeeting, MemoryContent, make_means, make_shipment
 
 ALL = ("PIPELINING", "CHUNKING", "8BITMIME", "BINARYMIME", "SIZE 0")
 LARGE = b"Subject: large\r\n\r\n" + b"".join(b".%d\r\n" % number for number in range(60_000))

@@ -27,16 +27,8 @@ from worldmail.interfaces.outbound import (
 from worldmail.interfaces.protocol import IDialogue
 from worldmail.protocols.smtp.client.content import Converted
 from worldmail.protocols.smtp.client.outbound import Outbound
-from worldmail.testing.smtp_client import (
-    CUTS,
-    HOP,
-    OFFERS,
-    ClientMeeting,
-    MemoryContent,
-    ScriptedServer,
-    make_means,
-    make_shipment,
-)
+from worldmail.testing.scripted_smtp import OFFERS, ScriptedServer
+from worldmail.testing.smtp_client import CUTS, HOP, ClientMeeting, MemoryContent, make_means, make_shipment
 from worldmail.wire.ready import Ready
 
 

@@ -8,15 +8,8 @@ import pytest
 from attrs import evolve
 
 from worldmail.interfaces.outbound import Fate, Outcome, Phase
-from worldmail.testing.smtp_client import (
-    CUTS,
-    HOP,
-    ClientMeeting,
-    MemoryContent,
-    ScriptedServer,
-    make_means,
-    make_shipment,
-)
+from worldmail.testing.scripted_smtp import ScriptedServer
+from worldmail.testing.smtp_client import CUTS, HOP, ClientMeeting, MemoryContent, make_means, make_shipment
 
 KINDS = {
     "one flight": ("PIPELINING", "CHUNKING"),

@@ -10,7 +10,8 @@ from worldmail.interfaces.outbound import Fate, Outcome, Wishes
 from worldmail.mail.address import Address
 from worldmail.mail.envelope import Notify, OriginalRecipient, Recipient, Return, TlsFacts
 from worldmail.protocols.smtp.grammar import parse_mail, parse_rcpt
-from worldmail.testing.smtp_client import TLS, ClientMeeting, MemoryContent, ScriptedServer, make_means, make_shipment
+from worldmail.testing.scripted_smtp import ScriptedServer
+from worldmail.testing.smtp_client import TLS, ClientMeeting, MemoryContent, make_means, make_shipment
 from worldmail.testing.world import ManualClock
 
 NOW = 1_000_000
@@ -75,6 +76,12 @@ def test_a_recipient_that_needs_SMTPUTF8_is_alone_in_that() -> None:
     outcome, mail = send(meet(), "a@b.test", "ñ@b.test", "c@b.test", smtputf8=True)
     assert [fate.status for fate in outcome.fates] == ["2.0.0", "5.6.7", "2.0.0"]
     assert mail == ""
+
+
+def test_an_address_that_needs_SMTPUTF8_gets_it_though_nobody_had_declared_it() -> None:
+    outcome, mail = send(meet("SMTPUTF8"), "a@b.test", "ñ@b.test")
+    assert [fate.fate for fate in outcome.fates] == [Fate.DELIVERED] * 2
+    assert mail == " SMTPUTF8"
 
 
 @pytest.mark.parametrize("apart", [False, True])

@@ -9,7 +9,8 @@ import pytest
 from attrs import evolve
 
 from worldmail.interfaces.outbound import Fate, Login, Phase, Security, Trouble
-from worldmail.testing.smtp_client import CUTS, HOP, TLS, ClientMeeting, ScriptedServer, make_shipment
+from worldmail.testing.scripted_smtp import ScriptedServer
+from worldmail.testing.smtp_client import CUTS, HOP, TLS, ClientMeeting, make_shipment
 
 LOGIN = Login(user="tim", password="pencil")
 PLAIN = base64.b64encode(b"\0tim\0pencil").decode()

@@ -8,7 +8,8 @@ import pytest
 from attrs import evolve
 
 from worldmail.interfaces.outbound import Fate, Phase, Security, Trouble
-from worldmail.testing.smtp_client import CUTS, HOP, TLS, ClientMeeting, ScriptedServer, make_shipment
+from worldmail.testing.scripted_smtp import ScriptedServer
+from worldmail.testing.smtp_client import CUTS, HOP, TLS, ClientMeeting, make_shipment
 
 WITH_TLS = ("PIPELINING", "STARTTLS")
 REQUIRED = (Security.ENCRYPTED, Security.VERIFIED)

@@ -1,7 +1,7 @@
 """What the peer says, as whole replies.
 
 Reply-line = *( Reply-code "-" [ textstring ] CRLF ) Reply-code [ SP textstring ] CRLF           RFC 5321 §4.2
-Reply-code = %x32-35 %x30-35 %x30-39
+Reply-code = %x32-35 %x30-35 %x30-39                             ; some servers say 571 and the like
 
 A line that is too long or holds a bare CR or LF counts as far as it is sound: the code is what matters.
 """
@@ -24,7 +24,7 @@ SHOWN_LINES = 16
 SHOWN_TEXT = 400
 """What is kept of a reply for people: lines, and characters of each."""
 
-_LINE = re.compile(rb"([2-5][0-5][0-9])(?:([ -])(.*))?", re.DOTALL)
+_LINE = re.compile(rb"([2-5][0-9][0-9])(?:([ -])(.*))?", re.DOTALL)
 # status-code = class "." subject "." detail                                 RFC 2034 §4, RFC 3463 §2
 _ENHANCED = re.compile(r"([245]\.[0-9]{1,3}\.[0-9]{1,3})(?: +|$)")
 _UNSOUND = re.compile(rb"[\r\n\0]")

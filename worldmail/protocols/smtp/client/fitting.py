@@ -63,11 +63,13 @@ async def fit(channel: Channel, shipment: Shipment) -> Fitted:
     if limit and content.size > limit:
         raise _too_large()
     parameters = _wishes(channel, shipment)
-    utf8 = envelope.smtputf8 and capabilities.smtputf8
-    if utf8:
-        parameters += " SMTPUTF8"  # RFC 6531 §3.4
-    elif envelope.smtputf8 or (envelope.sender is not None and not envelope.sender.is_ascii):
-        await _do_without_utf8(envelope, content)
+    utf8 = False
+    if envelope.smtputf8 or not _has_ascii_addresses(envelope):
+        if capabilities.smtputf8:
+            utf8 = True
+            parameters += " SMTPUTF8"  # RFC 6531 §3.4
+        else:
+            await _do_without_utf8(envelope, content)
     body, content = await _fit_body(channel, envelope.body, content)
     if limit and content.size > limit:
         raise _too_large()
@@ -149,11 +151,18 @@ def _deliver_by(channel: Channel, moment: int, mode: str, *, trace: bool) -> str
     return f" BY={left};{mode}{'T' if trace else ''}"
 
 
+def _has_ascii_addresses(envelope: Envelope) -> bool:
+    """Addresses can lead to others that need more than the client declared."""
+    if envelope.sender is not None and not envelope.sender.is_ascii:
+        return False
+    return all(recipient.address.is_ascii for recipient in envelope.recipients)
+
+
 async def _do_without_utf8(envelope: Envelope, content: IOutgoingContent) -> None:
     """A message that was declared SMTPUTF8 may still need nothing of it (RFC 6531 §3.2)."""
     if envelope.sender is not None and not envelope.sender.is_ascii:
         raise _needs_utf8("The sender's address")
-    if not await header_is_ascii(content):
+    if envelope.smtputf8 and not await header_is_ascii(content):
         raise _needs_utf8("The message's header")
 
 
