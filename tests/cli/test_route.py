@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.cli.conftest import Commands
+from worldmail.testing.names import NameServer
 from worldmail.testing.process import ServerProcess
 
 SECRET = "marker secret 1"
@@ -107,9 +108,9 @@ def test_it_says_which_way_mail_would_take(worldmail: Commands) -> None:
     def way(*words: str) -> str:
         return worldmail.ok("route", "test", *words).out
 
-    assert way("a@far.example") == "a@far.example goes by the route isp: via host smtp.isp.example:587\n"
+    assert way("a@far.example") == "a@far.example goes by the route isp: via host, smtp.isp.example:587\n"
     assert "direct: via mx, the mail exchangers of far.example" in way("a@far.example", "--from", "boss@example.test")
-    assert "the route shop: via hold later" in way("a@x.shop.example", "--from", "boss@example.test")
+    assert "the route shop: via hold, later" in way("a@x.shop.example", "--from", "boss@example.test")
     assert "example.test is a domain of this server" in way("a@example.test")
     assert worldmail.ok("route", "test", "a@far.example", "--json").json["route"]["name"] == "isp"
     assert worldmail.ok("route", "test", "a@example.test", "--json").json["local"] is True
@@ -117,6 +118,31 @@ def test_it_says_which_way_mail_would_take(worldmail: Commands) -> None:
         worldmail.ok("route", "set", name, "enabled=off")
     assert "no route of yours: via mx, the mail exchangers of far.example" in way("a@far.example")
     assert "not an address" in worldmail.refused("route", "test", "a b")
+
+
+def test_it_lists_the_servers_that_would_be_tried(site: ServerProcess, worldmail: Commands) -> None:
+    zone = {
+        "far.example": {"MX": ["20 b.far.example", "10 a.far.example", "5 gone.far.example"]},
+        "a.far.example": {"A": ["192.0.2.1"], "AAAA": ["2001:db8::1"]},
+        "b.far.example": {"A": ["192.0.2.2"]},
+        "none.example": {"MX": ["0 ."]},
+    }
+    with NameServer(zone) as names:
+        text = site.config.read_text()
+        assert text.count("\n[dns]\n") == 1
+        site.config.write_text(text.replace("\n[dns]\n", f'\n[dns]\nservers = ["{names.setting}"]\n'))
+        shown = worldmail.ok("route", "test", "x@far.example", "--hosts").out
+        assert shown.splitlines()[1:] == [
+            "  a.far.example port 25: 2001:db8::1, 192.0.2.1",
+            "  b.far.example port 25: 192.0.2.2",
+        ]
+        found = worldmail.ok("route", "test", "x@none.example", "--hosts", "--json").json
+        assert [each["status"] for each in found["servers"]] == ["5.1.10"]
+        worldmail.ok("route", "add", "isp", "via=host", "host=a.far.example")
+        found = worldmail.ok("route", "test", "x@none.example", "--hosts", "--json").json["servers"]
+        assert found == [{"host": "a.far.example", "port": 25, "addresses": ["2001:db8::1", "192.0.2.1"]}]
+        worldmail.ok("route", "set", "isp", "via=hold")
+        assert worldmail.ok("route", "test", "x@none.example", "--hosts", "--json").json["servers"] == []
 
 
 def test_the_commands_of_the_help_work(worldmail: Commands) -> None:

@@ -109,7 +109,7 @@ class IRoutes(Interface):
 
 
 class IRouteAdmin(Interface):
-    """Changing the routes. Raises `NoSuchThing`, `AlreadyThere`, `BadValue`."""
+    """Changing the routes. Raises `NoSuchThing`, `AlreadyThere`, `BadValue`. No password is given: they are ""."""
 
     def routes() -> Awaitable[list[Route]]:
         """All routes, in the order in which they are looked through."""
