@@ -267,3 +267,41 @@ def test_memory_does_not_grow_with_the_message() -> None:
         assert tracemalloc.get_traced_memory()[1] < 4 << 20
     finally:
         tracemalloc.stop()
+
+
+def test_a_header_that_is_too_long_to_be_kept_is_passed_on_and_nothing_behind_it_converted() -> None:
+    header = b"X-Y: z\r\n" * 200_000 + b"\r\n"
+    assert converted(header + b"text\r\n") == header + b"text\r\n"
+    with pytest.raises(CannotConvert, match="cannot be looked into"):
+        converted(header + b"\xe4\r\n")
+
+
+def test_more_parts_than_are_counted_are_passed_on_as_they_are() -> None:
+    begin = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n"
+    many = b"--b\r\n\r\ntext\r\n" * 11_000
+    assert converted(begin + many) == begin + many
+    with pytest.raises(CannotConvert, match="cannot be looked into"):
+        converted(begin + many + b"--b\r\n\r\n\xe4\r\n")
+
+
+def test_a_binary_message_that_breaks_off_in_a_line_keeps_its_last_line() -> None:
+    message = b"Content-Type: text/plain\r\nContent-Transfer-Encoding: binary\r\n\r\nno line end"
+    for convert in (seven_bit, eight_bit):
+        given_out = converted(message, convert)
+        assert given_out.endswith(b"\r\n")
+        assert email.message_from_bytes(given_out).get_payload(decode=True) == b"no line end"
+
+
+@pytest.mark.parametrize(
+    "where", [b"Subject: a\0b\r\n\r\n\xe4", b"Content-Type: message/rfc822\r\n\r\nSubject: \0\r\n\r\n"]
+)
+def test_NUL_in_a_header_cannot_be_converted(where: bytes) -> None:
+    with pytest.raises(CannotConvert, match="A header holds NUL"):
+        converted(where)
+
+
+def test_line_ends_of_headers_and_delimiters_become_CRLF() -> None:
+    message = b"Content-Type: multipart/mixed;\n boundary=b\n\n--b\nX: a\rb\n\ntext\n--b--\n"
+    assert converted(message) == lines(
+        b"Content-Type: multipart/mixed;", b" boundary=b", b"", b"--b", b"X: a b", b"", b"text", b"--b--"
+    )

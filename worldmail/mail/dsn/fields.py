@@ -95,6 +95,8 @@ def _received_from(origin: Origin) -> str:
 
 def _field(name: str, value: str) -> str:
     """A field, folded at spaces; a word that is longer than any line may be is cut."""
+    if len(name) + len(value) + 2 <= _LINE:
+        return f"{name}: {value}\r\n"
     rows = [f"{name}:"]
     for word in value.split(" "):
         most = _LONGEST if word.isascii() else _LONGEST // 4

@@ -6,7 +6,6 @@ import re
 import unicodedata
 
 _UNFIT = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-_SPACE = re.compile(r"\s+")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _MISPLACED = re.compile(r"[^ -~]")
 _SPECIAL = re.compile(r"[^!-*,-<>-\[\]-~]")
@@ -14,7 +13,7 @@ _SPECIAL = re.compile(r"[^!-*,-<>-\[\]-~]")
 
 def cleaned(text: str, most: int = 1000) -> str:
     """On one line, every character that does not show as itself replaced; at most so many characters."""
-    shown = _SPACE.sub(" ", text[: 4 * most]).strip()
+    shown = " ".join(text[: 4 * most].split())
     if not (shown.isascii() and shown.isprintable()):
         shown = "".join("?" if unicodedata.category(character) in _UNFIT else character for character in shown)
     return shown if len(shown) <= most else shown[: most - 3] + "..."
@@ -22,7 +21,7 @@ def cleaned(text: str, most: int = 1000) -> str:
 
 def in_ascii(text: str, most: int = 1000) -> str:
     """The same in US-ASCII."""
-    return _MISPLACED.sub("?", cleaned(text, most))
+    return ascii_as_written(cleaned(text, most))
 
 
 def as_written(address: str) -> str:
@@ -32,7 +31,7 @@ def as_written(address: str) -> str:
 
 def ascii_as_written(text: str) -> str:
     """The same in US-ASCII."""
-    return _MISPLACED.sub("?", text)
+    return text if text.isascii() and text.isprintable() else _MISPLACED.sub("?", text)
 
 
 def utf8_xtext(address: str) -> str:

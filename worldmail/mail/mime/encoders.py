@@ -16,7 +16,9 @@ _PIECE = 4096
 """Octets of a line without end that are written at a time, with a soft line break behind."""
 
 _SIMPLE = re.compile(rb"(?!--)[ -<>-~\t]{0,75}(?<![ \t])")
-_ROW = 72  # of a row that begins with two hyphens, so that one of them can be escaped
+_UNFIT = re.compile(rb"[^ -<>-~\t]|[ \t]\Z")  # white space at the end of a line gets lost (RFC 2045 §6.7, rule 3)
+_ESCAPES = {bytes([octet]): b"=%02X" % octet for octet in range(256)}
+_ROW = 75  # octets of a row, without the "=" of a soft line break (rule 5)
 
 
 class Encoder(Protocol):
@@ -85,27 +87,24 @@ def quoted_printable(text: bytes) -> bytes:
 
 
 def _line(line: bytes) -> bytes:
-    pieces = [line[at : at + _PIECE] for at in range(0, len(line), _PIECE)]
-    return b"=\r\n".join(map(_encoded, pieces))
+    if len(line) <= _PIECE:
+        return _encoded(line)
+    return b"=\r\n".join([_encoded(line[at : at + _PIECE]) for at in range(0, len(line), _PIECE)])
 
 
 def _encoded(line: bytes) -> bytes:
-    """A line, or a piece of one, without its line end."""
+    """A line, or a piece of one, without its line end; in rows with soft line breaks between them."""
     if _SIMPLE.fullmatch(line):
         return line
-    rows = binascii.b2a_qp(line, istext=False).split(b"=\n")
-    return b"=\r\n".join([_guarded(row) if row.startswith(b"--") else row for row in rows])
-
-
-def _guarded(row: bytes) -> bytes:
-    """A row that begins with two hyphens: the first one is escaped, in two rows if it gets too long for one."""
-    rows = []
-    while row.startswith(b"--"):
-        cut = len(row)
-        if cut > _ROW:
-            cut = _ROW - 3
-            escape = row.find(b"=", cut - 2, cut)
-            cut = escape if escape >= 0 else cut
-        rows.append(b"=2D" + row[1:cut])
-        row = row[cut:]
-    return b"=\r\n".join([*rows, row] if row else rows)
+    text = _UNFIT.sub(lambda match: _ESCAPES[match[0]], line)
+    rows: list[bytes] = []
+    at, size = 0, len(text)
+    while at < size:
+        lead = b"=2D" if text.startswith(b"--", at) else b""
+        start = at + bool(lead)
+        at = min(size, start + _ROW - len(lead))
+        if at < size:
+            escape = text.find(b"=", at - 2, at)
+            at = at if escape < 0 else escape
+        rows.append(lead + text[start:at])
+    return b"=\r\n".join(rows)
