@@ -20,6 +20,7 @@ NOUNS = {
     "domain": "worldmail.cli.domain:domain",
     "folder": "worldmail.cli.folder:folder",
     "init": "worldmail.cli.init:init",
+    "queue": "worldmail.cli.queue:queue",
     "route": "worldmail.cli.route:route",
     "search": "worldmail.cli.search:search",
     "tap": "worldmail.cli.tap:tap",

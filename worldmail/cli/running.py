@@ -6,6 +6,8 @@ import os
 import pwd
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,12 +16,13 @@ from zope.interface import implementer
 
 from worldmail.errors import NoSuchThing
 from worldmail.interfaces.directory import Account, IDirectoryAdmin
-from worldmail.interfaces.queue import IRouteAdmin
+from worldmail.interfaces.queue import IQueueAdmin, IRouteAdmin
 from worldmail.interfaces.store import IMailboxStore, ITrace
 from worldmail.interfaces.world import IJournal
 from worldmail.mail.address import Address
 
 if TYPE_CHECKING:
+    from worldmail.app.ground import StoreParts
     from worldmail.config.settings import Settings
     from worldmail.store.derived import Derived
     from worldmail.store.folders import FolderAdmin
@@ -38,6 +41,7 @@ class Parts:
     folders: FolderAdmin
     trace: ITrace
     make_derived: Callable[[], Derived]
+    steering: Callable[[], AbstractAsyncContextManager[IQueueAdmin]]
 
     @property
     def derived(self) -> Derived:
@@ -87,6 +91,7 @@ def run_with(settings: Settings, job: Callable[[Parts], Awaitable[T]]) -> T:
         folders=store.folder_admin,
         trace=store.store.trace,
         make_derived=store.store.make_derived,
+        steering=partial(_steering, store),
     )
 
     async def work() -> T:
@@ -98,6 +103,13 @@ def run_with(settings: Settings, job: Callable[[Parts], Awaitable[T]]) -> T:
             await store.database.stop()
 
     return _run_reactor(reactor, work)
+
+
+def _steering(store: StoreParts) -> AbstractAsyncContextManager[IQueueAdmin]:
+    """The queue, of which a command loads nothing unless it is about it."""
+    from worldmail.app.steering import steering
+
+    return steering(store)
 
 
 def act_as_owner(data: Path) -> None:

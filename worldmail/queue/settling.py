@@ -134,7 +134,8 @@ class Settler:
         transaction: Transaction,
     ) -> None:
         now = int(self.clock.now())
-        ended = [self._ended(job.message, leased, fate, destination, now) for leased, fate in fates]
+        intervals: dict[int, int] = {}  # one chance for all: what failed together goes together again
+        ended = [self._ended(job.message, leased, fate, destination, now, intervals) for leased, fate in fates]
         unit = partial(self._write, runner_id, destination, job.message, ended, transaction, now)
         await self._until_written(unit, job.message, await self._report(job.message, ended, transaction))
         self._tell(job.message, ended, transaction)
@@ -162,7 +163,13 @@ class Settler:
         return part
 
     def _ended(
-        self, message: Message, leased: Leased, fate: RecipientFate, destination: Destination, now: int
+        self,
+        message: Message,
+        leased: Leased,
+        fate: RecipientFate,
+        destination: Destination,
+        now: int,
+        intervals: dict[int, int],
     ) -> _Ended:
         if fate.fate is Fate.DELIVERED:
             return _Ended(Event.DELIVERED, leased, fate)
@@ -170,7 +177,8 @@ class Settler:
             return _Ended(Event.FAILED, leased, fate)
         if now >= leased.expires:
             return _Ended(Event.EXPIRED, leased, fate)
-        due = max(now + self.schedule.interval(leased.attempts), destination.rest_until)
+        interval = intervals.setdefault(leased.attempts, self.schedule.interval(leased.attempts))
+        due = max(now + interval, destination.rest_until)
         due = min(due, leased.expires)
         look = self.schedule.look(message.accepted, leased.expires, warned=leased.warned)
         return _Ended(Event.DEFERRED, leased, fate, due, look)

@@ -101,7 +101,8 @@ class QueueAdmin:
     async def remove(self, selection: Selection, report: bool) -> int:
         """See `IQueueAdmin.remove`."""
         removed = await self._each(selection, (Standing.LEASED,), self._wish_away)
-        while chosen := await self.database.scan(partial(_one_message, selection)):
+        newest = await self.database.read(_newest)  # what comes later, reports above all, is not meant
+        while chosen := await self.database.scan(partial(_one_message, selection, newest)):
             removed += await self._remove(chosen, report)
         return removed
 
@@ -260,7 +261,12 @@ class QueueAdmin:
         return len(gone), None if part is None else part.write(cursor)
 
 
-def _one_message(selection: Selection, cursor: Cursor) -> list[Matched]:
+def _newest(cursor: Cursor) -> int:
+    row = cursor.one("SELECT max(id) FROM recipient")
+    return 0 if row is None or row[0] is None else int(row[0])
+
+
+def _one_message(selection: Selection, newest: int, cursor: Cursor) -> list[Matched]:
     """Recipients of one message that are meant and are nobody's."""
     rows = matched(cursor, selection, 0, (Standing.WAITING, Standing.HELD))
-    return [row for row in rows if row.queued_id == rows[0].queued_id]
+    return [row for row in rows if row.queued_id == rows[0].queued_id and row.id <= newest]

@@ -171,8 +171,11 @@ def _detail(acceptance: Acceptance) -> str:
         "size": acceptance.content.size,
     }
     accounts = [str(delivery.account) for delivery in acceptance.deliveries if delivery.account is not None]
-    if accounts != detail["to"]:
+    if accounts != detail["to"] and (accounts or not acceptance.onward):
         detail["delivered"] = accounts
+    onward = [str(one.recipient.address) for one in acceptance.onward]
+    if onward:
+        detail["queued"] = onward
     if origin.account is not None:
         detail["account"] = origin.account
     if origin.tls is not None:
