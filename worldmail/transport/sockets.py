@@ -1,4 +1,4 @@
-"""Listening sockets and accepted connections that cost little.
+"""Listening sockets, accepted connections and those that we opened, all of which cost little.
 
 Twisted registers every write with epoll and takes it off again (two system calls), sends
 later, and closes in one more turn. `EagerServer` sends at once what the socket takes
