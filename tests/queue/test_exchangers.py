@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 
 import pytest
@@ -185,6 +186,19 @@ def test_a_host_is_looked_up_when_those_before_it_failed() -> None:
     assert awaited(hops.__anext__()).host == "b"
     with pytest.raises(StopAsyncIteration):
         awaited(hops.__anext__())
+
+
+def test_who_is_content_with_the_first_leaves_nothing_open() -> None:
+    names = Names(mx={"d.example": [(10, "a"), (20, "b")]}, hosts=plain("a", "b"))
+
+    async def first() -> str:
+        async for hop in exchangers(names).hops(MX, "d.example"):
+            return hop.host
+        raise AssertionError("there is one")
+
+    assert awaited(first()) == "a"
+    gc.collect()  # what is wrong with the rest would be told here
+    assert "b" not in names.asked
 
 
 def test_of_many_hosts_some_are_tried_and_no_others_looked_up() -> None:
