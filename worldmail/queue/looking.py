@@ -17,6 +17,7 @@ from worldmail.mail.domain import normal_domain
 from worldmail.queue.destinations import Destination, Destinations
 from worldmail.queue.jobs import Job, Leased
 from worldmail.queue.parcels import LOCAL
+from worldmail.queue.routes import BUILT_IN
 from worldmail.queue.rows import due_destinations, move_leased, next_due, take_due
 from worldmail.queue.runner import LEASED, Runner
 
@@ -129,7 +130,7 @@ class Looking:
         """The destination of a row. If its route is gone, one that leads nowhere: all of it is given to others."""
         if key == LOCAL.destination(domain):
             return self.destinations.of(LOCAL, domain)
-        route = self.routes.named(name)
+        route = self.routes.named(name) if name else BUILT_IN
         if route is not None and route.destination(domain) == key:
             return self.destinations.of(route, domain)
         return Destination(key=key, domain=domain, route=Route(name=name, via=Via.REFUSE), most=1)

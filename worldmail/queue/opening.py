@@ -23,6 +23,7 @@ from worldmail.queue.overdue import Overdue
 from worldmail.queue.parcels import Parcels
 from worldmail.queue.registration import Registration
 from worldmail.queue.reports import Reports
+from worldmail.queue.resting import Resting
 from worldmail.queue.runner import Runner
 from worldmail.queue.schedule import Schedule
 from worldmail.queue.service import QueueService
@@ -82,6 +83,7 @@ class Queue:
     parcels: Parcels
     runner: Runner
     overdue: Overdue
+    resting: Resting
     service: QueueService
 
 
@@ -125,6 +127,7 @@ def open_queue(
         parcels=Parcels(routes=routes, destinations=destinations, schedule=schedule, now=on.clock.now, taker=runner),
         runner=runner,
         overdue=overdue,
+        resting=Resting(database=on.database, now=on.clock.now),
         service=_service(on, runner, overdue, tally, routes, destinations),
     )
 

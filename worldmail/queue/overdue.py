@@ -32,7 +32,8 @@ TOO_LATE = "5.4.7"  # RFC 2852 §4.3
 
 _LOOK = (
     "SELECT id, queued_id, address, wishes, attempts, expires, warned, reply FROM recipient"
-    " WHERE state = 0 AND look <= ? ORDER BY look LIMIT ?"
+    " WHERE state = 0 AND look <= ?"
+    " AND destination_id NOT IN (SELECT id FROM destination WHERE down_since IS NOT NULL) ORDER BY look LIMIT ?"
 )
 _WARN = f"UPDATE recipient SET warned = 1, look = expires WHERE id = ? AND warned = 0 AND {sources(Event.DELAYED)}"
 _EXPIRE = "DELETE FROM recipient WHERE id = ? AND expires <= ? AND state = 0"

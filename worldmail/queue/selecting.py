@@ -74,9 +74,9 @@ def where(selection: Selection) -> tuple[str, list[object]]:
     if selection.sender is not None:
         add("lower(q.sender) = ?", "" if selection.sender == "<>" else selection.sender.lower())
     if selection.domain is not None:
-        add("lower(r.address) LIKE ? ESCAPE '!'", f"%@{_literal(_domain(selection.domain))}")
+        add("lower(r.address) LIKE ? ESCAPE '!'", f"%@{literal(_domain(selection.domain))}")
     if selection.destination is not None:
-        add("d.key LIKE ? ESCAPE '!'", f"{_literal(selection.destination)}%")
+        add("d.key LIKE ? ESCAPE '!'", f"{literal(selection.destination)}%")
     if selection.route is not None:
         add("(d.route = ? OR d.key = ?)", selection.route, f"hold {selection.route}")
     if selection.standing is not None:
@@ -187,6 +187,6 @@ def _domain(text: str) -> str:
         raise BadValue(f"{text!r} is no domain") from None
 
 
-def _literal(text: str) -> str:
+def literal(text: str) -> str:
     """Text as LIKE takes it literally."""
     return text.replace("!", "!!").replace("%", "!%").replace("_", "!_")
