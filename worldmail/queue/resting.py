@@ -45,7 +45,7 @@ class Resting:
         to each recipient only if nothing cuts it off, and else once more to some."""
         for beginning in destinations:
             for id_, since in await self.database.read(partial(_standing, beginning=beginning)):
-                after = 0
+                after: int | None = 0
                 while after is not None:
                     after = await self.database.write_long(
                         partial(self._give_back, destination=id_, since=since, after=after)
