@@ -74,7 +74,7 @@ class MemoryContent:
 
 def make_shipment(
     *recipients: str | Recipient,
-    text: bytes | MemoryContent = TEXT,
+    text: bytes | IOutgoingContent = TEXT,
     sender: str | None = "alice@a.test",
     wishes: Wishes | None = None,
     **changes: Any,
@@ -91,7 +91,7 @@ def make_shipment(
         id="q1",
         envelope=evolve(envelope, **changes),
         wishes=wishes or Wishes(),
-        content=text if isinstance(text, MemoryContent) else MemoryContent(text),
+        content=MemoryContent(text) if isinstance(text, bytes) else text,
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from zope.interface import implementer
 
 from worldmail.interfaces.outbound import Fate, Hop, HopFailed, IConversation, Outcome, Phase, Shipment, Trouble
-from worldmail.interfaces.protocol import IDialogue, Peer
+from worldmail.interfaces.protocol import IDialogue, IFinishing, Peer
 from worldmail.protocols.smtp.client.channel import NEXT, SECURED, Channel, Lost
 from worldmail.protocols.smtp.client.fitting import most_recipients
 from worldmail.protocols.smtp.client.means import Means, Promise
@@ -24,7 +24,7 @@ _QUIT = b"QUIT\r\n"
 Course = Coroutine[Any, Any, None]
 
 
-@implementer(IDialogue, IConversation)
+@implementer(IDialogue, IConversation, IFinishing)
 class ClientDialogue:
     """The client's side of one connection. `ready` says when it can be used.
 
@@ -169,7 +169,7 @@ class ClientDialogue:
         return self._end(Lost("The server did not answer in time"))
 
     def shutting_down(self) -> Effects:
-        """See `IDialogue.shutting_down`: what is under way comes to its end."""
+        """See `IFinishing`: what is under way comes to its end."""
         self._leaving = True
         if self._course is None and not self._channel.over:
             self._begin()
