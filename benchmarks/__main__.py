@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import delivered, idle, imap, imap_growth, imap_idle, large, pop3check
+from benchmarks import delivered, idle, imap, imap_growth, imap_idle, large, pop3check, relay
 from benchmarks.figures import Figure, table
 from benchmarks.peers import Peers, missing
 from benchmarks.worldmail_side import WorldMail
@@ -63,6 +63,18 @@ def run_idle(place: Path, rounds: int, tell: Tell) -> Iterator[Figure]:
     yield from idle.measure(ours.server, tell)
 
 
+def run_relay(place: Path, rounds: int, tell: Tell) -> Iterator[Figure]:
+    """1 KB messages through a relay, against Postfix."""
+    sinks = [relay.Sink(directory=place / name) for name in ("to-w", "to-p")]
+    for sink in sinks:
+        sink.directory.mkdir()
+    ours = WorldMail(directory=place / "w", mailboxes=1, next_hop=sinks[0].port)
+    theirs = Peers(directory=place / "p", mailboxes=1, next_hop=sinks[1].port)
+    with sinks[0].running(), sinks[1].running(), ours.running(), theirs.running():
+        sides = relay.Relay(side=ours, sink=sinks[0]), relay.Relay(side=theirs, sink=sinks[1])
+        yield from relay.measure(*sides, rounds, tell)
+
+
 def run_imapidle(place: Path, rounds: int, tell: Tell) -> Iterator[Figure]:
     """10,000 connections in IDLE."""
     ours = WorldMail(directory=place / "w", mailboxes=imap_idle.ACCOUNTS)
@@ -80,6 +92,7 @@ def run_imapgrowth(place: Path, rounds: int, tell: Tell) -> Iterator[Figure]:
 MEASUREMENTS: dict[str, Measurement] = {
     "delivered": run_delivered,
     "large": run_large,
+    "relay": run_relay,
     "pop3check": run_pop3check,
     "imap": run_imap,
     "imapidle": run_imapidle,

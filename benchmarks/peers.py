@@ -20,6 +20,11 @@ from attrs import define, field
 
 from benchmarks.sides import DOMAIN, PASSWORD, mailbox_address, numbers
 
+_RELAYING = """\
+relayhost = [127.0.0.1]:{port}
+smtp_destination_concurrency_limit = 20
+"""
+
 PROGRAMS = ("postfix", "dovecot", "smtp-source", "doveadm")
 _QUEUES = ("maildrop", "incoming", "active")
 
@@ -144,11 +149,12 @@ def free_port() -> int:
 
 @define(kw_only=True)
 class Peers:
-    """A set-up of its own below `directory`."""
+    """A set-up of its own below `directory`. `next_hop` is a port that takes what is for elsewhere."""
 
     directory: Path
     mailboxes: int
     tuned: bool = True
+    next_hop: int | None = None
     smtp_port: int = field(factory=free_port)
     pop3_port: int = field(factory=free_port)
     imap_port: int = field(factory=free_port)
@@ -225,7 +231,10 @@ class Peers:
         paths = {"run": run, "log": self.directory / "dovecot.log", "mail": self._mail, "users": users}
         dovecot = _DOVECOT.format(**facts, **paths) + (_TUNED if self.tuned else "")
         (self.directory / "dovecot.conf").write_text(dovecot)
-        (postfix / "main.cf").write_text(_POSTFIX.format(**facts, queue=self._queue, data=postfix / "data"))
+        main = _POSTFIX.format(**facts, queue=self._queue, data=postfix / "data")
+        if self.next_hop is not None:
+            main += _RELAYING.format(port=self.next_hop)
+        (postfix / "main.cf").write_text(main)
         (postfix / "master.cf").write_text(self._services())
 
     def _services(self) -> str:

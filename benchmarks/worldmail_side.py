@@ -16,11 +16,12 @@ from worldmail.testing.process import ServerProcess
 
 @define(kw_only=True)
 class WorldMail:
-    """A server below `directory` with that many mailboxes."""
+    """A server below `directory` with that many mailboxes. `next_hop` is a port that takes what is for elsewhere."""
 
     directory: Path
     mailboxes: int
     name: str = "WorldMail"
+    next_hop: int | None = None
     server: ServerProcess = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -71,8 +72,12 @@ class WorldMail:
             {
                 "limits": {"exempt": ["127.0.0.0/8"], "connections": 20000, "connections_per_account": 1000},
                 "auth": {"plaintext_without_tls": ["127.0.0.0/8"]},
+                "policy": {"relay_networks": ["127.0.0.0/8"]},
             }
         )
+        if self.next_hop is not None:
+            way = ("via=host", "host=127.0.0.1", f"port={self.next_hop}", "security=never")
+            self.server.command("route", "add", "sink", *way)
         self.server.add_user(mailbox_address(1), PASSWORD)
         copy_account(self._database(), self.mailboxes)
 
