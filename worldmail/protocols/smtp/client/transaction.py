@@ -64,18 +64,22 @@ class Transaction:
             self._lose(lost)
             channel.drop(lost.reason)
         except Unsendable as fault:
-            self._settle(_unsendable(fault))
-            channel.drop("the content cannot be sent")
+            self._give_up(_unsendable(fault))
         except Exception as error:  # noqa: BLE001  whatever it is, the recipients have fates
             channel.means.journal.failure("outbound.failed", error, session=channel.peer.session, message=self.id)
-            self._settle(_UNREADABLE)
-            channel.drop("the content cannot be read")
+            self._give_up(_UNREADABLE)
         return self._outcome()
 
     @property
     def id(self) -> str:
         """The shipment's."""
         return self._shipment.id
+
+    def _give_up(self, fate: RecipientFate) -> None:
+        """It cannot come to its end; if it was begun, neither can anything else on this connection."""
+        self._settle(fate)
+        if self._fitted is not None:
+            self._channel.drop("the message could not be sent to its end")
 
     def lost(self, lost: Lost) -> Outcome:
         """Of one that cannot even be begun."""
