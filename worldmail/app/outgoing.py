@@ -6,7 +6,10 @@ import os
 import random
 import secrets
 import socket
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from functools import partial
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +19,12 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from worldmail.app.ground import StoreParts
+from worldmail.config.listeners import listeners
 from worldmail.config.settings import Settings
+from worldmail.errors import WorldMailError
 from worldmail.interfaces.directory import IDirectory
 from worldmail.interfaces.store import IMaildropLocks
-from worldmail.interfaces.world import Aside
+from worldmail.interfaces.world import Aside, IJournal
 from worldmail.mail.domain import normal_domain
 from worldmail.mail.mime.downgrade import CannotConvert, eight_bit, seven_bit
 from worldmail.protocols.smtp.client.means import Conversions, Means
@@ -28,11 +33,18 @@ from worldmail.queue.current_routes import CurrentRoutes
 from worldmail.queue.exchangers import Exchangers, Families, Ourselves
 from worldmail.queue.expansion import Expansion
 from worldmail.queue.opening import Queue, Surroundings, open_queue
+from worldmail.queue.route_keys import SMTP_PORT
 from worldmail.queue.service import QueueService
 from worldmail.store.maildrop import FileLocks
 from worldmail.transport.client_tls import ClientTls
 from worldmail.transport.connecting import Connector
 from worldmail.transport.dns.resolver import Resolver
+
+LOOPBACK = ip_network("127.0.0.0/8"), ip_network("::1/128")
+ANYWHERE = ("*", "0.0.0.0", "::")
+
+AGAIN = 5.0
+"""Seconds after which routes that could not be read are read again."""
 
 _SERVICE: Any = Service  # its methods have no annotations
 
@@ -40,7 +52,18 @@ _SERVICE: Any = Service  # its methods have no annotations
 class Sending(Service):
     """Routes, queue and connections, started and stopped in their order."""
 
-    def __init__(self, routes: CurrentRoutes, queue: QueueService, connector: Connector, grace: float) -> None:
+    def __init__(
+        self,
+        routes: CurrentRoutes,
+        queue: QueueService,
+        connector: Connector,
+        *,
+        grace: float,
+        journal: IJournal,
+        sleep: Callable[[float], Awaitable[None]],
+    ) -> None:
+        self._journal = journal
+        self._sleep = sleep
         self._routes = routes
         self._queue = queue
         self._connector = connector
@@ -58,7 +81,15 @@ class Sending(Service):
         return Deferred.fromCoroutine(self._stop())
 
     async def _start(self) -> None:
-        await self._routes.start()
+        """Without its routes mail could take a way that nobody wanted: it waits until they can be read."""
+        while self.running:
+            try:
+                await self._routes.start()
+            except WorldMailError as error:
+                self._journal.failure("queue.no-routes", error)
+                await self._sleep(AGAIN)
+            else:
+                break
         if self.running:
             self._queue.startService()
 
@@ -118,7 +149,8 @@ def build_outgoing(parts: StoreParts, directory: IDirectory, hostname: str, asid
         outbound=outbound,
     )
     parts.store.acceptance.onward = queue.parcels
-    service = Sending(routes, queue.service, connector, float(settings.server.shutdown_timeout))
+    grace = float(settings.server.shutdown_timeout)
+    service = Sending(routes, queue.service, connector, grace=grace, journal=foundations.journal, sleep=clock.sleep)
     return OutgoingParts(expansion=expansion, resolver=resolver, outbound=outbound, queue=queue, service=service)
 
 
@@ -140,11 +172,21 @@ def make_exchangers(settings: Settings, resolver: Resolver, hostname: str) -> Ex
         resolver=resolver,
         shuffle=random.shuffle,
         helo=hostname,
-        ourselves=Ourselves(names=frozenset({normal_domain(hostname)})),
+        ourselves=Ourselves(names=frozenset({normal_domain(hostname)}), networks=tuple(_our_networks(settings))),
         families=Families(queue.addresses),
         source=queue.source,
         port=queue.port,
     )
+
+
+def _our_networks(settings: Settings) -> Iterator[IPv4Network | IPv6Network]:
+    """Where a connection to the port of mail comes back to us: the loopback, and what we listen on."""
+    if settings.queue.port == SMTP_PORT:
+        yield from LOOPBACK
+    for _, place in listeners(settings.protocols):
+        if place.port == settings.queue.port and place.host not in ANYWHERE:
+            with suppress(ValueError):
+                yield ip_network(place.host)
 
 
 def runner_locks(parts: StoreParts) -> IMaildropLocks:
