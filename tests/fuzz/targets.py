@@ -14,6 +14,7 @@ from attrs import field, frozen
 from dns_answers import SEEDS as DNS_ANSWERS
 from dns_answers import read_as_every_type
 from imap_seeds import IMAP_ARGUMENTS, IMAP_COMMANDS
+from outgoing_mail import SEALED, convert, report
 
 from worldmail.auth.sasl.scram_messages import read_client_final, read_client_first
 from worldmail.config.reader import parse_settings
@@ -305,6 +306,8 @@ TARGETS: dict[str, Target] = {
     "surrogate": Target(run=_surrogate, seeds=(HEADER, b"X: a; b*=utf-8''%C3; c=\"\xff\"\r\n")),
     "mime": Target(run=_mime, seeds=(MIME, BODY, b"Content-Type: message/rfc822\r\n\r\nDate: 1 Jan 2001\r\n\r\n")),
     "body": Target(run=_body, seeds=(BODY,)),
+    "conversion": Target(run=convert, seeds=(MIME, BODY, SEALED)),
+    "report": Target(run=report, seeds=(MIME, b"Subject: a\r\nMessage-ID: <a@b>\r\n\r\n550 5.1.1 f\xc3\xbcr")),
     "smtp-arguments": Target(
         run=_smtp_arguments,
         seeds=(

@@ -300,8 +300,14 @@ def test_NUL_in_a_header_cannot_be_converted(where: bytes) -> None:
         converted(where)
 
 
+@pytest.mark.parametrize("line", [b"a\rb", b"\r", b"\r Subject: x"])
+def test_a_CR_alone_in_a_header_cannot_be_converted(line: bytes) -> None:
+    with pytest.raises(CannotConvert, match="A header holds a CR alone"):
+        converted(b"Content-Type: message/rfc822\r\n\r\nX: y\r\n" + line + b"\r\n\r\ntext\r\n")
+
+
 def test_line_ends_of_headers_and_delimiters_become_CRLF() -> None:
-    message = b"Content-Type: multipart/mixed;\n boundary=b\n\n--b\nX: a\rb\n\ntext\n--b--\n"
+    message = b"Content-Type: multipart/mixed;\n boundary=b\n\n--b\nX: ab\n\ntext\n--b--\n"
     assert converted(message) == lines(
-        b"Content-Type: multipart/mixed;", b" boundary=b", b"", b"--b", b"X: a b", b"", b"text", b"--b--"
+        b"Content-Type: multipart/mixed;", b" boundary=b", b"", b"--b", b"X: ab", b"", b"text", b"--b--"
     )

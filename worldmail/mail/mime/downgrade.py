@@ -9,8 +9,8 @@ What is signed or encrypted is never touched, nor what says that it is 7bit, quo
 that holds what the hop does not carry, the message cannot be converted. Text in front of and behind the parts of a
 multipart is read by nobody (RFC 2046 §5.1.1): octets there that cannot be sent become question marks.
 
-Header fields are not converted: 8-bit ones are left as they are, for they are the matter of SMTPUTF8 (RFC 6531), and
-so are their lines that are too long.
+Header fields are not converted, but that a LF alone becomes a CRLF: 8-bit ones are left as they are, for they are the
+matter of SMTPUTF8 (RFC 6531), and so are their lines that are too long.
 """
 
 from __future__ import annotations
