@@ -8,8 +8,10 @@ import pytest
 from attrs import evolve
 
 from worldmail.interfaces.outbound import Fate, Outcome, Phase
+from worldmail.protocols.smtp.client.answers import Answer
 from worldmail.testing.scripted_smtp import ScriptedServer
 from worldmail.testing.smtp_client import CUTS, HOP, ClientMeeting, MemoryContent, make_means, make_shipment
+from worldmail.testing.world import MemoryJournal
 
 KINDS = {
     "one flight": ("PIPELINING", "CHUNKING"),
@@ -218,3 +220,15 @@ def test_fates_name_the_server_and_its_tls() -> None:
     _, outcome = play("data", {})
     assert outcome.server == "mx.b.test[192.0.2.1]:25"
     assert outcome.tls is None and not outcome.dsn
+
+
+def test_an_error_of_ours_after_all_was_sent_leaves_it_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(_: Answer) -> None:
+        raise ValueError("an error of ours")
+
+    monkeypatch.setattr(Answer, "as_reply", fails)
+    meeting, outcome = play("one flight", {})
+    assert (outcome.fates[0].fate, outcome.fates[0].status) == (Fate.UNKNOWN, "4.3.0")
+    assert not meeting.dialogue.usable
+    journal = meeting.means.journal
+    assert isinstance(journal, MemoryJournal) and len(journal.failures) == 1

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+from attrs import evolve
+
 from worldmail.interfaces.outbound import Fate, Outcome, Phase, RecipientFate, Shipment
 from worldmail.protocols.smtp.client.answers import Answer
 from worldmail.protocols.smtp.client.channel import Channel, Lost, nonsense
@@ -30,8 +32,8 @@ _REFUSED = {
     Phase.CONTENT: "The server refused the message's content",
 }
 _UNKNOWN = "The connection ended when all was sent, before the server said whether it took the message"
-_UNREADABLE = RecipientFate(
-    fate=Fate.DEFERRED, status="4.3.0", phase=Phase.CONTENT, reason="The message could not be read here"
+_OURS = RecipientFate(
+    fate=Fate.DEFERRED, status="4.3.0", phase=Phase.CONTENT, reason="The message could not be sent for an error here"
 )
 
 
@@ -67,7 +69,7 @@ class Transaction:
             self._give_up(_unsendable(fault))
         except Exception as error:  # noqa: BLE001  whatever it is, the recipients have fates
             channel.means.journal.failure("outbound.failed", error, session=channel.peer.session, message=self.id)
-            self._give_up(_UNREADABLE)
+            self._give_up(_OURS)
         return self._outcome()
 
     @property
@@ -77,7 +79,7 @@ class Transaction:
 
     def _give_up(self, fate: RecipientFate) -> None:
         """It cannot come to its end; if it was begun, neither can anything else on this connection."""
-        self._settle(fate)
+        self._settle(evolve(fate, fate=Fate.UNKNOWN) if self._sent else fate)
         if self._fitted is not None:
             self._channel.drop("the message could not be sent to its end")
 
@@ -191,7 +193,7 @@ class Transaction:
             self._held_up = _unsendable(fault)
             raise
         except Exception:
-            self._held_up = _UNREADABLE
+            self._held_up = _OURS
             raise
         self._sent = True
         yield END_OF_TEXT
