@@ -15,6 +15,7 @@ from dns_answers import SEEDS as DNS_ANSWERS
 from dns_answers import read_as_every_type
 from imap_seeds import IMAP_ARGUMENTS, IMAP_COMMANDS
 from outgoing_mail import SEALED, convert, report
+from smtp_servers import SERVERS, smtp_server
 
 from worldmail.auth.sasl.scram_messages import read_client_final, read_client_first
 from worldmail.config.reader import parse_settings
@@ -368,6 +369,7 @@ TARGETS: dict[str, Target] = {
         allowed=(CorruptDeflate,),
         seeds=(Deflate().compress(b"a NOOP\r\n" * 20), Deflate().compress(b"\0" * 1_000_000), b"\x00\x01\x00\xfe\xffa"),
     ),
+    "smtp-server": Target(run=smtp_server, seeds=SERVERS),
     "dns-answer": Target(run=read_as_every_type, allowed=(Malformed,), seeds=DNS_ANSWERS),
     "configuration": Target(
         run=_configuration,
