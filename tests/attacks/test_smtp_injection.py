@@ -158,29 +158,40 @@ def _check_replies(talk: Talk) -> None:
         assert len(line) <= 510
 
 
-FOREIGN = [
+ELSEWHERE = [
     b"<x@else.test>",
-    b"<x%else.test@example.test>",
-    b"<else.test!x@example.test>",
     b"<@example.test:x@else.test>",
     b"<@example.test,@else.test:x@else.test>",
-    b'<"x@else.test"@example.test>',
-    b'<"x@else.test">',
     b"<x@[192.0.2.1]>",
     b"<x@[127.0.0.1]>",
-    b"<x@else.test@example.test>",
     b"<x@example.test.else.test>",
     b"<x@xexample.test>",
-    b"<mixed@example.test>",
-    b"<away@example.test>",
-    b"<chain@example.test>",
+    b"<x@backup.test.else.test>",
+    b"<x@sub.backup.test>",
+]
+NOWHERE = [
+    b"<x%else.test@example.test>",
+    b"<else.test!x@example.test>",
+    b'<"x@else.test"@example.test>',
+    b'<"x@else.test">',
+    b"<x@else.test@example.test>",
     b"<x@EXAMPLE.TEST.>",
-    b"<bob>",
     b"<x@>",
     b"<@example.test>",
     b"<>",
 ]
-LOCAL = [b"<bob@example.test>", b"<BOB@EXAMPLE.test>", b"<postmaster>", b"<team@example.test>", b"<bob+x@example.test>"]
+LOCAL = [
+    b"<bob@example.test>",
+    b"<BOB@EXAMPLE.test>",
+    b"<postmaster>",
+    b"<team@example.test>",
+    b"<bob+x@example.test>",
+    b"<mixed@example.test>",
+    b"<away@example.test>",
+    b"<chain@example.test>",
+    b"<x@backup.test>",
+    b"<@else.test:x@BACKUP.test>",
+]
 
 
 def _addresses(world: Any) -> None:
@@ -188,39 +199,60 @@ def _addresses(world: Any) -> None:
     world.add_alias("away@example.test", "x@else.test")
     world.add_alias("chain@example.test", "away@example.test")
     world.add_alias("team@example.test", "bob@example.test", "alice@example.test")
+    world.directory.relayed.append("backup.test")
 
 
-WHO: dict[str, tuple[dict[str, Any], bytes]] = {
+_NETWORK = {"relay_networks": ("192.0.2.0/28",)}
+
+STRANGERS: dict[str, tuple[dict[str, Any], bytes]] = {
     "a stranger on mx": ({"listener": "smtp"}, b"EHLO a\r\n"),
     "a stranger on mx in TLS": ({"listener": "smtp", "tls": True}, b"EHLO a\r\n"),
     "one who says he is us": ({"listener": "smtp"}, b"EHLO mail.example.test\r\n"),
     "one who says he is the loopback": ({"listener": "smtp"}, b"EHLO [127.0.0.1]\r\n"),
+    "one who says he is of the network": ({"listener": "smtp", **_NETWORK}, b"EHLO [192.0.2.9]\r\n"),
+    "one beside the network": ({"peer": {"host": "192.0.2.16"}, **_NETWORK}, b"EHLO a\r\n"),
     "an exempt peer": ({"listener": "smtp", "peer": {"exempt": True}}, b"EHLO a\r\n"),
     "a mapped address": ({"listener": "smtp", "peer": {"host": "::ffff:127.0.0.1"}}, b"EHLO a\r\n"),
+}
+USERS: dict[str, tuple[dict[str, Any], bytes]] = {
     "bob on submission": ({"listener": "submission", "tls": True}, LOGIN),
     "bob on mx": ({"listener": "smtp", "tls": True, "changes": {"auth": True}}, LOGIN),
+    "one of the network": ({"peer": {"host": "192.0.2.9"}, **_NETWORK}, b"EHLO a\r\n"),
+    "one of the network, mapped": ({"peer": {"host": "::ffff:192.0.2.9"}, **_NETWORK}, b"EHLO a\r\n"),
 }
 
 
-@pytest.mark.parametrize("who", WHO)
-@pytest.mark.parametrize("sender", [b"<bob@example.test>", b"<>"])
+@pytest.mark.parametrize("who", [*STRANGERS, *USERS])
+@pytest.mark.parametrize("sender", [b"<bob@example.test>", b"<>", b"<x@backup.test>"])
 def test_the_relay_matrix(who: str, sender: bytes) -> None:
-    """Nothing goes elsewhere, whoever asks, while there is no queue; all that is local is taken."""
-    changes, begin = WHO[who]
+    """Strangers reach what is ours, where our aliases lead and the domains we relay for; users reach everybody."""
+    stranger = who in STRANGERS
+    changes, begin = {**STRANGERS, **USERS}[who]
     scene = SmtpScene(prepare=_addresses, settings={"refused_recipients": 1000, "errors": 1000}, **changes)
-    text = begin + b"MAIL FROM:" + sender + b"\r\n" + b"".join(b"RCPT TO:" + to + b"\r\n" for to in (*FOREIGN, *LOCAL))
+    asked = [*ELSEWHERE, *NOWHERE, *LOCAL, b"<bob>"]
+    text = begin + b"MAIL FROM:" + sender + b"\r\n" + b"".join(b"RCPT TO:" + to + b"\r\n" for to in asked)
     codes = scene.play_segments([text]).codes
-    replies = dict(zip((*FOREIGN, *LOCAL), codes[-len(FOREIGN) - len(LOCAL) :], strict=True))
-    signed_in = begin is LOGIN
-    for foreign in FOREIGN:
-        wanted = (
-            ("250 2.1.5",)
-            if signed_in and foreign == b"<bob>"
-            else ("550 5.7.1", "550 5.1.1", "501 5.1.3", "501 5.5.4")
-        )
-        assert replies[foreign] in wanted, (foreign, replies[foreign])
-    for local in LOCAL:
-        assert replies[local] == "250 2.1.5"
+    replies = dict(zip(asked, codes[-len(asked) :], strict=True))
+    for address in ELSEWHERE:
+        assert replies[address] == ("550 5.7.1" if stranger else "250 2.1.5"), address
+    for address in NOWHERE:
+        assert replies[address] in ("550 5.7.1", "550 5.1.1", "501 5.1.3", "501 5.5.4"), address
+    for address in LOCAL:
+        assert replies[address] == "250 2.1.5", address
+    assert replies[b"<bob>"] == ("250 2.1.5" if begin is LOGIN else "501 5.1.3")
+
+
+@pytest.mark.parametrize("who", [*STRANGERS, *USERS])
+def test_what_goes_on_from_here_is_what_was_let_in(who: str) -> None:
+    changes, begin = {**STRANGERS, **USERS}[who]
+    scene = SmtpScene(prepare=_addresses, settings={"refused_recipients": 1000, "errors": 1000}, **changes)
+    asked = [*ELSEWHERE, *NOWHERE, b"<away@example.test>", b"<x@backup.test>"]
+    text = begin + b"MAIL FROM:<>\r\n" + b"".join(b"RCPT TO:" + to + b"\r\n" for to in asked)
+    scene.play_segments([text + b"DATA\r\nFrom: bob@example.test\r\n\r\n.\r\n"])
+    (accepted,) = scene.world.acceptance.accepted
+    onward = {str(one.recipient.address) for one in accepted.onward}
+    let_in = {"x@else.test", "x@backup.test"}
+    assert onward == let_in if who in STRANGERS else onward > let_in
 
 
 @pytest.mark.parametrize("begin", [b"EHLO a\r\n", b"HELO a\r\n", b"EHLO a\r\nAUTH PLAIN AGEAYQ==\r\n", b""])

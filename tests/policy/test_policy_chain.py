@@ -11,6 +11,7 @@ from attrs import define, evolve, field
 from zope.interface.verify import verifyObject
 
 from worldmail.config.settings import PolicySettings, Settings
+from worldmail.config.units import network
 from worldmail.errors import (
     ConfigurationError,
     MailLoop,
@@ -42,6 +43,7 @@ from worldmail.policy.relay import RelayCheck
 from worldmail.policy.senders import SendersCheck
 from worldmail.testing.feeding import settle
 from worldmail.testing.world import MemoryWorld
+from worldmail.wire.networks import NetworkSet
 from worldmail.wire.ready import Ready
 
 
@@ -200,15 +202,41 @@ def test_every_built_in_check_is_a_check() -> None:
 
 @pytest.mark.parametrize(
     "address",
-    ["x@else.test", "x@EXAMPLE.test.else.test", "bob%else.test@else.test", "x@[192.0.2.1]", "mixed@example.test"],
+    ["x@else.test", "x@EXAMPLE.test.else.test", "bob%else.test@else.test", "x@[192.0.2.1]", "x@sub.backup.test"],
 )
 def test_strangers_relay_nothing(address: str) -> None:
     world = MemoryWorld.make()
     bob = world.add_account("bob@example.test")
+    world.directory.relayed.append("backup.test")
+    for check in (RelayCheck(), RelayCheck(NetworkSet([network("198.51.100.0/24")]))):
+        with pytest.raises(RelayDenied):
+            ask(check, recipient(world, address))
+        ask(check, recipient(world, address, bob))
+    ask(RelayCheck(NetworkSet([network("192.0.2.0/28")])), recipient(world, address))
+
+
+@pytest.mark.parametrize(
+    "address", ["mixed@example.test", "away@example.test", "chain@example.test", "x@backup.test", "x@BACKUP.test"]
+)
+def test_strangers_go_where_aliases_of_ours_lead_and_to_domains_that_we_relay_for(address: str) -> None:
+    world = MemoryWorld.make()
+    world.add_account("bob@example.test")
+    world.directory.relayed.append("backup.test")
     world.add_alias("mixed@example.test", "bob@example.test", "x@else.test")
+    world.add_alias("away@example.test", "x@else.test")
+    world.add_alias("chain@example.test", "away@example.test", "x@else.test")
+    ask(RelayCheck(), recipient(world, address))
+
+
+def test_the_networks_of_the_check_are_a_setting() -> None:
+    world = MemoryWorld.make()
+    chain = policy_chain(foundations(world, relay_networks=(network("192.0.2.0/28"),)))
+    ask(chain, recipient(world, "x@else.test"))
     with pytest.raises(RelayDenied):
-        ask(RelayCheck(), recipient(world, address))
-    ask(RelayCheck(), recipient(world, address, bob))
+        ask(
+            policy_chain(foundations(world, relay_networks=(network("192.0.2.128/28"),))),
+            recipient(world, "x@else.test"),
+        )
 
 
 @pytest.mark.parametrize(

@@ -185,12 +185,14 @@ class Wishes:
         deliver_by: the moment (epoch seconds) and "N" or "R" of DELIVERBY (RFC 2852 §4), None if none was asked;
             `trace_by` is its T.
         priority: MT-PRIORITY (RFC 6710), None if none was given.
+        release: for when FUTURERELEASE was asked for, in the words of a report ("for;3600", RFC 4865 §5), None if not.
     """
 
     require_tls: bool = False
     deliver_by: tuple[int, str] | None = None
     trace_by: bool = False
     priority: int | None = None
+    release: str | None = None
 
 
 @frozen(kw_only=True)

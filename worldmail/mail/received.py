@@ -30,6 +30,7 @@ def received_field(
     at: int,
     recipient: Address | None = None,
     account: str | None = None,
+    priority: int | None = None,
 ) -> bytes:
     """One Received field with its CRLF, folded.
 
@@ -40,13 +41,15 @@ def received_field(
         at: epoch seconds.
         recipient: the one recipient; None if there are several, so that none learns of another (RFC 5321 §7.6).
         account: who had signed in, where the site wants that told.
+        priority: of MT-PRIORITY, None for none (RFC 6710 §4.2).
     """
     lines = [f"Received: from {origin.helo or 'unknown'} ({literal(origin.client)})"]
     if origin.tls is not None:
         lines.append(_tls_comment(origin.tls))
     if account is not None and account.isascii():
         lines.append(f"(authenticated as {_quoted(account)})")
-    lines.append(f"by {host} with {origin.protocol} id {acceptance}")
+    given = "" if priority is None else f" (PRIORITY {priority})"
+    lines.append(f"by {host} with {origin.protocol}{given} id {acceptance}")
     if recipient is not None:
         lines.append(f"for <{recipient}>")
     folded = "\r\n\t".join(lines)

@@ -104,13 +104,19 @@ def write_envelope(envelope: Envelope, wishes: Wishes, client: str, helo: str, t
         kept["envid"] = envelope.envelope_id
     if envelope.returns is not None:
         kept["ret"] = envelope.returns.value
+    _keep_wishes(kept, wishes)
+    return _to_json(kept)
+
+
+def _keep_wishes(kept: dict[str, Any], wishes: Wishes) -> None:
     if wishes.require_tls:
         kept["requiretls"] = True
     if wishes.deliver_by is not None:
         kept["by"] = [*wishes.deliver_by, wishes.trace_by]
     if wishes.priority is not None:
         kept["priority"] = wishes.priority
-    return _to_json(kept)
+    if wishes.release is not None:
+        kept["release"] = wishes.release
 
 
 def read_envelope(sender: str, text: str) -> tuple[Envelope, Wishes, str, str, int | None]:
@@ -129,6 +135,7 @@ def read_envelope(sender: str, text: str) -> tuple[Envelope, Wishes, str, str, i
         deliver_by=None if by is None else (by[0], by[1]),
         trace_by=by is not None and by[2],
         priority=kept.get("priority"),
+        release=kept.get("release"),
     )
     return envelope, wishes, kept.get("client", ""), kept.get("helo", ""), kept.get("told")
 

@@ -72,6 +72,31 @@ class MemoryWriter:
             self.pieces.clear()
 
 
+@implementer(IParcel)
+class MemoryParcel:
+    """Provides `IParcel`: goes nowhere. What goes on is told by `Acceptance.onward`."""
+
+    shared = True
+
+    def add(self, cursor: Any, content_id: int) -> None:
+        """See `IParcel.add`."""
+
+    def accepted(self) -> None:
+        """See `IParcel.accepted`."""
+
+    def dropped(self) -> None:
+        """See `IParcel.dropped`."""
+
+
+@implementer(IOnward)
+class MemoryOnward:
+    """Provides `IOnward`."""
+
+    def parcel(self, acceptance: Acceptance) -> MemoryParcel:
+        """See `IOnward.parcel`."""
+        return MemoryParcel()
+
+
 @implementer(IAcceptance)
 @define(kw_only=True)
 class MemoryAcceptance:
@@ -86,7 +111,7 @@ class MemoryAcceptance:
     slow: bool = False
     keep_writers: bool = True
     count: int = 0
-    onward: IOnward | None = None
+    onward: IOnward | None = field(factory=MemoryOnward)
     contents: dict[int, bytes] = field(factory=dict)
 
     def new_id(self) -> str:

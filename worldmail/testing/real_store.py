@@ -23,6 +23,7 @@ from worldmail.interfaces.directory import Account
 from worldmail.interfaces.messages import Appending
 from worldmail.interfaces.store import MailboxStatus
 from worldmail.interfaces.world import World
+from worldmail.queue.expansion import Expansion
 from worldmail.store import Store, open_store
 from worldmail.store.derived import derived_here
 from worldmail.store.provision import add_mailbox
@@ -91,6 +92,7 @@ class RealStoreWorld:
             summaries=derived.summaries,
             search=derived.search,
             folders=store.folders,
+            expansion=Expansion(folders=store.folders, delimiters="+"),
             urls=Urls(
                 folders=store.folders,
                 directory=memory.directory,

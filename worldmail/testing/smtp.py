@@ -15,15 +15,19 @@ from typing import Any
 
 from attrs import define, evolve, field
 
+from worldmail.config.settings import PolicySettings, Settings
+from worldmail.config.units import network
 from worldmail.interfaces.protocol import Peer
 from worldmail.interfaces.store import StagedContent
 from worldmail.mail.envelope import TlsFacts
+from worldmail.policy.relay import RelayCheck
 from worldmail.protocols.smtp.entrance import Entrance
 from worldmail.protocols.smtp.session import Session
 from worldmail.protocols.smtp.settings import SmtpSettings
 from worldmail.protocols.smtp.verbs import ROWS
 from worldmail.testing.feeding import Conversation, converse, cuts, loopback_peer, settle
 from worldmail.testing.world import MemoryWorld
+from worldmail.wire.networks import NetworkSet
 
 TLS = TlsFacts(version="TLSv1.3", cipher="TLS_AES_256_GCM_SHA384", bits=256, server_name=None)
 
@@ -75,6 +79,7 @@ class SmtpScene:
         changes: changes to the listener.
         prepare: called with each new world.
         peer: changes to the peer.
+        relay_networks: from where anybody may send to everybody.
         world: the last world that was made.
     """
 
@@ -83,12 +88,15 @@ class SmtpScene:
     settings: dict[str, Any] = field(factory=dict)
     changes: dict[str, Any] = field(factory=dict)
     peer: dict[str, Any] = field(factory=dict)
+    relay_networks: tuple[str, ...] = ()
     prepare: Callable[[MemoryWorld], object] = field(default=lambda world: None)
     world: MemoryWorld = field(factory=MemoryWorld.make)
 
     def make_session(self) -> Session:
         """A session in a new world: bob, alice and postmaster @example.test, password "secret"."""
-        world = self.world = MemoryWorld.make()
+        policy = PolicySettings(relay_networks=tuple(map(network, self.relay_networks)))
+        world = self.world = MemoryWorld.make(settings=Settings(policy=policy))
+        world.policy.checks.append(RelayCheck(NetworkSet(policy.relay_networks)))
         for name in ("bob", "alice", "postmaster"):
             world.add_account(f"{name}@example.test")
         self.prepare(world)

@@ -108,9 +108,10 @@ class MemoryTls:
 @implementer(IDirectory)
 @define(kw_only=True)
 class MemoryDirectory:
-    """Domains, accounts by key, aliases (key to a list of targets). user+tag leads to user."""
+    """Domains, domains that we relay for, accounts by key, aliases (key to a list of targets). user+tag is user."""
 
     domains: list[str] = field(factory=lambda: ["example.test"])
+    relayed: list[str] = field(factory=list)
     accounts: dict[str, Account] = field(factory=dict)
     aliases: dict[str, list[Address]] = field(factory=dict)
     fail: Exception | None = None
@@ -142,7 +143,7 @@ class MemoryDirectory:
             address = Address(local="postmaster", domain=self.domains[0])
         local, _, domain = address.key.rpartition("@")
         if domain not in self.domains:
-            self._add(found, Elsewhere(address=address))
+            self._add(found, Elsewhere(address=address, relayed=domain in self.relayed))
             return
         for key in (address.key, f"{local.partition('+')[0]}@{domain}"):
             if (account := self.accounts.get(key)) is not None:

@@ -163,7 +163,7 @@ def test_wrong_parameters_of_mail_are_501(parameter: bytes) -> None:
         assert refusal(parse_mail, b"FROM:<a@b.test> " + parameter) == "501 5.5.4"
 
 
-@pytest.mark.parametrize("parameter", [b"FOO", b"FOO=bar", b"NOTIFY=NEVER", b"ORCPT=rfc822;a@b", b"HOLDFOR=1"])
+@pytest.mark.parametrize("parameter", [b"FOO", b"FOO=bar", b"NOTIFY=NEVER", b"ORCPT=rfc822;a@b", b"HOLD=1"])
 def test_unknown_parameters_of_mail_are_555(parameter: bytes) -> None:
     assert refusal(parse_mail, b"FROM:<a@b.test> " + parameter) == "555 5.5.4"
 

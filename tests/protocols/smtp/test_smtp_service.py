@@ -15,6 +15,7 @@ from twisted.trial.unittest import TestCase
 from worldmail.config.units import Listen
 from worldmail.interfaces.protocol import IProtocol
 from worldmail.plugin import find
+from worldmail.policy.relay import RelayCheck
 from worldmail.protocols.smtp.service import smtp_service
 from worldmail.protocols.smtp.settings import SmtpSettings
 from worldmail.testing.world import MemoryWorld
@@ -27,6 +28,7 @@ class ServiceTests(TestCase):
     def setUp(self) -> None:
         self.memory = MemoryWorld.make()
         self.memory.add_account("bob@example.test")
+        self.memory.policy.checks.append(RelayCheck())
         world = self.memory.replace(reactor=reactor, limits=Limits())
         default = SmtpSettings()
         listeners = tuple(evolve(one, listen=(Listen("127.0.0.1", 0),)) for one in default.listeners)

@@ -85,6 +85,9 @@ def test_ehlo_lists_exactly_what_can_be_done_in_the_clear_on_mx() -> None:
         "250-8BITMIME",
         "250-SMTPUTF8",
         "250-LIMITS RCPTMAX=1000 MAILMAX=10000",
+        "250-DSN",
+        "250-DELIVERBY",
+        "250-MT-PRIORITY",
         "250-CHUNKING",
         "250-BINARYMIME",
         "250 HELP",
@@ -267,9 +270,26 @@ def test_an_alias_delivers_to_each_of_its_accounts() -> None:
     assert (len(scene.texts(1)), len(scene.texts(2))) == (1, 1)
 
 
-def test_an_alias_that_leads_partly_elsewhere_is_refused() -> None:
+def test_an_alias_that_leads_partly_elsewhere_is_delivered_here_and_goes_on() -> None:
     scene = SmtpScene(prepare=lambda world: world.add_alias("team@example.test", "bob@example.test", "x@else.test"))
-    assert scene.play(envelope(b"<a@a.test>", b"<team@example.test>")).codes[-1] == "550 5.7.1"
+    talk = scene.play(envelope(b"<a@a.test>", b"<team@example.test>") + b"DATA\r\n\r\n.\r\n")
+    assert talk.codes[-1] == "250 2.0.0"
+    (accepted,) = scene.world.acceptance.accepted
+    assert [delivery.account_id for delivery in accepted.deliveries] == [1]
+    assert [(str(one.recipient.address), one.here) for one in accepted.onward] == [("x@else.test", False)]
+
+
+def test_mail_to_one_place_elsewhere_goes_on_once_whoever_led_there() -> None:
+    def prepare(world: MemoryWorld) -> None:
+        world.add_alias("away@example.test", "x@else.test")
+        world.add_alias("gone@example.test", "away@example.test", "X@ELSE.test")
+
+    scene = SmtpScene(prepare=prepare)
+    scene.play(envelope(b"<a@a.test>", b"<away@example.test>", b"<gone@example.test>") + b"DATA\r\n\r\n.\r\n")
+    (accepted,) = scene.world.acceptance.accepted
+    assert accepted.deliveries == ()
+    assert {one.recipient.address.domain for one in accepted.onward} == {"else.test"}
+    assert sum(one.recipient.address.key == "x@else.test" for one in accepted.onward) == 1
 
 
 def test_an_alias_of_which_one_target_is_gone_delivers_to_the_rest() -> None:

@@ -28,6 +28,7 @@ class Entrance:
         greeting: what is sent first (RFC 5321 §3.1).
         plaintext: networks whose clients may send a password in the clear.
         delimiters: the characters that part a user from a detail.
+        trusted: networks that we relay for.
     """
 
     world: World
@@ -39,6 +40,7 @@ class Entrance:
     greeting: bytes
     plaintext: NetworkSet
     delimiters: str
+    trusted: NetworkSet
 
     @classmethod
     def make(
@@ -56,6 +58,7 @@ class Entrance:
             greeting=reply(220, "", f"{host} ESMTP WorldMail"),
             plaintext=NetworkSet(world.settings.auth.plaintext_without_tls),
             delimiters=world.settings.directory.recipient_delimiter,
+            trusted=NetworkSet(world.settings.policy.relay_networks),
         )
 
     @property

@@ -15,6 +15,7 @@ from attrs import frozen
 from worldmail.errors import Refusal
 from worldmail.mail.address import Address
 from worldmail.mail.envelope import Body, Notify, OriginalRecipient, Return
+from worldmail.protocols.smtp.asked import FIELDS, Asked
 from worldmail.protocols.smtp.parameters import MAIL_PARAMETERS, RCPT_PARAMETERS, parse_parameters
 
 # Reverse-path = Path / "<>"                                                 RFC 5321 §4.1.2
@@ -45,7 +46,10 @@ _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 @frozen(kw_only=True)
 class MailArguments:
-    """MAIL FROM. `sender` None is the null reverse-path; `submitter` is AUTH= ("" for <>), None if not given."""
+    """MAIL FROM. `sender` None is the null reverse-path; `submitter` is AUTH= ("" for <>), None if not given.
+
+    `asked` is what else is wished for, None for nothing.
+    """
 
     sender: Address | None
     size: int | None = None
@@ -54,6 +58,7 @@ class MailArguments:
     returns: Return | None = None
     envelope_id: str | None = None
     submitter: str | None = None
+    asked: Asked | None = None
 
 
 @frozen(kw_only=True)
@@ -114,7 +119,10 @@ def parse_mail(argument: bytes) -> MailArguments:
     if not match[2]:
         arguments = MailArguments(sender=sender)
     else:
-        arguments = MailArguments(sender=sender, **parse_parameters(match[2], MAIL_PARAMETERS))
+        values = parse_parameters(match[2], MAIL_PARAMETERS)
+        if not FIELDS.isdisjoint(values):
+            values["asked"] = Asked(**{field: values.pop(field) for field in FIELDS & values.keys()})
+        arguments = MailArguments(sender=sender, **values)
     if not arguments.smtputf8 and not text.isascii():
         raise needs_smtputf8()
     return arguments

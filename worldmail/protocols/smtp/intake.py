@@ -10,6 +10,7 @@ but that Return-Path fields, which only the last server may write, are taken out
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from contextlib import suppress
 
 from attrs import evolve, frozen
 
@@ -23,7 +24,9 @@ from worldmail.mail.header import Header, starts_with_field
 from worldmail.mail.labels import CharsetSense, label_fields, may_be_labelled
 from worldmail.mail.received import received_field
 from worldmail.mail.submission import missing_fields, qualified_header, without_blind_copies
+from worldmail.protocols.smtp.asked import may_raise, priority
 from worldmail.protocols.smtp.settings import SmtpSettings
+from worldmail.wire.networks import NetworkSet
 
 HOLD = 32 * 1024
 """Octets of a message without MIME labels that are held until it is known whether it needs some."""
@@ -38,6 +41,7 @@ class Consignment:
     Args:
         host: our own name.
         size_limit: the most octets it may have.
+        trusted: networks that we relay for.
     """
 
     world: World
@@ -50,6 +54,7 @@ class Consignment:
     onward: tuple[Onward, ...]
     wishes: Wishes
     size_limit: int
+    trusted: NetworkSet
 
 
 class Intake:
@@ -72,6 +77,7 @@ class Intake:
         "_received",
         "_sense",
         "_top",
+        "_wishes",
         "_writer",
         "aborted",
         "id",
@@ -82,6 +88,7 @@ class Intake:
         acceptance = consignment.world.acceptance
         self._consignment = consignment
         self._binary = consignment.envelope.body is Body.BINARY
+        self._wishes = consignment.wishes
         self._writer = acceptance.writer()
         self._head: bytearray | None = bytearray()
         self._header = b""
@@ -152,7 +159,7 @@ class Intake:
                     message_id=self._message_id,
                     unrepeatable=True,
                     onward=consignment.onward,
-                    wishes=consignment.wishes,
+                    wishes=self._wishes,
                 )
             )
         except OverQuota as error:
@@ -228,6 +235,8 @@ class Intake:
         header = Header(raw)
         if b"return-path" in header:
             raw = header.without((b"return-path",))
+        if b"mt-priority" in header:
+            raw = self._take_priority(header, raw)
         completions = b""
         if consignment.asker.role == "submission":
             header, raw, completions = self._completed(header, raw)
@@ -244,6 +253,17 @@ class Intake:
             self._hold(self._held, raw + rest)
         else:
             self._writer.write(b"".join((top, raw, rest)))
+
+    def _take_priority(self, header: Header, raw: bytes) -> bytes:
+        """The header without a stranger's MT-Priority; another's counts where MAIL said nothing (RFC 6758 §3)."""
+        consignment = self._consignment
+        if not may_raise(consignment.asker, consignment.trusted):
+            return Header(raw).without((b"mt-priority",))
+        if self._wishes.priority is None:
+            with suppress(ValueError):
+                given = priority((header.first(b"mt-priority") or b"").decode("latin-1"))
+                self._wishes = evolve(self._wishes, priority=given)
+        return raw
 
     def _completed(self, header: Header, raw: bytes) -> tuple[Header, bytes, bytes]:
         """The header as a submission gets it, and the fields to put in front (RFC 6409 §8)."""
@@ -297,4 +317,5 @@ class Intake:
             at=self._received,
             recipient=recipients[0].address if len(recipients) == 1 else None,
             account=consignment.origin.account if consignment.settings.record_account else None,
+            priority=self._wishes.priority,
         )

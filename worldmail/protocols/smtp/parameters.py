@@ -19,6 +19,7 @@ from attrs import frozen
 from worldmail.errors import Refusal
 from worldmail.mail.address import Address
 from worldmail.mail.envelope import Body, Notify, OriginalRecipient, Return
+from worldmail.protocols.smtp.asked import deliver_by, hold_for, hold_until, priority
 from worldmail.protocols.smtp.xtext import decode_utf8_address, decode_xtext
 
 _PARAMETER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~\x80-\U0010ffff]+))?")
@@ -98,7 +99,7 @@ def _choice(choices: dict[str, Any]) -> Callable[[str | None], Any]:
 
 
 def _flag(value: str | None) -> bool:
-    """A parameter that takes no value (RFC 6531 §3.4)."""
+    """A parameter that takes no value (RFC 6531 §3.4, RFC 8689 §2)."""
     if value is not None:
         raise ValueError
     return True
@@ -147,6 +148,11 @@ MAIL_PARAMETERS = parameter_table(
         Parameter("RET", "returns", _choice(_RETURNS)),  # RFC 3461 §4.3
         Parameter("ENVID", "envelope_id", _envelope_id),  # RFC 3461 §4.4
         Parameter("AUTH", "submitter", _submitter),  # RFC 4954 §5
+        Parameter("HOLDFOR", "hold", hold_for),  # RFC 4865 §4: one of these two
+        Parameter("HOLDUNTIL", "hold", hold_until),
+        Parameter("BY", "deliver_by", deliver_by),  # RFC 2852 §4
+        Parameter("MT-PRIORITY", "priority", priority),  # RFC 6710 §3
+        Parameter("REQUIRETLS", "require_tls", _flag),  # RFC 8689 §2
     )
 )
 

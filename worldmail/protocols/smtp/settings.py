@@ -115,6 +115,20 @@ class SmtpSettings:
         """Octets a second that a message must come in with; 0 for any. Not held against who signed in:
         satellite links are slow.""",
     )
+    future_release: Duration = setting(
+        duration("30d"),
+        """How far ahead our users may have a message sent: it waits here until then (RFC 4865). 0 offers it to
+        nobody.""",
+        minimum=0,
+        maximum=10 * 365 * 86400,
+    )
+    deliver_by_minimum: Duration = setting(
+        duration("0s"),
+        """The shortest time in which a message may be asked to be delivered or else returned (RFC 2852), announced by
+        DELIVERBY; 0 for any.""",
+        minimum=0,
+        maximum=7 * 86400,
+    )
     vrfy: Literal["off", "signed-in", "on"] = setting(
         "off",
         """Who learns from VRFY whether a mailbox exists (RFC 5321 §7.3). Others get 252, which tells nothing.""",

@@ -63,6 +63,7 @@ def open_intake(session: Session, transaction: Transaction) -> Intake:
             onward=tuple(transaction.onward.values()),
             wishes=transaction.wishes,
             size_limit=transaction.size_limit,
+            trusted=entrance.trusted,
         )
     )
 

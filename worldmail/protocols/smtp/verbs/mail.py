@@ -8,6 +8,7 @@ from worldmail.errors import MessageTooLarge, Refusal, TooManyRequests
 from worldmail.interfaces.policy import SenderRequest
 from worldmail.mail.address import Address
 from worldmail.protocols.smtp.grammar import MailArguments, parse_mail
+from worldmail.protocols.smtp.granting import announced, grant
 from worldmail.protocols.smtp.replies import SENDER_OK
 from worldmail.protocols.smtp.session import Session
 from worldmail.protocols.smtp.states import State
@@ -31,8 +32,10 @@ async def run(session: Session, arguments: MailArguments) -> Effects:
     waiting = entrance.world.policy.ask(SenderRequest(asker=session.asker, sender=sender, size=arguments.size))
     if waiting is not None:
         await waiting
-    session.begin(Transaction(sender, arguments, size_limit))
-    return (SENDER_OK,)
+    transaction = Transaction(sender, arguments, size_limit)
+    answer = SENDER_OK if arguments.asked is None else grant(session, transaction, arguments.asked)
+    session.begin(transaction)
+    return (answer,)
 
 
 def _qualified(session: Session, sender: Address | None) -> Address | None:
@@ -51,6 +54,7 @@ def _capability(session: Session) -> Iterable[str]:
         "8BITMIME",  # RFC 6152
         "SMTPUTF8",  # RFC 6531
         f"LIMITS RCPTMAX={settings.recipients} MAILMAX={settings.transactions}",  # RFC 9422
+        *announced(session),
     )
 
 

@@ -38,9 +38,7 @@ async def run(session: Session, arguments: RcptArguments) -> Effects:
     if waiting is not None:
         await waiting
     sender = None if session.account is None else session.account.address
-    transaction.add(
-        recipient, await world.expansion.expand(recipient, resolution, sender, transaction.not_before)
-    )
+    transaction.add(recipient, await world.expansion.expand(recipient, resolution, sender, transaction.not_before))
     return (RECIPIENT_OK,)
 
 
