@@ -27,9 +27,11 @@ from worldmail.interfaces.plugin import (
     IContentStorePlugin,
     IDirectorySourcePlugin,
     IPolicyCheckPlugin,
+    IRecipientSourcePlugin,
 )
 from worldmail.interfaces.policy import IPolicyCheck
 from worldmail.interfaces.protocol import IProtocol
+from worldmail.interfaces.queue import IRecipientSource
 from worldmail.interfaces.store import IContentStore
 
 _NAME = validators.matches_re(r"[a-z][a-z0-9_-]{0,31}")
@@ -159,4 +161,23 @@ class DirectorySourcePlugin:
     def create(self, foundations: Foundations) -> IDirectorySource:
         """See `IDirectorySourcePlugin.create`."""
         source: IDirectorySource = load(self._source)(foundations)
+        return source
+
+
+@implementer(IPlugin, IRecipientSourcePlugin)
+@frozen(kw_only=True)
+class RecipientSourcePlugin:
+    """Something that knows the recipients of relay domains.
+
+    Args:
+        name: its name in `sources` of [relay].
+        source: "package.module:callable"; called with `Foundations`, gives an `IRecipientSource`.
+    """
+
+    name: str = field(validator=_NAME)
+    _source: str = field(validator=_PATH)
+
+    def create(self, foundations: Foundations) -> IRecipientSource:
+        """See `IRecipientSourcePlugin.create`."""
+        source: IRecipientSource = load(self._source)(foundations)
         return source

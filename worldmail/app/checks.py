@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import stat
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -16,8 +17,15 @@ from worldmail.app import privileges
 from worldmail.config.lines import KeyPath, Lines
 from worldmail.config.listeners import listeners
 from worldmail.config.settings import CertificateSettings, Settings
+from worldmail.directory.recipient_files import BEING_WRITTEN, look_at
 from worldmail.errors import ConfigurationError
-from worldmail.interfaces.plugin import IContentStorePlugin, IDirectorySourcePlugin, IPolicyCheckPlugin
+from worldmail.interfaces.plugin import (
+    IContentStorePlugin,
+    IDirectorySourcePlugin,
+    IPolicyCheckPlugin,
+    IRecipientSourcePlugin,
+)
+from worldmail.mail.domain import host_name
 from worldmail.plugin import find
 from worldmail.transport.certificates import read_certificate
 from worldmail.transport.tls import Tls
@@ -53,6 +61,7 @@ def check_settings(settings: Settings, now: dt.datetime) -> Iterator[Finding]:
     yield from check_password_file(settings)
     yield from check_plugins(settings)
     yield from check_names(settings)
+    yield from check_relay(settings)
     yield from check_ports(settings)
     yield from check_tls(settings, now)
     yield from check_log(settings)
@@ -115,6 +124,22 @@ def check_plugins(settings: Settings) -> Iterator[Finding]:
             text = f"no directory source {name!r} is installed; there are: {', '.join(sorted(sources))}"
             yield Finding(text=text, key=("directory", "sources", number))
     yield from check_policy(settings)
+
+
+def check_relay(settings: Settings) -> Iterator[Finding]:
+    """The sources of recipients are installed, and their files can be used."""
+    known = {plugin.name for plugin in find(IRecipientSourcePlugin)}
+    for number, name in enumerate(settings.relay.sources):
+        if name not in known:
+            text = f"no source of recipients {name!r} is installed; there are: {', '.join(sorted(known))}"
+            yield Finding(text=text, key=("relay", "sources", number))
+    for domain, path in settings.relay.recipient_files.items():
+        key = ("relay", "recipient_files", domain)
+        if "files" not in settings.relay.sources:
+            yield Finding(text='"files" is not among the sources: nobody reads this', key=key, serious=False)
+        seen = look_at(path, host_name(domain), None, time.time)
+        if seen is not None and seen.names is None and seen.trouble != BEING_WRITTEN:
+            yield Finding(text=f"{path}: the recipients of {domain}: {seen.trouble}", key=key)
 
 
 def check_policy(settings: Settings) -> Iterator[Finding]:

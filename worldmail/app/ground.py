@@ -19,9 +19,15 @@ from worldmail.config.settings import Settings
 from worldmail.database import DatabaseParts, open_database
 from worldmail.directory.admin import DirectoryAdmin
 from worldmail.directory.directory import Directory
+from worldmail.directory.recipient_admin import RecipientAdmin
 from worldmail.errors import ConfigurationError
 from worldmail.interfaces.database import IDatabase
-from worldmail.interfaces.plugin import Foundations, IContentStorePlugin, IDirectorySourcePlugin
+from worldmail.interfaces.plugin import (
+    Foundations,
+    IContentStorePlugin,
+    IDirectorySourcePlugin,
+    IRecipientSourcePlugin,
+)
 from worldmail.interfaces.protocol import IProtocol
 from worldmail.interfaces.store import IMaildropLocks
 from worldmail.interfaces.world import IJournal
@@ -59,6 +65,7 @@ class StoreParts:
     passwords: Passwords
     locks: IMaildropLocks | None
     admin: DirectoryAdmin
+    recipient_admin: RecipientAdmin
     route_admin: RouteAdmin
 
     @property
@@ -96,6 +103,7 @@ def build_store(settings: Settings, reactor: Any, journal: IJournal) -> StorePar
         passwords=passwords,
         locks=opened.locks,
         admin=admin,
+        recipient_admin=RecipientAdmin(database, foundations.clock.sleep),
         route_admin=RouteAdmin(database, key.seal, key.unseal),
     )
 
@@ -132,14 +140,17 @@ def _foundations(settings: Settings, reactor: Any, journal: IJournal, opened: Da
 
 
 def make_directory(settings: Settings, foundations: Foundations) -> Directory:
-    """The directory, asking the sources of [directory] in their order."""
+    """The directory, asking the sources of [directory] and those of [relay] in their order."""
     sources = [
         chosen(IDirectorySourcePlugin, name, "[directory] sources").create(foundations)
         for name in settings.directory.sources
     ]
     section = settings.directory
     capacity, delimiters = section.cache_entries, section.recipient_delimiter
-    return Directory(sources, foundations.changes, capacity=capacity, delimiters=delimiters)
+    recipients = [
+        chosen(IRecipientSourcePlugin, name, "[relay] sources").create(foundations) for name in settings.relay.sources
+    ]
+    return Directory(sources, foundations.changes, capacity=capacity, delimiters=delimiters, recipients=recipients)
 
 
 def chosen(interface: Any, name: str, where: str) -> Any:

@@ -17,6 +17,7 @@ from twisted.application.service import IServiceCollection
 from worldmail.app.assembly import Assembly, make_limits
 from worldmail.config.listeners import listeners
 from worldmail.config.settings import GENERAL_SECTIONS, Settings
+from worldmail.directory.directory import Directory
 from worldmail.interfaces.protocol import IProtocol, ISuccessor
 from worldmail.plugin import find
 from worldmail.policy.chain import policy_chain
@@ -34,6 +35,8 @@ LIVE = frozenset(
         "limits.tls_per_minute",
         "limits.commands_per_minute",
         "auth.plaintext_without_tls",
+        "relay.recipient_files",
+        "relay.recheck",
     }
 )
 """What of the general sections is taken up without a restart: sections, or single settings."""
@@ -68,6 +71,8 @@ def take_up(assembly: Assembly, new: Settings) -> Assembly:
         go_back()
         raise
     assembly.limits.reconfigure(make_limits(new))
+    assert isinstance(world.directory, Directory)
+    world.directory.reload(new)
     for name, service in renewed.items():
         _renew(assembly.protocols[name], service)
     return attrs.evolve(assembly, world=world)

@@ -78,7 +78,7 @@ def _check_store(settings: Settings, finding: type[Finding]) -> list[Finding]:
                 text = _older(name, look.schema, look.newest, "after a backup" if embedded else "make a backup before")
                 return [finding(text=text, key=key, serious=False)]
             is_bound(look.cursor, read_server_key(settings.data / FILE_NAME))
-            return _check_directory(look.cursor, finding)
+            return _check_directory(look.cursor, finding) + _check_relay(look.cursor, settings, finding)
     except (WorldMailError, OSError) as error:
         return [finding(text=str(error), key=key)]
 
@@ -98,10 +98,40 @@ def _check_directory(cursor: Cursor, finding: type[Finding]) -> list[Finding]:
     domains = [domain for domain in list_domains(cursor) if domain.alias_of is None]
     if not domains:
         return [finding(text="there is no domain yet: worldmail domain add NAME", serious=False)]
+    domains = [domain for domain in domains if domain.kind == "local"]
     known = {account.address.key for account in all_accounts(cursor, None)}
     known |= {address.key for address, _ in list_aliases(cursor, None)}
     return [
         finding(text=f"{domain.name} has no postmaster (RFC 5321 §4.5.1): worldmail user add postmaster@{domain.name}")
         for domain in domains
         if not known & {f"postmaster@{domain.name}", f"*@{domain.name}"}
+    ]
+
+
+def _check_relay(cursor: Cursor, settings: Settings, finding: type[Finding]) -> list[Finding]:
+    """Relay domains that take everybody, and files for domains that are none."""
+    from worldmail.directory.recipients import counts
+    from worldmail.mail.domain import host_name
+
+    listed = counts(cursor)
+    files = {host_name(name): name for name in settings.relay.recipient_files}
+    strangers = [
+        finding(
+            text=f"{name} is no relay domain (by its own name): its file of recipients is never read",
+            key=("relay", "recipient_files", name),
+            serious=False,
+        )
+        for domain, name in files.items()
+        if domain not in listed
+    ]
+    if set(settings.relay.sources) - {"files"}:
+        return strangers  # what others know cannot be told from here
+    return strangers + [
+        finding(
+            text=f"{name} has no list of recipients, so mail for everybody there is taken, and what its server refuses"
+            f" goes back to senders who may be forged: worldmail recipient load {name} FILE",
+            serious=False,
+        )
+        for name, count in listed.items()
+        if count is None and name not in files
     ]

@@ -8,6 +8,8 @@ from worldmail.cli.main import configuration
 from worldmail.cli.output import json_option, show_done, show_rows
 from worldmail.cli.values import read_settings_words
 
+_TAKES_EVERYBODY = "; until it has a list of recipients it takes mail for everybody: worldmail recipient load {}"
+
 
 @click.group()
 def domain() -> None:
@@ -17,14 +19,23 @@ def domain() -> None:
 @domain.command()
 @click.argument("name")
 @click.option("--alias-of", metavar="DOMAIN", help="NAME is another name of this domain of ours.")
+@click.option(
+    "--kind",
+    type=click.Choice(["local", "relay"]),
+    help="local: its mailboxes are here (what holds if nothing is said); relay: its mail is handed on.",
+)
 @json_option
 @click.pass_context
-def add(ctx: click.Context, name: str, alias_of: str | None, as_json: bool) -> None:
-    """Add a domain. It has no account yet, not even postmaster."""
+def add(ctx: click.Context, name: str, alias_of: str | None, kind: str | None, as_json: bool) -> None:
+    """Add a domain. It has no account yet, not even postmaster; a relay domain needs none."""
+    if alias_of is not None and kind is not None:
+        raise click.UsageError("another name of a domain is of that domain's kind: leave --kind away")
     from worldmail.cli.running import run
 
-    made = run(configuration(ctx), lambda parts: parts.admin.add_domain(name, alias_of=alias_of))
-    show_done(as_json, f"added {made.name}", name=made.name, kind=made.kind, alias_of=made.alias_of)
+    made = run(configuration(ctx), lambda parts: parts.admin.add_domain(name, kind or "local", alias_of))
+    relay = made.kind == "relay" and made.alias_of is None
+    sentence = f"added {made.name}{_TAKES_EVERYBODY.format(made.name) if relay else ''}"
+    show_done(as_json, sentence, name=made.name, kind=made.kind, alias_of=made.alias_of)
 
 
 @domain.command("list")
@@ -63,7 +74,7 @@ def set_(ctx: click.Context, name: str | None, words: tuple[str, ...], as_json: 
 @json_option
 @click.pass_context
 def remove(ctx: click.Context, name: str, as_json: bool) -> None:
-    """Remove a domain that holds no account; its aliases go with it."""
+    """Remove a domain that holds no account; its aliases, or its list of recipients, go with it."""
     from worldmail.cli.running import run
 
     run(configuration(ctx), lambda parts: parts.admin.remove_domain(name))

@@ -21,6 +21,7 @@ NOUNS = {
     "folder": "worldmail.cli.folder:folder",
     "init": "worldmail.cli.init:init",
     "queue": "worldmail.cli.queue:queue",
+    "recipient": "worldmail.cli.recipient:recipient",
     "route": "worldmail.cli.route:route",
     "search": "worldmail.cli.search:search",
     "tap": "worldmail.cli.tap:tap",

@@ -16,7 +16,7 @@ from zope.interface import implementer
 
 from worldmail.errors import NoSuchThing
 from worldmail.interfaces.directory import Account, IDirectoryAdmin
-from worldmail.interfaces.queue import IQueueAdmin, IRouteAdmin
+from worldmail.interfaces.queue import IQueueAdmin, IRecipientAdmin, IRouteAdmin
 from worldmail.interfaces.store import IMailboxStore, ITrace
 from worldmail.interfaces.world import IJournal
 from worldmail.mail.address import Address
@@ -36,6 +36,7 @@ class Parts:
 
     settings: Settings
     admin: IDirectoryAdmin
+    recipients: IRecipientAdmin
     routes: IRouteAdmin
     mailboxes: IMailboxStore
     folders: FolderAdmin
@@ -86,6 +87,7 @@ def run_with(settings: Settings, job: Callable[[Parts], Awaitable[T]]) -> T:
     parts = Parts(
         settings=settings,
         admin=store.admin,
+        recipients=store.recipient_admin,
         routes=store.route_admin,
         mailboxes=store.mailboxes,
         folders=store.folder_admin,

@@ -11,6 +11,7 @@ from attrs import evolve, field, frozen
 
 from worldmail.config.delivery import DnsSettings, QueueSettings
 from worldmail.config.guards import AuthSettings, LimitsSettings, PolicySettings
+from worldmail.config.relay import RelaySettings
 from worldmail.config.sections import (
     CertificateSettings,
     DatabaseSettings,
@@ -32,6 +33,7 @@ __all__ = [
     "LogSettings",
     "PolicySettings",
     "QueueSettings",
+    "RelaySettings",
     "ServerSettings",
     "Settings",
     "StoreSettings",
@@ -50,6 +52,7 @@ GENERAL_SECTIONS: Mapping[str, type[Any]] = MappingProxyType(
         "limits": LimitsSettings,
         "policy": PolicySettings,
         "queue": QueueSettings,
+        "relay": RelaySettings,
         "dns": DnsSettings,
         "log": LogSettings,
     }
@@ -75,6 +78,7 @@ class Settings:
     limits: LimitsSettings = field(factory=LimitsSettings)
     policy: PolicySettings = field(factory=PolicySettings)
     queue: QueueSettings = field(factory=QueueSettings)
+    relay: RelaySettings = field(factory=RelaySettings)
     dns: DnsSettings = field(factory=DnsSettings)
     log: LogSettings = field(factory=LogSettings)
     content_stores: Mapping[str, Any] = field(factory=dict)

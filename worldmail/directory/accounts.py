@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from worldmail.directory.account_keys import AccountKey, Value
-from worldmail.directory.domains import required_domain
+from worldmail.directory.domains import required_local
 from worldmail.directory.rows import CLOSED, account_by_id, account_by_key
 from worldmail.directory.source import CATCH_ALL, find_account
 from worldmail.errors import AlreadyThere, BadValue, NoSuchThing
@@ -33,8 +33,8 @@ def check_new(cursor: Cursor, address: Address) -> int:
 
     Raises: `NoSuchThing`, `AlreadyThere`, `BadValue`.
     """
-    domain = required_domain(cursor, address.domain_key)
-    if domain.kind != "local" or domain.name != address.domain_key:
+    domain = required_local(cursor, address.domain_key)
+    if domain.name != address.domain_key:
         raise BadValue(f"accounts stand in a local domain itself; here that is {domain.name}")
     if address.local_key == CATCH_ALL:
         raise BadValue('"*" stands for the catch-all; an account needs another name')

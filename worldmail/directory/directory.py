@@ -7,11 +7,13 @@ rare, a miss costs some tens of microseconds, and one rule leaves no answer behi
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any
 
 from attrs import define, field
 from zope.interface import implementer
 
 from worldmail.directory.cache import Recent
+from worldmail.directory.relaying import RelayRecipients, is_open
 from worldmail.errors import TemporaryFailure
 from worldmail.interfaces.database import IChanges, Notice
 from worldmail.interfaces.directory import (
@@ -25,6 +27,7 @@ from worldmail.interfaces.directory import (
     NoSuchAddress,
     Resolution,
 )
+from worldmail.interfaces.queue import IRecipientSource
 from worldmail.mail.address import Address
 from worldmail.wire.ready import Ready
 
@@ -47,6 +50,7 @@ class Directory:
         changes: the feed that the memory follows.
         capacity: how many resolutions, and how many accounts, are remembered.
         delimiters: the characters that part a user from a detail (see `DatabaseSource`).
+        recipients: sources of the recipients of relay domains; asked each time, since nobody tells what changes there.
     """
 
     def __init__(
@@ -56,10 +60,13 @@ class Directory:
         *,
         capacity: int = 20_000,
         delimiters: str = "+",
+        recipients: Iterable[IRecipientSource] = (),
     ) -> None:
         self._sources = tuple(sources)
         self._delimiters = delimiters
+        self._recipients = RelayRecipients(recipients, delimiters)
         self._resolutions: Recent[Address, Resolution] = Recent(capacity)
+        self._open: Recent[Address, tuple[Destination, ...]] = Recent(capacity)  # those that lead to relay domains
         self._accounts: Recent[Address, object] = Recent(capacity)
         self._epoch = 0
         self._cancels: list[Callable[[], None]] = [changes.subscribe(topic, self._changed) for topic in _TOPICS]
@@ -70,8 +77,12 @@ class Directory:
             cancel()
         self._cancels.clear()
 
+    def reload(self, settings: Any) -> None:
+        """The configuration was read again: let the sources of recipients go by it."""
+        self._recipients.reload(settings)
+
     def resolve(self, address: Address) -> Awaitable[Resolution]:
-        """See `IDirectory.resolve`. Raises `TemporaryFailure` if the expansion is too wide."""
+        """See `IDirectory.resolve`. Raises `TemporaryFailure` too if the expansion is too wide."""
         known = self._resolutions.get(address)
         return self._resolve(address) if known is None else Ready(known)
 
@@ -106,14 +117,23 @@ class Directory:
     def _changed(self, notice: Notice) -> None:
         self._epoch += 1
         self._resolutions.clear()
+        self._open.clear()
         self._accounts.clear()
 
     async def _resolve(self, address: Address) -> Resolution:
-        epoch = self._epoch
-        resolution = Resolution(address=address, destinations=await self._follow(address))
-        if epoch == self._epoch:  # else something changed while a source was asked
-            self._resolutions.put(address, resolution)
-        return resolution
+        ends = self._open.get(address)
+        if ends is None:
+            epoch = self._epoch
+            ends = await self._follow(address)
+            unchanged = epoch == self._epoch  # else something changed while a source was asked
+            if not is_open(ends):
+                resolution = Resolution(address=address, destinations=ends)
+                if unchanged:
+                    self._resolutions.put(address, resolution)
+                return resolution
+            if unchanged:
+                self._open.put(address, ends)
+        return Resolution(address=address, destinations=await self._recipients.settle(ends))
 
     async def _find_account(self, address: Address) -> Account | None:
         epoch = self._epoch

@@ -37,7 +37,7 @@ DOMAIN_KEYS: Mapping[str, DomainKey] = {
             meaning="How much mail all accounts of the domain may hold together; none sets no bound.",
             takes=A_SIZE,
             parse=size_or_none,
-            statement="UPDATE domain SET quota = ? WHERE name = ? AND alias_of IS NULL",
+            statement="UPDATE domain SET quota = ? WHERE name = ? AND alias_of IS NULL AND kind = 'local'",
         ),
     )
 }

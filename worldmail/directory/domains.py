@@ -11,7 +11,7 @@ from worldmail.interfaces.database import Cursor
 from worldmail.interfaces.directory import Domain, IDomainParticipant
 from worldmail.mail.domain import host_name
 
-KINDS = ("local",)
+KINDS = ("local", "relay")
 
 
 def domain_name(text: str) -> str:
@@ -33,11 +33,27 @@ def required_domain(cursor: Cursor, name: str) -> DomainRow:
     return domain
 
 
+def required_local(cursor: Cursor, name: str) -> DomainRow:
+    """The local domain of this name, other names followed. Raises `NoSuchThing`, `BadValue`."""
+    domain = required_domain(cursor, name)
+    if domain.kind != "local":
+        raise BadValue(f"{name} is a relay domain: its mailboxes and aliases are on the server that its mail goes to")
+    return domain
+
+
+def required_relay(cursor: Cursor, name: str) -> DomainRow:
+    """The relay domain of this name, other names followed. Raises `NoSuchThing`, `BadValue`."""
+    domain = required_domain(cursor, name)
+    if domain.kind != "relay":
+        raise BadValue(f"{name} is no relay domain: its recipients are its accounts and aliases")
+    return domain
+
+
 def list_domains(cursor: Cursor) -> list[Domain]:
     """All domains by name."""
     rows = cursor.all(
-        "SELECT d.id, d.name, d.kind, t.name, d.quota FROM domain d LEFT JOIN domain t ON t.id = d.alias_of"
-        " ORDER BY d.name"
+        "SELECT d.id, d.name, COALESCE(t.kind, d.kind), t.name, d.quota"
+        " FROM domain d LEFT JOIN domain t ON t.id = d.alias_of ORDER BY d.name"
     )
     return [Domain(id=row[0], name=row[1], kind=row[2], alias_of=row[3], quota=row[4]) for row in rows]
 
@@ -48,10 +64,13 @@ def set_domain(
     values: Sequence[tuple[DomainKey, int | None]],
     participants: Sequence[IDomainParticipant],
 ) -> Domain:
-    """Store the values under their keys. Raises `NoSuchThing`; `BadValue` for another name of a domain."""
+    """Store the values under their keys.
+
+    Raises `NoSuchThing`; `BadValue` for another name of a domain, and for a relay domain, which holds no mail.
+    """
     for row, value in values:
         if not cursor.run(row.statement, (value, name)):
-            domain = required_domain(cursor, name)
+            domain = required_local(cursor, name)
             raise BadValue(f"{name} is another name of {domain.name}")
     found = cursor.one("SELECT id, kind, quota FROM domain WHERE name = ?", (name,))
     if found is None:
@@ -69,6 +88,7 @@ def add_domain(cursor: Cursor, name: str, kind: str, alias_of: str | None) -> Do
     target = None if alias_of is None else required_domain(cursor, alias_of)
     if target is not None and target.alias:
         raise BadValue(f"{alias_of} is itself another name of {target.name}")
+    kind = kind if target is None else target.kind
     row = cursor.one(
         "INSERT INTO domain (name, kind, alias_of) VALUES (?, ?, ?) RETURNING id",
         (name, kind, None if target is None else target.id),
@@ -79,7 +99,10 @@ def add_domain(cursor: Cursor, name: str, kind: str, alias_of: str | None) -> Do
 
 
 def remove_domain(cursor: Cursor, name: str) -> None:
-    """Remove a domain and its aliases. Raises `NoSuchThing`; `BadValue` while accounts or other names need it."""
+    """Remove a domain, its aliases and its list of recipients.
+
+    Raises `NoSuchThing`; `BadValue` while accounts or other names need it.
+    """
     row = cursor.one("SELECT id FROM domain WHERE name = ?", (name,))
     if row is None:
         raise NoSuchThing(f"there is no domain {name}")
@@ -96,5 +119,6 @@ def remove_domain(cursor: Cursor, name: str) -> None:
     if other is not None:
         raise BadValue(f"{other[0]} is another name of {name}; remove that first")
     cursor.run("DELETE FROM address WHERE domain_id = ?", (row[0],))
+    cursor.run("DELETE FROM relay_recipient WHERE domain_id = ?", (row[0],))
     cursor.run("DELETE FROM domain WHERE id = ?", (row[0],))
     cursor.notice("domain", row[0])

@@ -8,6 +8,8 @@ Where an address of ours leads, first match wins:
     4. postmaster: the postmaster of the first domain that has one (RFC 5321 §4.5.1)
     5. the catch-all of the domain
     6. abuse: the domain's postmaster (RFC 2142 §4)
+
+An address of a domain that we relay leads to itself.
 """
 
 from __future__ import annotations
@@ -35,7 +37,9 @@ CATCH_ALL = "*"
 # One more than is followed: the directory refuses an expansion that is too wide.
 _TARGETS_READ = 1001
 _ANY_RECIPIENT = "SELECT 1 FROM relay_recipient WHERE domain_id = ? LIMIT 1"
-_RECIPIENT = "SELECT 1 FROM relay_recipient WHERE domain_id = ? AND local_part IN (?, ?) LIMIT 1"
+_RECIPIENTS = "SELECT local_part FROM relay_recipient WHERE domain_id = ? AND local_part IN (?, ?, ?)"
+OPEN = "*"
+"""Stands in a list of recipients that is not whole yet: as long as it does, the list says no to nobody."""
 
 FEW = 10
 """More addresses than this are looked up in a thread."""
@@ -121,12 +125,14 @@ def _lead(cursor: Cursor, address: Address, delimiters: str) -> tuple[Destinatio
 
 
 def _relayed(cursor: Cursor, domain: DomainRow, address: Address, delimiters: str) -> Destination:
-    """An address of a domain that we take mail for: anybody as long as there is no list of its recipients."""
+    """An address of a domain whose mail we hand on, and what the list of its recipients says."""
+    local = address.local_key
+    listed: bool | None = None
     if cursor.one(_ANY_RECIPIENT, (domain.id,)) is not None:
-        names = (address.local_key, address.split_subaddress(delimiters)[0].local_key)
-        if cursor.one(_RECIPIENT, (domain.id, *names)) is None:
-            return NoSuchAddress(address=address)
-    return Elsewhere(address=address, relayed=True)
+        base = address.split_subaddress(delimiters)[0].local_key
+        found = {row[0] for row in cursor.all(_RECIPIENTS, (domain.id, local, base, OPEN))}
+        listed = True if found - {OPEN} else None if found else False
+    return Elsewhere(address=address, relayed=True, own=Address(local, domain.name), listed=listed)
 
 
 def _named(cursor: Cursor, domain: DomainRow, local: str) -> tuple[Destination, ...]:

@@ -47,11 +47,17 @@ class LocalAccount:
 class Elsewhere:
     """The address is in no domain whose mailboxes are ours.
 
-    `relayed`: we take mail for its domain from everybody, and hand it on (RFC 5321 §2.3.10).
+    `relayed`: we take mail for its domain from everybody, and hand it on (RFC 5321 §2.3.10). What a source says of
+    such an address beside that is for the directory, which asks others too (`interfaces.queue.IRecipientSource`):
+
+    `own`: how it would stand in a list of the domain's recipients: in lower case, by the domain's own name.
+    `listed`: whether it, or it without its detail, stands in the list that the source has; None if it has none.
     """
 
     address: Address
     relayed: bool = False
+    own: Address | None = None
+    listed: bool | None = None
 
 
 @frozen(kw_only=True)
@@ -98,8 +104,9 @@ class IDirectorySource(Interface):
     def resolve(address: Address) -> Awaitable[tuple[Destination, ...] | None]:
         """Where one address leads, one step; None if this source does not know its domain.
 
-        `Elsewhere` stands for "look there next": every target of an alias, of our domains or not. An
-        account that is switched off is given as the account that it is.
+        An address of a relay domain leads to itself, `Elsewhere` with all that is said there of `relayed`. Any
+        other `Elsewhere` stands for "look there next": every target of an alias, of our domains or not. An account that
+        is switched off is given as the account that it is.
         """
 
     def account(address: Address) -> Awaitable[Account | None]:
@@ -128,7 +135,8 @@ class IDirectory(Interface):
     def resolve(address: Address) -> Awaitable[Resolution]:
         """Follow aliases, domain aliases, subaddresses (user+tag) and catch-alls to their ends.
 
-        An unqualified postmaster is the postmaster of the first local domain (RFC 5321 §4.5.1).
+        An unqualified postmaster is the postmaster of the first local domain (RFC 5321 §4.5.1). Raises
+        `TemporaryFailure` if the recipients of a relay domain cannot be told now.
         """
 
     def account(address: Address) -> Awaitable[Account | None]:
@@ -165,13 +173,17 @@ class IDirectoryAdmin(Interface):
         """All domains by name."""
 
     def add_domain(name: str, kind: str = "local", alias_of: str | None = None) -> Awaitable[Domain]:
-        """Add a domain; creates no account."""
+        """Add a domain; creates no account.
+
+        Args:
+            kind: "local", or "relay" for one whose mail is handed on; another name of a domain is of the domain's kind.
+        """
 
     def set_domain(name: str, changes: Mapping[str, str]) -> Awaitable[Domain]:
         """Set keys of a domain (quota); `BadValue` names the key and what it takes."""
 
     def remove_domain(name: str) -> Awaitable[None]:
-        """Remove a domain that holds no account and no public folder; its aliases go with it."""
+        """Remove a domain that holds no account and no public folder; its aliases, or its recipients, go with it."""
 
     def accounts(domain: str | None = None) -> Awaitable[list[Account]]:
         """All accounts by address (a scan)."""

@@ -12,13 +12,14 @@ from zope.interface import Attribute, Interface
 from worldmail.interfaces.database import IChanges, IDatabase
 from worldmail.interfaces.directory import IDirectory, IDirectorySource
 from worldmail.interfaces.policy import IPolicyCheck
+from worldmail.interfaces.queue import IRecipientSource
 from worldmail.interfaces.store import IContentStore, IMailboxStore
 from worldmail.interfaces.world import IClock, IJournal
 
 
 @frozen(kw_only=True)
 class Foundations:
-    """What is there before the World is: all that a content store, directory source or policy check is built from.
+    """What is there before the World is: all that a content store, a source of addresses or a check is built from.
 
     Args:
         settings: the whole configuration (`worldmail.config.settings.Settings`).
@@ -74,3 +75,12 @@ class IDirectorySourcePlugin(Interface):
 
     def create(foundations: Foundations) -> IDirectorySource:
         """The source."""
+
+
+class IRecipientSourcePlugin(Interface):
+    """Makes a source of the recipients of relay domains. A plugin, found with `twisted.plugin.getPlugins`."""
+
+    name = Attribute("str: its name in `sources` of [relay]")
+
+    def create(foundations: Foundations) -> IRecipientSource:
+        """The source; opens nothing before it is first asked."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from attrs import field, frozen
@@ -236,12 +236,73 @@ class IQueueAdmin(Interface):
 
 
 class IRecipientSource(Interface):
-    """Something that knows which recipients of a relay domain exist. A plugin."""
+    """Something that knows which recipients relay domains have: files, another directory. A plugin.
 
-    name = Attribute("str: its name in the log")
+    It is asked for each recipient, each time that one is named: it remembers itself what takes long to find out. A
+    recipient exists if any source says so; none does in a domain that only sources know which say that it does not.
+    """
+
+    name = Attribute("str: its name in [relay] sources")
 
     def exists(address: Address) -> Awaitable[bool | None]:
-        """True or False; None if this source does not know the domain. Raises `TemporaryFailure`."""
+        """Whether there is such a recipient; None if this source does not know the domain.
+
+        Raises: `TemporaryFailure` if it cannot tell now, which is what the client is then told.
+
+        Args:
+            address: by its `key`: in lower case, with the own name of the domain, in A-labels. It is asked with the
+                detail that it came with, and without (RFC 5233).
+        """
+
+    def reload(settings: Any) -> None:
+        """The configuration was read again (SIGHUP): go by it, and look again at what was remembered. Never raises."""
+
+
+@frozen(kw_only=True)
+class Loaded:
+    """What became of a list of recipients: how many it got, lost and has."""
+
+    added: int
+    removed: int
+    total: int
+
+
+class IRecipientAdmin(Interface):
+    """The lists of recipients that the database has of relay domains. Raises `NoSuchThing`, `BadValue`.
+
+    A domain that has no list takes mail for everybody.
+    """
+
+    def counts() -> Awaitable[dict[str, int | None]]:
+        """How many recipients each relay domain lists, by its name; None without a list. A scan."""
+
+    def recipients(domain: str) -> Awaitable[list[Address]]:
+        """The list of one domain. A scan."""
+
+    def add(addresses: Sequence[Address]) -> Awaitable[list[str]]:
+        """Add some, in one unit; the domains that had no list before."""
+
+    def remove(addresses: Sequence[Address]) -> Awaitable[None]:
+        """Remove some, in one unit. All of them must be there, and the last of a domain cannot be removed so."""
+
+    def clear(domain: str) -> Awaitable[int]:
+        """Remove the whole list; how many there were. The domain takes mail for everybody then."""
+
+    def names(domain: str) -> Awaitable[tuple[str, ...]]:
+        """The domain's own name and its other names, in A-labels. Raises too if it is no relay domain."""
+
+    def load(
+        domain: str, names: Collection[str], replace: bool, progress: Callable[[int, int], None]
+    ) -> Awaitable[Loaded]:
+        """Add many, slice by slice; with `replace`, then remove all others.
+
+        At no moment is a recipient refused that was taken before and will be after. If it is cut off, it can be done
+        again; until then a domain that had no list takes everybody as before.
+
+        Args:
+            names: local parts, as in `Address.local_key`; not empty.
+            progress: called after each slice with how many are done, and how many there are.
+        """
 
 
 class IResting(Interface):

@@ -21,7 +21,7 @@ from worldmail.store.folders.names import INBOX, PUBLIC_OWNER, new_name
 from worldmail.store.folders.rights import identifier_key
 
 _BY_ADDRESS = "SELECT id FROM account WHERE address = ? AND enabled >= 0"
-_DOMAIN = "SELECT id FROM domain WHERE name = ? AND alias_of IS NULL"
+_DOMAIN = "SELECT id FROM domain WHERE name = ? AND alias_of IS NULL AND kind = 'local'"
 _ADD = (
     "INSERT INTO account (domain_id, address, kind, name, enabled, generation, created, password, settings)"
     " VALUES (?, ?, 'public', '', 0, 1, ?, '', '{}')"
@@ -96,7 +96,7 @@ class FolderAdmin:
                 raise NoSuchThing(f"there is no account {owner}")
             return _account(row, address)
         if await self._row(_DOMAIN, address.domain_key) is None:
-            raise NoSuchThing(f"there is no domain {owner}")
+            raise NoSuchThing(f"there is no local domain {owner}")
         row = await self._row(_BY_ADDRESS, key)
         return None if row is None else _account(row, address)
 
@@ -107,7 +107,7 @@ class FolderAdmin:
         def unit(cursor: Cursor) -> None:
             found = cursor.one(_DOMAIN, (address.domain_key,))
             if found is None:
-                raise NoSuchThing(f"there is no domain {domain}")
+                raise NoSuchThing(f"there is no local domain {domain}")
             if cursor.one(_BY_ADDRESS, (key,)) is None:
                 cursor.run(_ADD, (found[0], key, created))
 
