@@ -216,6 +216,34 @@ class TestTraceFiling(StoreCase):
         assert await self.count("trace") == 2
         assert await self.database.read(filed_up_to) == 1
 
+    async def test_of_many_messages_the_latest_are_found_filed_or_not(self) -> None:
+        for number in range(6):
+            await self.record(number)
+            if number == 3:
+                await self.filing.file()
+        for most in (1, 3, 5):
+            found = await self.traces.find("a@x.test", most)
+            assert [record.acceptance for record in found] == [f"ID{number:06d}" for number in range(6 - most, 6)]
+
+    async def test_with_a_message_come_the_reports_on_it_and_the_reports_on_these(self) -> None:
+        await self.record(1)
+        for number, about in ((2, 1), (3, 2), (4, 9)):
+            await self.record(number, key=f"ID{about:06d}")
+            await self.database.write(
+                lambda cursor, number=number: self.traces.record(cursor, f"ID{number:06d}", NOW, "delivered", [], "{}")
+            )
+            if number == 2:
+                await self.filing.file()
+        found = await self.traces.find("<1@y>")
+        assert [(record.acceptance, record.event) for record in found] == [
+            ("ID000001", "accepted"),
+            ("ID000002", "accepted"),
+            ("ID000002", "delivered"),
+            ("ID000003", "accepted"),
+            ("ID000003", "delivered"),
+        ]
+        assert [record.acceptance for record in await self.traces.find("ID000003")] == ["ID000003"] * 2
+
     async def test_a_line_feed_in_a_key_makes_no_second_key(self) -> None:
         await self.record(1, key="<x\ny@z>")
         assert await self.traces.find("y@z>") == []

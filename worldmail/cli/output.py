@@ -49,5 +49,9 @@ def _cell(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, list | tuple):
         return ", ".join(_cell(item) for item in value) or "-"
-    text = str(value)
+    return printable(str(value))
+
+
+def printable(text: str) -> str:
+    """Text that cannot drive a terminal: if anything in it could, it is escaped."""
     return text if text.isprintable() else json.dumps(text)[1:-1]

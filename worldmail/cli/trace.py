@@ -4,36 +4,86 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from worldmail.cli.main import configuration
 from worldmail.cli.output import json_option, show_rows
+from worldmail.interfaces.queue import QueuedRecipient, Selection
 from worldmail.interfaces.store import TraceRecord
+
+if TYPE_CHECKING:
+    from worldmail.cli.running import Parts
+    from worldmail.cli.telling import Story
+
+LATEST = 100
+"""Messages that are told of if nothing else is said."""
+
+MOST = 10_000
+"""Messages that machines are told of if nothing else is said."""
 
 
 @click.command()
 @click.argument("key", metavar="ID|ADDRESS|MESSAGE-ID")
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 100_000),
+    help=f"The latest messages, so many at most.  [default: {LATEST}; with --json {MOST}]",
+)
 @json_option
 @click.pass_context
-def trace(ctx: click.Context, key: str, as_json: bool) -> None:
+def trace(ctx: click.Context, key: str, limit: int | None, as_json: bool) -> None:
     """What happened to a message: by acceptance id, address of its envelope or of its account, or Message-ID."""
     from worldmail.cli.running import run
 
-    found = run(configuration(ctx), lambda parts: parts.trace.find(key))
+    most = limit or (MOST if as_json else LATEST)
+    if as_json:
+        found = run(configuration(ctx), lambda parts: parts.trace.find(key, most))
+        _refuse_nothing(found, key)
+        show_rows(True, (), [_row(record) for record in found])
+        return
+    _tell(ctx, key, most)
+
+
+def _tell(ctx: click.Context, key: str, most: int) -> None:
+    """For people: a paragraph for each message."""
+    from worldmail.cli.running import run
+    from worldmail.cli.telling import stories, told
+
+    async def look(parts: Parts) -> list[tuple[Story, Sequence[QueuedRecipient]]]:
+        found = stories(await parts.trace.find(key, most))
+        return list(zip(found, await _waiting(parts, found), strict=True))
+
+    found = run(configuration(ctx), look)
+    _refuse_nothing(found, key)
+    for number, (story, waiting) in enumerate(found):
+        if number:
+            click.echo()
+        for line in told(story, waiting, time.time()):
+            click.echo(line)
+    if len(found) >= most:
+        click.echo(f"worldmail: these are the latest {len(found)} messages; --limit gives more", err=True)
+
+
+async def _waiting(parts: Parts, found: Sequence[Story]) -> list[Sequence[QueuedRecipient]]:
+    """Of each message those of its recipients that are in the queue."""
+    if not any(story.queued for story in found):
+        return [()] * len(found)
+    waiting: list[Sequence[QueuedRecipient]] = []
+    async with parts.steering() as admin:
+        for story in found:
+            messages = await admin.messages(Selection(id=story.acceptance), 1) if story.queued else []
+            waiting.append([recipient for message in messages for recipient in message.recipients])
+    return waiting
+
+
+def _refuse_nothing(found: Sequence[object], key: str) -> None:
     if not found:
         raise click.ClickException(f"nothing is known of {key}")
-    show_rows(as_json, ("at", "acceptance", "event", "detail"), [_row(record, as_json) for record in found])
 
 
-def _row(record: TraceRecord, as_json: bool) -> dict[str, Any]:
-    detail: Any = json.loads(record.detail)
-    if not as_json and isinstance(detail, dict):
-        detail = " ".join(f"{name}={_word(value)}" for name, value in detail.items())
+def _row(record: TraceRecord) -> dict[str, Any]:
     at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.at))
-    return {"at": at, "acceptance": record.acceptance, "event": record.event, "detail": detail}
-
-
-def _word(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+    return {"at": at, "acceptance": record.acceptance, "event": record.event, "detail": json.loads(record.detail)}

@@ -194,7 +194,8 @@ class Acceptance:
     account once; the store puts Return-Path and the delivery's own Delivered-To before the content in each mailbox.
     `unrepeatable` content holds what no other can, such as the id in our Received field: the same octets need not be
     looked for among what is there. `onward` is for the queue; `report` says that the message is itself a report
-    about delivery, about which nobody is told. `event` is the trace's word for what happens.
+    about delivery, about which nobody is told, and `about` is then the id of the message that it is on. `event` is the
+    trace's word for what happens.
     """
 
     id: str
@@ -208,6 +209,7 @@ class Acceptance:
     onward: tuple[Onward, ...] = ()
     wishes: Wishes = Wishes()
     report: bool = False
+    about: str | None = None
     event: str = "accepted"
 
 
@@ -287,5 +289,8 @@ class ITrace(Interface):
     def record(cursor: Cursor, acceptance: str, at: int, event: str, keys: Sequence[str], detail: str) -> None:
         """Add one event inside a unit. `keys` are the addresses and the Message-ID it can be found by."""
 
-    def find(key: str) -> Awaitable[list[TraceRecord]]:
-        """All events of the messages known by this acceptance id, address or Message-ID, oldest first."""
+    def find(key: str, most: int = 10_000) -> Awaitable[list[TraceRecord]]:
+        """All events of the messages known by this acceptance id, address or Message-ID, oldest first.
+
+        Of very many messages the latest, `most` of them; with each come the reports on it (`Acceptance.about`).
+        """

@@ -170,6 +170,7 @@ class Reports:
                 unrepeatable=True,
                 onward=expanded.onward,
                 report=True,
+                about=message.acceptance,
             )
         )
 

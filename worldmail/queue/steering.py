@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
+from typing import Any
 
 from attrs import evolve, frozen
 from zope.interface import implementer
@@ -112,7 +113,7 @@ class QueueAdmin:
         accounts, others = sort_out(await self.directory.resolve(address))
         here = not is_elsewhere(read_recipient(str(address), None), accounts, others)
         states = (Standing.WAITING, Standing.HELD)
-        return await self._each(selection, states, partial(self._redirect, address, domain, here))
+        return await self._each(selection, states, partial(self._redirect, address, domain, here), address)
 
     async def export(self, id: str, write: Callable[[bytes], None]) -> None:
         """See `IQueueAdmin.export`."""
@@ -132,12 +133,13 @@ class QueueAdmin:
         selection: Selection,
         states: Sequence[Standing],
         change: Callable[[Cursor, Matched, int], Event | None],
+        instead: Address | None = None,
     ) -> int:
-        """Change all that are meant, slice by slice; how many were."""
+        """Change all that are meant, slice by slice; how many were. `instead`: where they are sent, for the trace."""
         after, changed = 0, 0
         while True:
             after, some = await self.database.write_long(
-                partial(self._slice, selection=selection, after=after, states=states, change=change)
+                partial(self._slice, selection=selection, after=after, states=states, change=change, instead=instead)
             )
             changed += some
             if not after:
@@ -151,6 +153,7 @@ class QueueAdmin:
         after: int,
         states: Sequence[Standing],
         change: Callable[[Cursor, Matched, int], Event | None],
+        instead: Address | None,
     ) -> tuple[int, int]:
         now = int(self.clock.now())
         rows = matched(cursor, selection, after, states)
@@ -163,13 +166,23 @@ class QueueAdmin:
             recount_due(cursor, destination)
             cursor.notice(STEERED, destination)
         for (acceptance, event), addresses in done.items():
-            self._tell(cursor, acceptance, event, addresses, now)
+            self._tell(cursor, acceptance, event, addresses, now, instead)
         return rows[-1].id if rows else 0, sum(map(len, done.values()))
 
-    def _tell(self, cursor: Cursor, acceptance: str, event: Event, addresses: Iterable[str], now: int) -> None:
-        self.trace.record(
-            cursor, acceptance, now, event.value, (), _to_json({"to": list(addresses), "said": "by an administrator"})
-        )
+    def _tell(
+        self,
+        cursor: Cursor,
+        acceptance: str,
+        event: Event,
+        addresses: Iterable[str],
+        now: int,
+        instead: Address | None = None,
+    ) -> None:
+        detail: dict[str, Any] = {"to": list(addresses), "said": "by an administrator"}
+        keys: tuple[str, ...] = ()
+        if instead is not None:
+            detail["instead"], keys = str(instead), (instead.key,)
+        self.trace.record(cursor, acceptance, now, event.value, keys, _to_json(detail))
 
     def _retry(self, cursor: Cursor, row: Matched, now: int) -> Event | None:
         cursor.run("UPDATE destination SET rest_until = 0 WHERE id = ? AND rest_until > 0", (row.destination_id,))

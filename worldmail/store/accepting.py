@@ -147,7 +147,8 @@ class AcceptancePart:
 
 
 def _keys(acceptance: Acceptance) -> Iterable[str]:
-    """What the message can be found by: the addresses of its envelope, the accounts it went to, its Message-ID."""
+    """What the message can be found by: the addresses of its envelope, the accounts it went to, its Message-ID, and the
+    message that it is a report on."""
     envelope = acceptance.envelope
     addresses: list[Address] = [recipient.address for recipient in envelope.recipients]
     if envelope.sender is not None:
@@ -156,6 +157,8 @@ def _keys(acceptance: Acceptance) -> Iterable[str]:
     yield from dict.fromkeys(address.key for address in addresses)
     if acceptance.message_id is not None:
         yield acceptance.message_id
+    if acceptance.about is not None:
+        yield acceptance.about
 
 
 def _detail(acceptance: Acceptance) -> str:
@@ -171,7 +174,7 @@ def _detail(acceptance: Acceptance) -> str:
         "size": acceptance.content.size,
     }
     accounts = [str(delivery.account) for delivery in acceptance.deliveries if delivery.account is not None]
-    if accounts != detail["to"] and (accounts or not acceptance.onward):
+    if (accounts or not acceptance.onward) and (acceptance.onward or accounts != detail["to"]):
         detail["delivered"] = accounts
     onward = [str(one.recipient.address) for one in acceptance.onward]
     if onward:
@@ -182,4 +185,6 @@ def _detail(acceptance: Acceptance) -> str:
         detail["tls"] = origin.tls.version
     if acceptance.message_id is not None:
         detail["message_id"] = acceptance.message_id
+    if acceptance.about is not None:
+        detail["about"] = acceptance.about
     return _to_json(detail)

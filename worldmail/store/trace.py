@@ -7,17 +7,15 @@ misses one.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Container, Iterable, Mapping, Sequence
 from contextlib import suppress
 
+from attrs import frozen
 from zope.interface import implementer
 
 from worldmail.interfaces.database import Cursor, IDatabase, Row
 from worldmail.interfaces.store import ITrace, TraceRecord
 from worldmail.mail.address import Address
-
-MOST = 10_000
-"""`find` gives events of at most this many (the latest) matching rows."""
 
 LATE = 300
 """Seconds of mail after which a number that is missing among the rows is not waited for any more."""
@@ -43,8 +41,8 @@ class Traces:
             (acceptance, at, event, detail, "\n".join([key.replace("\n", " ") for key in keys])),
         )
 
-    def find(self, key: str) -> Awaitable[list[TraceRecord]]:
-        return self._database.scan(lambda cursor: _find(cursor, _spellings(key)))
+    def find(self, key: str, most: int = 10_000) -> Awaitable[list[TraceRecord]]:
+        return self._database.scan(lambda cursor: _find(cursor, _spellings(key), most))
 
 
 def _spellings(key: str) -> frozenset[str]:
@@ -55,27 +53,49 @@ def _spellings(key: str) -> frozenset[str]:
     return frozenset(spellings)
 
 
-def _find(cursor: Cursor, keys: frozenset[str]) -> list[TraceRecord]:
-    tail = cursor.all("SELECT id, acceptance, keys FROM trace WHERE id > ? ORDER BY id", (filed_up_to(cursor),))
-    acceptances: dict[str, None] = {}
-    for key in sorted(keys):
-        for (acceptance,) in cursor.all(
-            "SELECT trace.acceptance FROM trace_key JOIN trace ON trace.id = trace_key.trace_id"
-            " WHERE trace_key.key = ? ORDER BY trace_key.trace_id DESC LIMIT ?",
-            (key, MOST),
-        ):
-            acceptances[acceptance] = None
-    acceptances.update(dict.fromkeys(row[1] for row in tail if not keys.isdisjoint(_keys_of(row))))
-    numbers = {row[0] for row in tail if row[1] in acceptances}
-    for acceptance in acceptances:
-        rows = cursor.all("SELECT trace_id FROM trace_key WHERE key = ?", (acceptance,))
-        numbers.update(row[0] for row in rows)
-    return [record for number in sorted(numbers) for record in _record(cursor, number)]
+def _find(cursor: Cursor, keys: frozenset[str], most: int) -> list[TraceRecord]:
+    unfiled_rows = _Unfiled.after(cursor, filed_up_to(cursor))
+    matching = [row for key in keys for row in _latest(cursor, unfiled_rows, key, most)]
+    acceptances = list(dict.fromkeys(acceptance for _, acceptance in sorted(matching, reverse=True)))[:most]
+    numbers: set[int] = set()
+    met, bound = set(acceptances), 2 * most
+    while acceptances:  # what is filed under a message's id: its own events, and the beginnings of reports on it
+        for number, acceptance in _latest(cursor, unfiled_rows, acceptances.pop(), -1):
+            numbers.add(number)
+            if acceptance not in met and len(met) < bound:
+                met.add(acceptance)
+                acceptances.append(acceptance)
+    return [record for number in sorted(numbers) for record in _record(cursor, number, met)]
 
 
-def _record(cursor: Cursor, number: int) -> Iterable[TraceRecord]:
+@frozen
+class _Unfiled:
+    """Ids and acceptances of the rows that are not filed yet, by key."""
+
+    rows: Mapping[str, list[tuple[int, str]]]
+
+    @classmethod
+    def after(cls, cursor: Cursor, filed: int) -> _Unfiled:
+        rows: dict[str, list[tuple[int, str]]] = {}
+        for row in cursor.all("SELECT id, acceptance, keys FROM trace WHERE id > ? ORDER BY id", (filed,)):
+            for key in _keys_of(row):
+                rows.setdefault(key, []).append((row[0], row[1]))
+        return cls(rows)
+
+
+def _latest(cursor: Cursor, unfiled_rows: _Unfiled, key: str, most: int) -> list[tuple[int, str]]:
+    """The id and acceptance of the latest rows that this key finds; -1 for all."""
+    filed = cursor.all(
+        "SELECT trace.id, trace.acceptance FROM trace_key JOIN trace ON trace.id = trace_key.trace_id"
+        f" WHERE trace_key.key = ? ORDER BY trace_key.trace_id DESC{'' if most < 0 else ' LIMIT ?'}",
+        (key,) if most < 0 else (key, most),
+    )
+    return [(row[0], row[1]) for row in filed] + unfiled_rows.rows.get(key, [])
+
+
+def _record(cursor: Cursor, number: int, wanted: Container[str]) -> Iterable[TraceRecord]:
     row = cursor.one("SELECT acceptance, at, event, detail FROM trace WHERE id = ?", (number,))
-    if row is not None:
+    if row is not None and row[0] in wanted:
         yield TraceRecord(acceptance=row[0], at=row[1], event=row[2], detail=row[3])
 
 

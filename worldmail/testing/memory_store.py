@@ -200,10 +200,12 @@ class MemoryTrace:
         """See `ITrace.record`; there is no unit here, so no cursor is needed."""
         self.records.append((TraceRecord(acceptance=acceptance, at=at, event=event, detail=detail), tuple(keys)))
 
-    def find(self, key: str) -> Awaitable[list[TraceRecord]]:
+    def find(self, key: str, most: int = 10_000) -> Awaitable[list[TraceRecord]]:
         """See `ITrace.find`."""
         spellings = {key, f"<{key}>"}
         with suppress(ValueError):
             spellings.add(Address.parse(key).key)
-        met = {record.acceptance for record, keys in self.records if spellings & {record.acceptance, *keys}}
+        found = [record.acceptance for record, keys in self.records if spellings & {record.acceptance, *keys}]
+        met = set(list(dict.fromkeys(reversed(found)))[:most])
+        met |= {record.acceptance for record, keys in self.records if met & set(keys)}
         return Ready([record for record, _ in self.records if record.acceptance in met])

@@ -180,3 +180,4 @@ class AcceptanceContract(StoreCase):
         for key in ("sender@example.test", "<1@client.example>", "1@client.example"):
             assert [record.acceptance for record in await self.trace.find(key)] == [acceptance.id, other.id]
         assert await self.trace.find("nobody@example.test") == []
+        assert [record.acceptance for record in await self.trace.find("<1@client.example>", 1)] == [other.id]
