@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from functools import partial
 from typing import Any
 
 from attrs import define, field
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.python.failure import Failure
 
 from worldmail.errors import Refusal
 from worldmail.interfaces.database import IDatabase, Row
-from worldmail.interfaces.queue import IRoutes, Route, Via
+from worldmail.interfaces.queue import IRoutes, Via
 from worldmail.interfaces.world import IClock, IJournal
 from worldmail.mail.domain import normal_domain
-from worldmail.queue.destinations import Destination, Destinations
-from worldmail.queue.jobs import Job, Leased
+from worldmail.queue.destinations import READY, Destination, Destinations
+from worldmail.queue.jobs import Job, Leased, Message
 from worldmail.queue.parcels import LOCAL
 from worldmail.queue.routes import BUILT_IN
-from worldmail.queue.rows import due_destinations, move_leased, next_due, take_due
+from worldmail.queue.rows import Place, due_destinations, next_due, return_leased, take_due
 from worldmail.queue.runner import LEASED, Runner
 
 PAGE = 100
 """Destinations that are looked at in one read."""
+
+SIDE_BY_SIDE = 20
+"""Destinations that are leased for at once; so many times `READY` may be leased beyond `LEASED`."""
 
 SOONEST = 0.05
 """Seconds from a wish to look until it is done: wishes come in swarms."""
@@ -97,10 +101,13 @@ class Looking:
         now, after = int(self.clock.now()), (-1, 0)
         while self.runner.going:
             rows = await self.database.read(partial(due_destinations, now=now, after=after, most=PAGE))
-            for row in rows:
-                if self.runner.leased < LEASED:
-                    await self._take(row, now)
-            if len(rows) < PAGE or self.runner.leased >= LEASED:
+            for some in batched(rows, SIDE_BY_SIDE):
+                if self.runner.leased < LEASED:  # their units share a commit
+                    await _all([self._take(row, now) for row in some])
+            if self.runner.leased >= LEASED:
+                self.runner.short = True
+                break
+            if len(rows) < PAGE:
                 break
             after = rows[-1][0], rows[-1][1]
         due = await self.database.read(partial(next_due, now=now))
@@ -109,47 +116,68 @@ class Looking:
             self.wish(int(at if due is None else min(at, due)))
 
     async def _take(self, row: Row, now: int) -> None:
-        _, id_, key, domain, route, rest_until, failures = row
-        destination = self._destination(key, domain, route)
-        destination.id = id_
-        if destination.idle:
-            destination.rest_until, destination.failures = rest_until, failures
-        room = self.runner.room(destination)
-        if room <= 0:
-            destination.more = destination.rest_until <= now
-            return
-        runner_id = self.runner.id
-        jobs = await self.database.write(partial(take_due, destination=id_, runner_id=runner_id, now=now, most=room))
-        taken = sum(len(job.recipients) for job in jobs)
-        destination.more = taken == room
-        self.runner.leased += taken
+        _, id_, key, domain, name, rest_until, failures = row
+        destination = self._destination(key, domain, name)
+        room = READY
+        if destination is not None:
+            destination.id = id_
+            if destination.idle:
+                destination.rest_until, destination.failures = rest_until, failures
+            if destination.route.via is not Via.HOLD:
+                room = self.runner.room(destination)
+            if room <= 0:
+                destination.more = destination.rest_until <= now
+                return
+        runner_id, way = self.runner.id, partial(self._way, key)
+        jobs, seen = await self.database.write(
+            partial(take_due, destination=id_, runner_id=runner_id, now=now, most=room, way=way)
+        )
+        destination = destination or self._destination(key, domain, name)
         for job in jobs:
-            await self._send(destination, job, runner_id)
+            if destination is None:  # its route came and went in this moment
+                await self._give_back(id_, job, now)
+            else:
+                self.runner.take(destination, job)
+        if seen == room:
+            if destination is None:
+                self.wish(0)
+            else:
+                destination.more = True
+        elif destination is not None:
+            destination.more = False
 
-    def _destination(self, key: str, domain: str, name: str) -> Destination:
-        """The destination of a row. If its route is gone, one that leads nowhere: all of it is given to others."""
+    async def _give_back(self, destination: int, job: Job, now: int) -> None:
+        ids = [leased.id for leased in job.recipients]
+        await self.database.write(
+            partial(return_leased, destination=destination, ids=ids, runner_id=job.runner_id, now=now)
+        )
+
+    def _destination(self, key: str, domain: str, name: str) -> Destination | None:
+        """The destination of a row; None if its route is gone, so that all of it is others' now."""
         if key == LOCAL.destination(domain):
             return self.destinations.of(LOCAL, domain)
         route = self.routes.named(name) if name else BUILT_IN
         if route is not None and route.destination(domain) == key:
             return self.destinations.of(route, domain)
-        return Destination(key=key, domain=domain, route=Route(name=name, via=Via.REFUSE), most=1)
+        return None
 
-    async def _send(self, destination: Destination, job: Job, runner_id: int) -> None:
-        """Offer a job, but for recipients whose way is another one now: routes may have changed while they waited."""
-        stay: list[Leased] = []
-        moved: dict[tuple[str, str, str], list[int]] = {}
-        for leased in job.recipients:
-            domain = normal_domain(leased.recipient.address.domain)
-            route = self.routes.route(job.message.envelope.sender, domain)
-            if destination.route is LOCAL or route.destination(domain) == destination.key:
-                stay.append(leased)
-            else:
-                moved.setdefault((route.destination(domain), domain, route.name), []).append(leased.id)
-        for (key, domain, name), ids in moved.items():
-            await self.database.write(partial(move_leased, to=(key, domain, name), ids=ids, runner_id=runner_id))
-            self.runner.leased -= len(ids)
-            self.wish(0)
-        if stay:
-            job.recipients = stay
-            self.runner.offer(destination, job, 0)
+    def _way(self, key: str, message: Message, leased: Leased) -> Place | None:
+        """The destination of a recipient, if it is not this one: what waits does not know of changes of routes."""
+        domain = normal_domain(leased.recipient.address.domain)
+        if key == LOCAL.destination(domain):
+            return None
+        route = self.routes.onward(message.envelope.sender, domain)
+        place = (route.destination(domain), domain, route.name)
+        return None if place[0] == key else place
+
+
+async def _all(works: Sequence[Coroutine[Any, Any, None]]) -> None:
+    """Done when all are; the first failure is raised then."""
+    for _, result in await DeferredList([Deferred.fromCoroutine(work) for work in works], consumeErrors=True):
+        if isinstance(result, Failure):
+            result.raiseException()
+
+
+def batched(rows: Sequence[Row], most: int) -> Iterator[Sequence[Row]]:
+    """So many at a time."""
+    return (rows[start : start + most] for start in range(0, len(rows), most))
