@@ -104,6 +104,12 @@ class IRoutes(Interface):
         the built-in route by MX.
         """
 
+    def onward(sender: Address | None, domain: str) -> Route:
+        """The same for mail that is in the queue already: routes that hold are passed over.
+
+        They hold what comes. What was released, or came before them, goes on; `IQueueAdmin.hold` holds it.
+        """
+
     def named(name: str) -> Route | None:
         """The route of this name."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from typing import Protocol
 
-from attrs import define
+from attrs import define, evolve
 
 from worldmail.errors import TemporaryFailure
 from worldmail.interfaces.outbound import (
@@ -59,6 +59,9 @@ class Owner(Protocol):
 
     def again(self, destination: Destination, job: Job) -> None:
         """Nothing is wrong with these: they go with the next connection."""
+
+    def broken(self, destination: Destination, job: Job) -> None:
+        """A fault of ours came in the way: what it is with those who are not settled is not known."""
 
     def reached(self, destination: Destination) -> None:
         """A message was taken there."""
@@ -126,12 +129,19 @@ class Carriage:
 
     async def _deliver(self, owner: Owner, destination: Destination) -> None:
         while (job := await owner.next_job(destination, 0.0)) is not None:
-            for leased in job.recipients:
-                event, fate, part = await self.here.deliver(job, leased)
-                if part is None:
-                    owner.settle(destination, job, [(leased, fate)], Transaction(server=""))
-                else:
-                    owner.settle_here(destination, job, leased, Arrival(event=event, fate=fate, part=part))
+            try:
+                await self._deliver_job(owner, destination, job)
+            except Exception:
+                owner.broken(destination, job)
+                raise
+
+    async def _deliver_job(self, owner: Owner, destination: Destination, job: Job) -> None:
+        for leased in list(job.recipients):
+            event, fate, part = await self.here.deliver(job, leased)
+            if part is None:
+                owner.settle(destination, job, [(leased, fate)], Transaction(server=""))
+            else:
+                owner.settle_here(destination, job, leased, Arrival(event=event, fate=fate, part=part))
 
     async def _converse(self, owner: Owner, destination: Destination, conversation: IConversation, host: str) -> None:
         first = True
@@ -139,34 +149,48 @@ class Carriage:
             job = await owner.next_job(destination, 0.0 if first else IDLE)
             if job is None:
                 return
-            put_off = await self._send(owner, destination, conversation, job, first)
-            if put_off:
-                await self._second(owner, destination, job, put_off, host)
+            try:
+                put_off, went = await self._send(owner, destination, conversation, job, first)
+                if put_off:
+                    await self._second(owner, destination, job, put_off, host)
+            except Exception:
+                owner.broken(destination, job)
+                raise
+            if not went:
+                return
             first = False
 
     async def _send(
         self, owner: Owner, destination: Destination, conversation: IConversation, job: Job, first: bool
-    ) -> list[tuple[Leased, RecipientFate]]:
-        """One message, in as many transactions as it takes; those that it was refused for now, if a second may do."""
+    ) -> tuple[list[tuple[Leased, RecipientFate]], bool]:
+        """One message, in as many transactions as it takes.
+
+        Gives those that it was refused for now, if a second server may do, and whether this one is of any more use.
+        """
         put_off: list[tuple[Leased, RecipientFate]] = []
         content = await self._content(owner, destination, job)
         if content is None:
-            return put_off
-        remaining = job.recipients
+            return put_off, True
+        remaining = list(job.recipients)
         while remaining:
             outcome = await conversation.send(_shipment(job, remaining, content))
             if not first and not conversation.usable and _went_away(outcome):
                 break  # it was closed while it waited: no attempt
             pairs = list(zip(remaining, outcome.fates, strict=True))
-            remaining = [leased for leased, fate in pairs if fate.again]
+            again = [leased for leased, fate in pairs if fate.again]
+            if len(again) == len(pairs):
+                if not first:
+                    break  # there is room for them over another connection
+                pairs, again = [(leased, evolve(fate, again=False)) for leased, fate in pairs], []
+            remaining, first = again, False
             put_off += [pair for pair in pairs if _may_do_better(destination, pair[1])]
             done = [pair for pair in pairs if not (pair[1].again or _may_do_better(destination, pair[1]))]
             _settle(owner, destination, job, done, outcome)
-            if not conversation.usable or len(remaining) == len(pairs):
+            if not conversation.usable:
                 break
         if remaining:
             owner.again(destination, job.part(remaining))
-        return put_off
+        return put_off, not remaining
 
     async def _second(
         self,
@@ -178,6 +202,9 @@ class Carriage:
     ) -> None:
         """What one server does not take for now another may (RFC 5321 §5.1: at least two are tried)."""
         by = Transaction(server=host)
+        if not owner.going:
+            owner.settle(destination, job, put_off, by)
+            return
         try:
             content = await self._opened(job)
             conversation, _ = await self._reach(destination, behind=host)
@@ -224,7 +251,8 @@ def _better(one: HopFailed | None, other: HopFailed) -> HopFailed:
 def _went_away(outcome: Outcome) -> bool:
     """The peer was gone before it was told of a sender."""
     return all(
-        fate.fate is Fate.DEFERRED and fate.phase is Phase.MAIL and (fate.reply is None or fate.reply.code == 421)
+        fate.again
+        or (fate.fate is Fate.DEFERRED and fate.phase is Phase.MAIL and (fate.reply is None or fate.reply.code == 421))
         for fate in outcome.fates
     )
 

@@ -72,6 +72,10 @@ class CurrentRoutes:
         """See `IRoutes.route`."""
         return self._table.route(sender, domain)
 
+    def onward(self, sender: Address | None, domain: str) -> Route:
+        """See `IRoutes.onward`."""
+        return self._table.onward(sender, domain)
+
     def named(self, name: str) -> Route | None:
         """See `IRoutes.named`."""
         return self._table.named(name)

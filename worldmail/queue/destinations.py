@@ -18,6 +18,9 @@ from worldmail.queue.jobs import Job
 READY = 50
 """Recipients of one destination that are leased ahead of the connections that they will go over."""
 
+READY_UNPROVEN = 10
+"""The same for one where nothing was taken yet: dead ones must not have in hand all that a runner may lease."""
+
 REMEMBERED = 10_000
 """Destinations without work that are remembered."""
 
@@ -32,6 +35,7 @@ class Destination:
     Attributes:
         id: of its row; 0 as long as nobody looked.
         ready: what is leased and waits for a connection.
+        waiting: how many recipients that are, with those that units under way lease.
         carriers: connections that are open, or being opened.
         limit: how many there may be, learnt; `most` is the bound.
         rest_until: epoch seconds before which nothing is tried.
@@ -57,12 +61,12 @@ class Destination:
     @property
     def room(self) -> int:
         """How many more recipients may be leased ahead; below 0 if one message had many."""
-        return READY - self.waiting
+        return (READY if self.took or self.route.via is Via.LOCAL else READY_UNPROVEN) - self.waiting
 
     def push(self, job: Job) -> None:
         """Ready to go; what is urgent goes first (RFC 6710 §5)."""
         self.waiting += len(job.recipients)
-        if job.priority > 0 and self.ready:
+        if self.ready and self.ready[-1].priority < job.priority:
             place = next((i for i, other in enumerate(self.ready) if other.priority < job.priority), len(self.ready))
             self.ready.insert(place, job)
         else:
@@ -99,8 +103,8 @@ class Destination:
 
     @property
     def idle(self) -> bool:
-        """Nothing is ready, nothing open."""
-        return not (self.ready or self.carriers)
+        """Nothing is ready or on its way here, nothing open."""
+        return not (self.waiting or self.carriers)
 
 
 @define

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from attrs import define, frozen
+from attrs import define, evolve, frozen
 
 from worldmail.interfaces.outbound import IOutgoingContent, Wishes
 from worldmail.mail.address import Address
@@ -54,16 +54,25 @@ class Leased:
 
 @define(kw_only=True, eq=False)
 class Job:
-    """One message for one destination, as far as it is leased. `held`: octets of content that are counted for it."""
+    """One message for one destination, as far as it is leased.
+
+    Args:
+        recipients: those of whom it is not yet known what became of them.
+        runner_id: whom they are leased to.
+        held: octets of content that are counted for it.
+    """
 
     message: Message
     recipients: list[Leased]
+    runner_id: int
     content: IOutgoingContent | None = None
     held: int = 0
 
     def part(self, recipients: list[Leased]) -> Job:
         """A job for some of its recipients, which has all that this one held in memory."""
-        part = Job(message=self.message, recipients=recipients, content=self.content, held=self.held)
+        part = evolve(self, recipients=recipients)
+        left = {leased.id for leased in recipients}
+        self.recipients = [leased for leased in self.recipients if leased.id not in left]
         self.held = 0
         return part
 

@@ -229,7 +229,8 @@ class Parcel:
             Leased(id=id_, recipient=onward.recipient, attempts=1, expires=row.expires, warned=False)
             for id_, onward, row in zip(ids, group.onward, group.rows, strict=True)
         ]
-        return Job(message=message, recipients=recipients, content=self._content())
+        assert group.runner_id is not None
+        return Job(message=message, recipients=recipients, runner_id=group.runner_id, content=self._content())
 
     def _content(self) -> IOutgoingContent | None:
         content = self._acceptance.content

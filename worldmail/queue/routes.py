@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from attrs import frozen
 
-from worldmail.interfaces.queue import Route
+from worldmail.interfaces.queue import Route, Via
 from worldmail.mail.address import Address
 
 ANY = "*"
@@ -37,14 +37,21 @@ class RouteTable:
 
     def route(self, sender: Address | None, domain: str) -> Route:
         """See `IRoutes.route`. A null reverse-path fits "*" alone."""
+        return next(self._fitting(sender, domain), BUILT_IN)
+
+    def onward(self, sender: Address | None, domain: str) -> Route:
+        """See `IRoutes.onward`."""
+        return next((route for route in self._fitting(sender, domain) if route.via is not Via.HOLD), BUILT_IN)
+
+    def _fitting(self, sender: Address | None, domain: str) -> Iterator[Route]:
+        """All that fit, the most exact first."""
         for of_domain in _patterns(domain):
             by_sender = self._by_domain.get(of_domain)
             if by_sender is not None:
                 for of_sender in _sender_patterns(sender):
                     found = by_sender.get(of_sender)
                     if found is not None:
-                        return found
-        return BUILT_IN
+                        yield found
 
     def named(self, name: str) -> Route | None:
         """See `IRoutes.named`. Disabled ones are found too."""

@@ -7,7 +7,7 @@ same moment.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from attrs import frozen
 
@@ -24,6 +24,9 @@ STEERED = "queue-steered"
 
 FOREVER = 1 << 53
 """The `look` of what is held: never."""
+
+Place = tuple[str, str, str]
+"""A destination by its key, domain and the name of its route."""
 
 _W, _L = Standing.WAITING.value, Standing.LEASED.value
 
@@ -56,6 +59,7 @@ _LEASE = (
     f"UPDATE recipient SET state = {_L}, runner_id = ?, attempts = attempts + 1"
     f" WHERE id = ? AND {sources(Event.LEASED)}"
 )
+_MOVE = f"UPDATE recipient SET destination_id = ? WHERE id = ? AND {sources(Event.MOVED)}"
 _END = f"DELETE FROM recipient WHERE id = ? AND runner_id = ? AND {sources(Event.DELIVERED)}"
 _DEFER = (
     "UPDATE recipient SET state = ?, runner_id = NULL, due = ?, look = ?, reply = ?, attempts = ?, wish = NULL"
@@ -138,21 +142,47 @@ def recount_due(cursor: Cursor, destination: int) -> int | None:
     return due
 
 
-def take_due(cursor: Cursor, destination: int, runner_id: int, now: int, most: int) -> list[Job]:
-    """Lease what is due at a destination to this runner, the earliest first; at most so many recipients."""
+def take_due(
+    cursor: Cursor,
+    destination: int,
+    runner_id: int,
+    now: int,
+    most: int,
+    way: Callable[[Message, Leased], Place | None],
+) -> tuple[list[Job], int]:
+    """Lease what is due at a destination to this runner, the earliest first; the jobs, and how many rows were seen.
+
+    Args:
+        most: so many rows at most.
+        way: to which destination a recipient belongs now, if it is another (routes may have changed while it waited):
+            there it goes on waiting.
+    """
     jobs: dict[int, Job] = {}
-    for id_, address, wishes, attempts, expires, warned, queued_id in cursor.all(_DUE, (destination, now, most)):
-        if not cursor.run(_LEASE, (runner_id, id_)):
-            continue
+    moved: dict[Place, list[int]] = {}
+    rows = cursor.all(_DUE, (destination, now, most))
+    for id_, address, wishes, attempts, expires, warned, queued_id in rows:
         job = jobs.get(queued_id)
         if job is None:
-            job = jobs[queued_id] = Job(message=read_message(cursor, queued_id), recipients=[])
+            job = jobs[queued_id] = Job(message=read_message(cursor, queued_id), recipients=[], runner_id=runner_id)
         recipient = read_recipient(address, wishes)
-        job.recipients.append(
-            Leased(id=id_, recipient=recipient, attempts=attempts + 1, expires=expires, warned=bool(warned))
-        )
+        leased = Leased(id=id_, recipient=recipient, attempts=attempts + 1, expires=expires, warned=warned)
+        place = way(job.message, leased)
+        if place is not None:
+            moved.setdefault(place, []).append(id_)
+        elif cursor.run(_LEASE, (runner_id, id_)):
+            job.recipients.append(leased)
+    for place, ids in sorted(moved.items()):
+        _move(cursor, destination_id(cursor, *place), ids)
     recount_due(cursor, destination)
-    return list(jobs.values())
+    return [job for job in jobs.values() if job.recipients], len(rows)
+
+
+def _move(cursor: Cursor, destination: int, ids: Sequence[int]) -> None:
+    """These wait for another destination."""
+    for id_ in ids:
+        cursor.run(_MOVE, (destination, id_))
+    recount_due(cursor, destination)
+    cursor.notice(TOPIC, destination)
 
 
 def read_message(cursor: Cursor, queued_id: int) -> Message:
@@ -256,16 +286,3 @@ def return_leased(cursor: Cursor, destination: int, ids: Sequence[int], runner_i
             (now, id_, runner_id),
         )
     may_be_due(cursor, destination, now)
-
-
-def move_leased(cursor: Cursor, to: tuple[str, str, str], ids: Sequence[int], runner_id: int) -> None:
-    """These were leased for a destination that is not theirs any more: they wait for another (key, domain, route)."""
-    destination = destination_id(cursor, *to)
-    for id_ in ids:
-        cursor.run(
-            f"UPDATE recipient SET state = {_W}, runner_id = NULL, attempts = attempts - 1, destination_id = ?"
-            f" WHERE id = ? AND runner_id = ? AND {sources(Event.RETURNED)}",
-            (destination, id_, runner_id),
-        )
-    recount_due(cursor, destination)
-    cursor.notice(TOPIC, destination)

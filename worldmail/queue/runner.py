@@ -2,7 +2,8 @@
 
 A runner is a row and a lock of its id (`registration`). What it leases is its own as long as it holds the lock; when
 the process dies, the lock is free, and the next runner that sees this lets the leased recipients wait again. So a lease
-costs no writes while it lasts, and needs no clock.
+costs no writes while it lasts, and needs no clock. A runner that loses its lock begins anew under another id; what it
+leased under the old one it settles only as far as nobody else has taken it.
 
 What is leased comes from two sides: new mail is leased by the unit that accepts it (`parcels`), if its destination has
 nothing older waiting, and what is due is taken from the database (`looking`). A destination leases only some recipients
@@ -12,7 +13,7 @@ ahead of its connections (`destinations.READY`), so a dead one holds little, and
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -37,6 +38,9 @@ LEASED = 5000
 INLINE = 64 << 20
 """Octets of content that are kept in memory for what is leased; beyond them it is read when it is sent."""
 
+LAST = 5.0
+"""Seconds beyond the grace until the server stops, whatever cannot be written: the next runner takes over then."""
+
 UNPROVEN = 0.5
 """The part of all connections for destinations where nothing was taken yet: dead ones must not take them all."""
 
@@ -52,6 +56,7 @@ class Runner:
     Attributes:
         id: of its row; 0 while it has none.
         going: more may be begun.
+        held: ids of recipients that are leased to it and that it knows of.
         look: called when something is due at a moment, or there is room for more.
     """
 
@@ -67,11 +72,14 @@ class Runner:
     id: int = field(default=0, init=False)
     going: bool = field(default=False, init=False)
     leased: int = field(default=0, init=False)
+    held: set[int] = field(factory=set, init=False)
+    short: bool = field(default=False, init=False)
     look: Callable[[int], None] = field(default=lambda due: None, init=False)
     _inline: int = field(default=0, init=False)
     _open: int = field(default=0, init=False)
     _unproven: int = field(default=0, init=False)
     _stalled: dict[str, Destination] = field(factory=dict, init=False)
+    _stalled_unproven: dict[str, Destination] = field(factory=dict, init=False)
     _waiters: dict[str, deque[Deferred[Job | None]]] = field(factory=dict, init=False)
     _carriers: set[Deferred[None]] = field(factory=set, init=False)
     _conversations: set[IConversation] = field(factory=set, init=False)
@@ -82,7 +90,14 @@ class Runner:
         """How many more recipients may be leased for this destination."""
         if not self.going or destination.route.via is Via.HOLD or destination.rest_until > self.clock.now():
             return 0
+        if self.leased >= LEASED or not (destination.took or destination.carriers or self._may_try()):
+            self.short = True
+            return 0
         return max(0, min(destination.room, LEASED - self.leased))
+
+    def _may_try(self) -> bool:
+        """May one more connection go where nothing was taken yet?"""
+        return self._unproven < self.most * UNPROVEN
 
     def reserve(self, destination: Destination, recipients: int) -> int | None:
         """See `parcels.Taker`."""
@@ -100,8 +115,12 @@ class Runner:
         self.look(due)
 
     def offer(self, destination: Destination, job: Job, reserved: int) -> None:
-        """See `parcels.Taker`; what was taken from the database comes the same way."""
+        """See `parcels.Taker`."""
         destination.waiting -= reserved
+        if job.runner_id != self.id:  # our lock was lost meanwhile: whoever has it now has these
+            self.leased -= len(job.recipients)
+            return
+        self.held.update([leased.id for leased in job.recipients])
         if job.content is not None and job.content.inline is not None:
             if self._inline + job.content.size > INLINE:
                 job.content = None
@@ -110,10 +129,18 @@ class Runner:
                 self._inline += job.held
         waiters = self._waiters.get(destination.key)
         if waiters:
-            waiters.popleft().callback(job)
+            waiting = waiters.popleft()
+            if not waiters:
+                del self._waiters[destination.key]
+            waiting.callback(job)
             return
         destination.push(job)
         self._serve(destination)
+
+    def take(self, destination: Destination, job: Job) -> None:
+        """A job that was leased in the database."""
+        self.leased += len(job.recipients)
+        self.offer(destination, job, 0)
 
     def _count(self, destination: Destination, recipients: int) -> None:
         self.leased += recipients
@@ -124,8 +151,11 @@ class Runner:
     def _serve(self, destination: Destination) -> None:
         """Another connection, if it takes one."""
         while self.going and destination.wants_carrier():
-            if self._open >= self.most or (not destination.took and self._unproven >= self.most * UNPROVEN):
+            if self._open >= self.most:
                 self._stalled[destination.key] = destination
+                return
+            if not destination.took and not self._may_try():
+                self._stalled_unproven[destination.key] = destination
                 return
             self._begin(destination)
 
@@ -151,10 +181,17 @@ class Runner:
     def _free(self, destination: Destination) -> None:
         """A connection is over: whoever waits may have one."""
         self._serve(destination)
-        for key in list(self._stalled):
-            if self._open >= self.most:
-                return
-            self._serve(self._stalled.pop(key))
+        while self._stalled_unproven and self._open < self.most and self._may_try():
+            self._serve(self._stalled_unproven.pop(next(iter(self._stalled_unproven))))
+        while self._stalled and self._open < self.most:
+            self._serve(self._stalled.pop(next(iter(self._stalled))))
+        self._not_short()
+
+    def _not_short(self) -> None:
+        """If something could not be leased for want of room, look again."""
+        if self.short and self.leased < LEASED // 2 and self._may_try():
+            self.short = False
+            self.look(0)
 
     def _broken(self, destination: Destination, failure: Any) -> None:
         """A fault of ours: nothing is lost, and nothing is tried again at once."""
@@ -165,10 +202,12 @@ class Runner:
 
     async def next_job(self, destination: Destination, patience: float) -> Job | None:
         """See `carrier.Owner`."""
+        if not self.going:
+            return None
         job = destination.pop()
         if destination.more and destination.waiting < READY // 2:
             self.look(0)
-        if job is not None or not patience or not self.going:
+        if job is not None or not patience:
             return job
         waiters = self._waiters.setdefault(destination.key, deque())
         waiting: Deferred[Job | None] = Deferred()
@@ -199,26 +238,44 @@ class Runner:
         destination.push(job)
         self._serve(destination)
 
+    def broken(self, destination: Destination, job: Job) -> None:
+        """See `carrier.Owner`."""
+        reason = "An internal fault"
+        fate = RecipientFate(fate=Fate.UNKNOWN, status="4.3.0", phase=Phase.CONTENT, reason=reason)
+        self.settle(destination, job, [(leased, fate) for leased in job.recipients], Transaction(server=""))
+
     # -- what became of it ---------------------------------------------------------------
 
     def settle(
         self, destination: Destination, job: Job, fates: Sequence[tuple[Leased, RecipientFate]], by: Transaction
     ) -> None:
         """See `carrier.Owner`."""
-        settled = self.settler.settle(self.id, destination, job, fates, by)
-        settled.addBoth(partial(self._settled, job, len(fates)))
+        if fates:
+            ids = self._answered(job, [leased for leased, _ in fates])
+            settled = self.settler.settle(job.runner_id, destination, job, fates, by)
+            settled.addBoth(partial(self._settled, job, ids))
 
     def settle_here(self, destination: Destination, job: Job, leased: Leased, arrival: Arrival) -> None:
         """See `carrier.Owner`."""
-        settled = self.settler.settle_here(self.id, destination, job, leased, arrival)
-        settled.addBoth(partial(self._settled, job, 1))
+        ids = self._answered(job, [leased])
+        settled = self.settler.settle_here(job.runner_id, destination, job, leased, arrival)
+        settled.addBoth(partial(self._settled, job, ids))
 
-    def _settled(self, job: Job, recipients: int, result: Any) -> None:
-        self.leased -= recipients
+    @staticmethod
+    def _answered(job: Job, some: Sequence[Leased]) -> set[int]:
+        ids = {leased.id for leased in some}
+        job.recipients = [leased for leased in job.recipients if leased.id not in ids]
+        return ids
+
+    def _settled(self, job: Job, ids: set[int], result: Any) -> None:
+        self.leased -= len(ids)
         self._inline -= job.held
         job.held = 0
-        if hasattr(result, "value"):
+        if hasattr(result, "value"):  # they stay with us as they are: nothing may be done twice
             self.journal.failure("queue.failed", result.value, acceptance=job.message.acceptance)
+        else:
+            self.held -= ids
+        self._not_short()
 
     def reached(self, destination: Destination) -> None:
         """See `carrier.Owner`."""
@@ -287,12 +344,13 @@ class Runner:
                 waiters.remove(waiting)
                 waiting.callback(None)
         self._waiters.clear()
-        timer = self.later(grace, self.abort)
-        while self._carriers:
-            await _over(next(iter(self._carriers)))
-        if timer.active():
-            timer.cancel()
-        await self.settler.settled()
+        resting = Deferred.fromCoroutine(self._come_to_rest())
+        late: Deferred[None] = Deferred()
+        timers = [self.later(grace, self.abort), self.later(grace + LAST, late.callback, None)]
+        await _any_of([resting, late])
+        for timer in timers:
+            if timer.active():
+                timer.cancel()
         for destination in self.destinations:
             ids = [leased.id for job in destination.drain() for leased in job.recipients]
             if ids:
@@ -302,6 +360,13 @@ class Runner:
                 )
                 self.leased -= len(ids)
         return not self.leased
+
+    async def _come_to_rest(self) -> None:
+        """Done when no carrier has anything in its hands; who still looks for a server is not waited for."""
+        await self.settler.settled()
+        while self._carriers and self.leased > sum(destination.waiting for destination in self.destinations):
+            await _any_of(self._carriers)
+            await self.settler.settled()
 
     def abort(self) -> None:
         """Drop every connection: what was under way ends as it must."""
@@ -315,15 +380,19 @@ class Runner:
         for destination in self.destinations:
             for job in destination.drain():
                 self.leased -= len(job.recipients)
+                self._inline -= job.held
+        self.held.clear()
 
 
-async def _over(carrier: Deferred[None]) -> None:
-    """Done when it is."""
+async def _any_of(some: Iterable[Deferred[None]]) -> None:
+    """Done when one of them is; they keep their results."""
     waiting: Deferred[None] = Deferred()
 
     def over(result: Any) -> Any:
-        waiting.callback(None)
+        if not waiting.called:
+            waiting.callback(None)
         return result
 
-    carrier.addBoth(over)
+    for one in list(some):
+        one.addBoth(over)
     await waiting

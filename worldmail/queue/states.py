@@ -26,6 +26,7 @@ class Event(enum.Enum):
 
     ACCEPTED = "accepted"
     LEASED = "leased"
+    MOVED = "moved"  # another way is its now: routes were changed
     RETURNED = "returned"  # not tried after all: the server stops
     DEFERRED = "deferred"
     DELAYED = "delayed"  # it goes on waiting, and its sender is told
@@ -47,6 +48,7 @@ _W, _H, _L = Standing.WAITING, Standing.HELD, Standing.LEASED
 MOVES: Mapping[Event, Mapping[Standing | None, tuple[Standing | None, ...]]] = {
     Event.ACCEPTED: {None: (_W, _H, _L)},
     Event.LEASED: {_W: (_L,)},
+    Event.MOVED: {_W: (_W,)},
     Event.RETURNED: {_L: (_W,)},
     Event.DEFERRED: {_L: (_W, _H)},
     Event.DELAYED: {_W: (_W,)},
@@ -55,11 +57,11 @@ MOVES: Mapping[Event, Mapping[Standing | None, tuple[Standing | None, ...]]] = {
     Event.FORWARDED: {_L: (None,)},
     Event.FAILED: {_L: (None,)},
     Event.EXPIRED: {_W: (None,), _L: (None,)},
-    Event.RECLAIMED: {_L: (_W,)},
+    Event.RECLAIMED: {_L: (_W, _H)},
     Event.RETRIED: {_W: (_W,)},
     Event.HELD: {_W: (_H,)},
     Event.RELEASED: {_H: (_W,)},
-    Event.REDIRECTED: {_W: (_W,), _H: (_W,)},
+    Event.REDIRECTED: {_W: (_W, _H), _H: (_W, _H)},
     Event.REMOVED: {_W: (None,), _H: (None,), _L: (None,)},
 }
 """From where each event may come, and where it leads; None is outside the queue."""
