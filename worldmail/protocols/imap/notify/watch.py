@@ -16,7 +16,7 @@ from attrs import define, evolve, field
 
 from worldmail.interfaces.folders import Folder
 from worldmail.protocols.imap.listing.choose import levels_above
-from worldmail.protocols.imap.notify import telling, told
+from worldmail.protocols.imap.notify import renames, telling, told
 from worldmail.protocols.imap.notify.annotations import SERVER, KnownAnnotations
 from worldmail.protocols.imap.notify.request import MESSAGES, Event, Request
 from worldmail.protocols.imap.replies import No
@@ -232,19 +232,18 @@ class Watch:
                 for name in names
             )
 
-        def line(name: str, oldname: str | None = None) -> bytes:
-            folder = by_name.get(name) or told.absent(name, subscribed=name in self.subscribed)
-            return told.listed(session, folder, oldname=oldname)
+        def line(name: str) -> bytes:
+            return told.listed(session, by_name.get(name) or told.absent(name, subscribed=name in self.subscribed))
 
-        renames = dict(told.renamed(before, now))
-        lines = [
-            line(folder.name, old)
-            for old, folder in renames.items()
-            if not own & {old, folder.name} and tells(Event.NAME, old, folder.name)
-        ]
-        affected = told.made_or_gone(before, now)
-        affected = (affected | told.went_along(affected, renames)) - own
-        affected |= {name.rpartition("/")[0] for name in affected if "/" in name}
+        moved = renames.of_which_to_tell(before, now, own=own, asked=partial(tells, Event.NAME))
+        gone, affected = told.not_in(before, now) - own, told.affected(before, now, own)
+        lines: list[bytes] = []
+        if moved:  # what is gone leaves first: nothing takes it along, and it is in nobody's way
+            absent = (told.absent(name, subscribed=name in self.subscribed) for name in sorted(gone))
+            lines += [told.listed(session, folder) for folder in absent if tells(Event.NAME, folder.name)]
+            affected -= (gone - by_name.keys()) | {folder.name for folder in moved.values()}
+            taken = (folder.name for listing in (before, now) for folder in listing.values())
+            lines += [told.listed(session, folder, oldname=old) for old, folder in renames.steps(moved, taken)]
         lines += [line(name) for name in sorted(affected) if tells(Event.NAME, name)]
         changed = (subscribed ^ self.subscribed) - own
         lines += [line(name) for name in sorted(changed) if tells(Event.SUBSCRIPTION, name)]
