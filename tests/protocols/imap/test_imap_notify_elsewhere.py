@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from worldmail.interfaces.messages import Flag
+from worldmail.protocols.imap.notify import annotations
 from worldmail.testing.imap import ImapClient, responses
 
 MAIL = b"Subject: Hello\r\nFrom: x@y.test\r\n\r\ntext\r\n"
@@ -380,3 +381,44 @@ def test_annotations_of_a_mailbox_that_is_renamed_or_hidden_are_not_told_as_chan
     assert b'* METADATA "Other Users/bob@example.test/b" /shared/comment\r\n' in ann.told()
     bob.say(b"SETACL b ann@example.test l")
     assert b"METADATA" not in ann.told()
+
+
+@pytest.mark.parametrize("left", [b"l", b"-lr"])
+def test_annotations_that_may_be_seen_again_are_told_if_they_changed_meanwhile(
+    bob: ImapClient, ann: ImapClient, site: Any, left: bytes
+) -> None:
+    for command in (b"CREATE a", b"SETACL a ann@example.test lr", b'SETMETADATA a (/shared/comment "x" /shared/b "x")'):
+        assert bob.say(command).status == b"OK"
+    ann.say(b'NOTIFY SET (subtree "Other Users" (MailboxName MailboxMetadataChange MessageNew MessageExpunge))')
+    ann.told()
+    for value, told_of in ((b"x", b""), (b"y", b" /shared/comment"), (b"y", b"")):
+        bob.say(b"SETACL a ann@example.test " + left)
+        bob.say(b'SETMETADATA a (/shared/comment "%b")' % value)
+        assert b"METADATA" not in ann.told()
+        bob.say(b"SETACL a ann@example.test lr")
+        add(site, "a")
+        lines = [line for line in told(ann) if b"METADATA" in line]
+        assert lines == ([b'* METADATA "Other Users/bob@example.test/a"' + told_of] if told_of else [])
+
+
+def test_annotations_of_a_mailbox_that_is_new_are_told_with_it(bob: ImapClient, ann: ImapClient) -> None:
+    bob.say(b"CREATE a")
+    bob.say(b'SETMETADATA a (/shared/comment "x")')
+    ann.say(b'NOTIFY SET (subtree "Other Users" (MailboxName MailboxMetadataChange))')
+    ann.told()
+    bob.say(b"SETACL a ann@example.test lr")
+    assert told(ann)[-1] == b'* METADATA "Other Users/bob@example.test/a" /shared/comment'
+
+
+def test_what_is_known_of_annotations_has_a_bound(
+    bob: ImapClient, other: ImapClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(annotations, "MOST_KEPT", 2)
+    for name in (b"a", b"b", b"c", b"d"):
+        other.say(b"CREATE " + name)
+        other.say(b'SETMETADATA %b (/private/comment "x")' % name)
+    notify(bob, b"(PERSONAL (MailboxMetadataChange))")
+    assert bob.conductor.dialogue.notify is not None
+    assert len(bob.conductor.dialogue.notify._annotations._digests) == 2
+    other.say(b'SETMETADATA d (/private/comment "y")')
+    assert told(bob) == [b"* METADATA d /private/comment"]

@@ -145,7 +145,6 @@ class Watch:
             raise No("These are too many mailboxes to watch", b"NOTIFICATIONOVERFLOW")
         for number in self._watched.keys() - wanted:
             self._watched.pop(number)()
-            self._annotations.forget(number)
         for number in wanted - self._watched.keys():
             mark = partial(self._mark, session, number)
             self._watched[number] = session.world.changes.subscribe("mailbox", mark, number)
@@ -223,8 +222,10 @@ class Watch:
     async def _compare_lists(self, session: Session, own: set[str]) -> list[bytes]:
         before, subscribed = self.folders, self.subscribed
         by_name = await self._take_list(session)
-        now = self.folders
+        now, watched = self.folders, set(self._watched)
         self._watch(session)
+        if self.request.wants(Event.METADATA):  # of the annotations of new ones nothing is known, or what once was
+            self.changed |= self._watched.keys() - watched
 
         def tells(event: Event, *names: str) -> bool:
             return any(
