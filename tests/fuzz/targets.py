@@ -30,6 +30,7 @@ from worldmail.mail.mime.section_text import parse_section
 from worldmail.mail.mime.sections import Kind, Section, find_section, numbered
 from worldmail.mail.mime.summary import summary_of
 from worldmail.mail.submission import qualified_header
+from worldmail.mail.surrogate import surrogate_header
 from worldmail.mail.transfer_encoding import BinaryInBase64
 from worldmail.protocols.imap.grammar.reader import Reader
 from worldmail.protocols.imap.parser import Announced, CommandLine, Literal, Octets, Parser
@@ -37,7 +38,6 @@ from worldmail.protocols.imap.settings import ImapSettings
 from worldmail.protocols.imap.verbs import ROWS
 from worldmail.protocols.pop3 import grammar as pop3
 from worldmail.protocols.pop3.settings import Pop3Settings
-from worldmail.protocols.pop3.surrogate import surrogate_header
 from worldmail.protocols.smtp import grammar as smtp
 from worldmail.protocols.smtp.settings import SmtpSettings
 from worldmail.protocols.smtp.xtext import decode_utf8_address, decode_xtext, encode_xtext
