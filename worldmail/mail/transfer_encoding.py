@@ -23,6 +23,7 @@ DEPTH_LIMIT = 8
 """Entities nested deeper are passed on as they are."""
 
 _PIECE = 8192
+_LINES = 1 << 16  # in which line ends are replaced in one go
 _PADDING = 80  # blanks behind a boundary (RFC 2046 §5.1.1), as far as they are waited for
 _LINE_OCTETS = 57  # 76 characters of base64 (RFC 2045 §6.8)
 
@@ -59,8 +60,10 @@ class BinaryInBase64:
         given = []
         for start in range(0, len(chunk), _PIECE):
             self._data += chunk[start : start + _PIECE]
+            steps = []  # of parts of a few octets each there may be very many
             while (step := self._step(final=False)) is not None:
-                given.append(step)
+                steps.append(step)
+            given.append(b"".join(steps))
         return b"".join(given)
 
     def finish(self) -> bytes:
@@ -201,7 +204,9 @@ class InLines:
     def feed(self, chunk: Octets) -> bytes:
         """The next octets; what is certain by now."""
         if self._begun:
-            return self._ends.feed(self._coder.feed(chunk))
+            # In pieces: a single call that does it all would hold the interpreter's lock.
+            pieces = (chunk[start : start + _LINES] for start in range(0, len(chunk), _LINES))
+            return b"".join([self._ends.feed(self._coder.feed(piece)) for piece in pieces])
         self._begun = True
         end = header_end(chunk, 0, len(chunk))
         return self.feed(with_line_ends(chunk[:end])) + self.feed(chunk[end:])
