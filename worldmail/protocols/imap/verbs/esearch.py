@@ -18,10 +18,9 @@ from worldmail.protocols.imap.search.contexts import check_tag
 from worldmail.protocols.imap.search.keys import Program
 from worldmail.protocols.imap.search.nodes import Node, Numbered, leaves
 from worldmail.protocols.imap.search.request import Request, read_request, read_returns
-from worldmail.protocols.imap.search.results import Found, Returns
+from worldmail.protocols.imap.search.results import UPDATING, Found, Returns
 from worldmail.protocols.imap.search.running import (
     OPTIONS,
-    UPDATING,
     Search,
     asks_by_number,
     evaluation_in,
