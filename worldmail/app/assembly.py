@@ -153,6 +153,7 @@ def _world(parts: StoreParts, tls: Tls, limits: Limits) -> World:
             directory=directory,
             finder=Finder(parts.store.messages, aside),
             hostname=host_name(settings),
+            names_us=tls.names_us,
             now=foundations.clock.now,
         ),
         acceptance=parts.store.acceptance,
