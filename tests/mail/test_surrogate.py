@@ -184,3 +184,8 @@ def test_any_field_gets_an_ASCII_surrogate_that_has_one_header(name: str, text: 
     made = surrogate_header(f"{name}: {text}\r\n\r\n".encode())
     assert made.isascii() and made.endswith(b"\r\n\r\n")
     assert made.count(b"\n") == made.count(b"\r\n") and b"\r\n\r\n" not in made[:-2]
+
+
+def test_phrases_of_Keywords_stay_apart() -> None:
+    # RFC 6857 §3.2.7
+    assert field_of("Keywords: a b, \u00fc \u00e4,c") == "Keywords: a b, =?utf-8?B?w7wgw6Q=?=, c"

@@ -47,17 +47,22 @@ _TYPED = re.compile(r"[ \t]*utf-8[ \t]*;[ \t]*(\S+)[ \t]*", re.IGNORECASE)
 _NOT_XTEXT = re.compile(r"[^!-*,-<>-\[\]-~]")
 _TOO_MUCH = bytes(range(128)) + b"?" * 128
 
-MOST_OCTETS = 128 << 10
-"""Octets of all fields of a header that are written anew; in those that follow, each octet above 127 becomes "?"."""
-
 _WORD_OCTETS = 45  # 60 characters of base64: an encoded word has at most 75 (RFC 2047 §2)
 _LINE = 76
 _PARAMETER_PIECE = 20  # octets, of three characters each
 
 
-def surrogate_header(header: bytes) -> bytes:
-    """The same header block (its empty line included, if it has one) without octets above 127."""
-    left = MOST_OCTETS
+MOST_OCTETS = 128 << 10
+"""Octets of all fields of a header that are written anew."""
+
+
+def surrogate_header(header: bytes, most: int = MOST_OCTETS) -> bytes:
+    """The same header block (its empty line included, if it has one) without octets above 127.
+
+    Args:
+        most: octets of fields that are written anew; in those that follow, each octet above 127 becomes "?".
+    """
+    left = most
     made = []
     for field in _fields(header):
         if field.isascii():
@@ -113,6 +118,8 @@ def _surrogate_field(field: bytes) -> bytes:
         words = _parameters(_comments(text))
     elif kind == b"received":
         words = _trace(text)
+    elif kind == b"keywords":
+        words = _phrases(text)
     elif kind in _ID_FIELDS or kind in _TYPED_FIELDS:
         text = _comments(text)
         words = text.split(" ") if text.isascii() else _typed(text) if kind in _TYPED_FIELDS else None
@@ -152,6 +159,15 @@ def _unstructured(text: str) -> list[str]:
             follows_encoded = not run and words and _ENCODED_WORD.fullmatch(words[-1])
             run += blank + word if run else (" " if follows_encoded else "") + word
     return words + encoded_words(run)
+
+
+def _phrases(text: str) -> list[str]:
+    """A list of phrases (RFC 6857 §3.2.7)."""
+    words: list[str] = []
+    for phrase in text.split(","):
+        words[-1:] = [words[-1] + ","] if words else []
+        words += _unstructured(phrase.strip(" \t")) or [""]
+    return words
 
 
 # --- comments ---
