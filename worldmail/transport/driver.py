@@ -48,6 +48,7 @@ class DialogueProtocol(Incoming):
     peer: Peer
     _busy = False  # a turn is under way
     _acted = False  # it has had an event
+    _opened = False  # the dialogue was told of the connection
     _stopping = False  # the server stops
     _securing = False  # a TLS handshake is under way
     _silent_until = NEVER
@@ -99,10 +100,10 @@ class DialogueProtocol(Incoming):
         if self._waiting is not None:
             self.go_on()
         elif not self._busy:
-            if self.factory.implicit_tls and self.factory.greets_secured:
-                self._begin(self._open())
-            else:
+            if self._opened:
                 self._await_input()
+            else:
+                self._begin(self._open())
 
     def input_ended(self) -> bool:
         """The peer sends no more: is there still something to do or to send? (`EagerServer` asks.)"""
@@ -155,7 +156,7 @@ class DialogueProtocol(Incoming):
         Steps(turn, self.waits, self._turn_over).go()
 
     async def _open(self) -> None:
-        self._acted = True
+        self._acted = self._opened = True
         await self._carry_out(self.dialogue.opened(self.peer))
         await self._take_events()
 

@@ -61,6 +61,11 @@ class ConnectionFactory(Factory[Any]):
         self._emptied: Deferred[None] | None = None
         self._limit: Any = None
 
+    def follow(self, other: ConnectionFactory) -> None:
+        """Make connections as another does from now on. Those that are there, and what is counted, stay."""
+        self.make_dialogue, self.name = other.make_dialogue, other.name
+        self.implicit_tls, self.greets_secured = other.implicit_tls, other.greets_secured
+
     def shutdown(self, grace: float = 10.0) -> Deferred[None]:
         """Let every connection say its last words and close; fires when all are gone.
 
