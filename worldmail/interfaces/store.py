@@ -158,8 +158,8 @@ class IMaildropLock(Interface):
     def held() -> bool:
         """False once it was released, or lost: another session may have the maildrop. Cheap."""
 
-    def release() -> None:
-        """Give it back. Harmless a second time."""
+    def release() -> Awaitable[None]:
+        """Give it back: to this process at once, to every other before this fires. Harmless a second time."""
 
 
 @frozen(kw_only=True)

@@ -117,11 +117,12 @@ class _MaildropLock:
         """See `IMaildropLock.held`."""
         return not self.released
 
-    def release(self) -> None:
+    def release(self) -> Ready[None]:
         """Give it back."""
         if not self.released:
             self.locked.remove(self.account_id)
         self.released = True
+        return Ready(None)
 
 
 @implementer(IMailboxStore)
