@@ -13,13 +13,14 @@ from collections.abc import Awaitable
 
 from attrs import evolve, frozen
 
-from worldmail.errors import MessageTooLarge, OverQuota, TemporaryFailure
+from worldmail.errors import MalformedMessage, MessageTooLarge, OverQuota, TemporaryFailure
 from worldmail.interfaces.policy import Asker, MessageRequest
 from worldmail.interfaces.store import Acceptance
 from worldmail.interfaces.world import World
 from worldmail.mail.envelope import Body, Delivery, Envelope, Origin
 from worldmail.mail.header import Header, starts_with_field
 from worldmail.mail.labels import CharsetSense, label_fields, may_be_labelled
+from worldmail.mail.line_ends import with_line_ends
 from worldmail.mail.received import received_field
 from worldmail.mail.submission import missing_fields, qualified_header, without_blind_copies
 from worldmail.protocols.smtp.settings import SmtpSettings
@@ -218,6 +219,9 @@ class Intake:
     def _header_complete(self, raw: bytes, rest: bytes) -> None:
         """The header is `raw`; `rest` is what came behind it, beginning with the empty line."""
         self._check_length(len(raw))
+        if self._binary and (b"\0" in raw or with_line_ends(raw) is not raw):
+            # A body may be binary, fields are lines all the same (RFC 5322 §2.2): where one ends must be clear to all.
+            raise MalformedMessage("Message header has a bare CR, a bare LF or a NUL octet")
         self._head = None
         consignment = self._consignment
         header = Header(raw)
