@@ -13,7 +13,7 @@ _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+"|\{([0-9]+)\}\r\n|[()]|[^ ()"{]++|[ ]++
 
 _BASIC = 7  # type, subtype, parameters, id, description, encoding, size
 _WHOLE = (b'"RFC822"', b'"GLOBAL"')
-_GLOBAL = [b'"message"', b'"global"']  # as they are rendered
+_GLOBAL = b'"message" "global"'  # as it is rendered
 
 _Token = tuple[int, int]
 
@@ -29,7 +29,7 @@ def as_in_rfc_3501(structure: bytes) -> bytes:
     RFC 3501 §9 knows of envelope and structure for message/rfc822 alone; IMAP4rev2 and UTF8=ACCEPT made message/global
     another such type (RFC 9051 §7.5.2, RFC 9755 §6), which who enabled neither could not read.
     """
-    return _Cutter(structure).basic() if b" ".join(_GLOBAL) in structure else structure
+    return _Cutter(structure).basic() if _GLOBAL in structure else structure
 
 
 class _Cutter:
@@ -59,7 +59,7 @@ class _Cutter:
         """The next body with what it has, but for what RFC 3501 does not know of message/global."""
         self._next += 1
         values = [self._children(self.basic)] if self._peek() == b"(" else self._single(self.basic)
-        if values[:2] == _GLOBAL:
+        if b" ".join(values[:2]) == _GLOBAL:
             del values[_BASIC:]
         while self._peek() != b")":
             values.append(self._value())

@@ -65,8 +65,13 @@ def read(session: Session, reader: Reader) -> Question:
         reader.space()
     returns = read_returns(reader, OPTIONS | UPDATING)
     check_tag(session, returns)
-    now, uid_only = int(session.world.clock.now()), "UIDONLY" in session.enabled
-    request = read_request(Program(reader=reader, now=now, uid_only=uid_only), returns)
+    program = Program(
+        reader=reader,
+        now=int(session.world.clock.now()),
+        uid_only="UIDONLY" in session.enabled,
+        utf8_only="UTF8=ACCEPT" in session.enabled,
+    )
+    request = read_request(program, returns)
     one = all(scope.kind == b"SELECTED" for scope in scopes)
     saved = any(isinstance(leaf, Numbered) and leaf.numbers.saved for leaf in leaves(request.node))
     if (saved or "SAVE" in returns) and not one:
