@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import pytest
 from attrs import evolve
-from twisted.internet.defer import Deferred
-from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from worldmail.errors import (
@@ -17,7 +15,6 @@ from worldmail.errors import (
     TooManyRequests,
 )
 from worldmail.interfaces.protocol import ISuccessor
-from worldmail.interfaces.store import IMaildropLock
 from worldmail.protocols.pop3.sessions import Sessions, make_site
 from worldmail.protocols.pop3.settings import Pop3Settings
 from worldmail.testing.feeding import settle
@@ -131,34 +128,6 @@ def test_a_second_session_finds_the_maildrop_in_use_until_QUIT_is_answered(serve
     first.say(b"QUIT")
     second.say(b"USER bob@example.test")
     assert second.say(b"PASS secret").startswith(b"+OK Maildrop")
-
-
-@pytest.mark.parametrize(("error", "reply"), [(None, b"+OK Goodbye"), (TemporaryFailure(), b"-ERR [SYS/TEMP] Some")])
-def test_QUIT_is_answered_once_every_process_finds_the_maildrop_free(serve, error, reply: bytes) -> None:
-    server = serve(*MESSAGES)
-    client = server.connect().login()
-    freed: Deferred[None] = Deferred()
-
-    @implementer(IMaildropLock)
-    class Slow:
-        """Of another machine's concern."""
-
-        def held(self) -> bool:
-            return True
-
-        def release(self) -> Deferred[None]:
-            return freed
-
-    verifyObject(IMaildropLock, Slow())
-    client.session.maildrop.lock = Slow()
-    client.say(b"DELE 1")
-    server.memory.mailboxes.fail = error
-    before = len(client.conductor.held.output)
-    Deferred.fromCoroutine(client.conductor.feed(b"QUIT\r\n"))
-    assert len(client.conductor.held.output) == before
-    freed.callback(None)
-    assert client.conductor.held.output[before:].startswith(reply)
-    assert client.closed == "quit"
 
 
 @pytest.mark.parametrize("error", [TemporaryFailure(), StorageFull()])
