@@ -24,7 +24,7 @@ from worldmail.mail.imap_url import ImapUrl
 from worldmail.mail.labels import CharsetSense
 from worldmail.mail.mailboxes import addresses_of
 from worldmail.mail.mime.decoding import UnknownEncoding, decoded, decoded_size
-from worldmail.mail.mime.rendered import read_envelope, read_value
+from worldmail.mail.mime.rendered import envelope_fields, read_addresses, read_text, read_value
 from worldmail.mail.mime.scan import scan
 from worldmail.mail.mime.section_text import parse_section
 from worldmail.mail.mime.sections import Kind, Section, find_section, numbered
@@ -137,7 +137,9 @@ def _body(octets: bytes) -> None:
 
 def _mime(octets: bytes) -> None:
     summary = summary_of(scan(octets))
-    read_envelope(summary.envelope)
+    fields = envelope_fields(summary.envelope)
+    for place, field in enumerate(fields):
+        (read_addresses if 2 <= place < 8 else read_text)(field)
     read_value(summary.structure)
     root = scan(octets)
     for path, part in numbered(root):
