@@ -29,6 +29,7 @@ from worldmail.mail.mime.scan import scan
 from worldmail.mail.mime.section_text import parse_section
 from worldmail.mail.mime.sections import Kind, Section, find_section, numbered
 from worldmail.mail.mime.summary import summary_of
+from worldmail.mail.mime.surrogates import grown, patches_of, surrogate_message
 from worldmail.mail.submission import qualified_header
 from worldmail.mail.surrogate import surrogate_header
 from worldmail.mail.transfer_encoding import BinaryInBase64
@@ -128,6 +129,14 @@ def _surrogate(octets: bytes) -> None:
     assert made == header or not header.isascii()
 
 
+def _surrogate_message(octets: bytes) -> None:
+    made = surrogate_message(octets)
+    root = scan(made)
+    patches = patches_of(octets, scan(octets))
+    assert len(made) == len(octets) + grown(patches)
+    assert made[root.start : root.body].isascii()
+
+
 def _body(octets: bytes) -> None:
     sense, base64 = CharsetSense(), BinaryInBase64()
     for start in range(0, len(octets), 1000):
@@ -137,9 +146,8 @@ def _body(octets: bytes) -> None:
 
 def _mime(octets: bytes) -> None:
     summary = summary_of(scan(octets))
-    fields = envelope_fields(summary.envelope)
-    for place, field in enumerate(fields):
-        (read_addresses if 2 <= place < 8 else read_text)(field)
+    for place, octets_of_it in enumerate(envelope_fields(summary.envelope)):
+        (read_addresses if 2 <= place < 8 else read_text)(octets_of_it)
     read_value(summary.structure)
     root = scan(octets)
     for path, part in numbered(root):
@@ -301,6 +309,7 @@ TARGETS: dict[str, Target] = {
     "lines": Target(run=_lines, seeds=(b"a\r\nb\nc\r\n\0\r\n" + b"x" * 80 + b"\r\n",)),
     "xtext": Target(run=_xtext, allowed=(ValueError, Refusal), seeds=(b"a+2Bb", rb"a\x{FC}b", b"rfc822;x+40y")),
     "header": Target(run=_header, allowed=(ValueError,), seeds=(HEADER,)),
+    "surrogate message": Target(run=_surrogate_message, seeds=(MIME, BODY, HEADER)),
     "surrogate": Target(run=_surrogate, seeds=(HEADER, b"X: a; b*=utf-8''%C3; c=\"\xff\"\r\n")),
     "mime": Target(run=_mime, seeds=(MIME, BODY, b"Content-Type: message/rfc822\r\n\r\nDate: 1 Jan 2001\r\n\r\n")),
     "body": Target(run=_body, seeds=(BODY,)),
