@@ -101,7 +101,8 @@ def test_a_piece_of_a_patched_message_is_cut_out_of_all_of_it(
     whole = patched(data, patches)
     assert len(whole) == len(data) + grown(patches)
     end = min(end, len(whole))
-    pieces = pieces_between(patches, start, end)
+    pieces = list(pieces_between(patches, start, end))
+    assert all(piece if isinstance(piece, bytes) else piece[0] < piece[1] for piece in pieces)
     made = b"".join(piece if isinstance(piece, bytes) else data[piece[0] : piece[1]] for piece in pieces)
     assert made == (whole[start:end] if start < end else b"")
 

@@ -144,6 +144,13 @@ def test_which_messages_were_replaced_is_told_by_UID(inline: int) -> None:
     assert client.say(b"FETCH 2 RFC822.HEADER").code == b"DOWNGRADED 3"
 
 
+def test_DOWNGRADED_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(surrogates, "MOST_TOLD", 2)
+    client = connect(utf8_surrogates=True)
+    for item in (b"ENVELOPE", b"RFC822"):
+        assert client.say(b"FETCH 1:* " + item).code == b"DOWNGRADED 3:4"
+
+
 def test_it_is_told_beside_the_limit_of_messages() -> None:
     store = RealStoreWorld.make()
     store.add(store.add_account("bob@example.test", "secret"), *MESSAGES)

@@ -255,3 +255,15 @@ def test_message_rfc822_stays_what_it_is_around_it(bob: ImapClient, site: ImapSi
         told = bob.say(b"FETCH 1 " + item).raw
         assert told.count(b"outer") == 1 and "grüße".encode() not in told
         assert b'"message" "rfc822"' in told and b'"message" "global" NIL NIL NIL "7bit" %d' % len(RAW) in told
+
+
+def test_what_a_URL_leads_to_is_described_in_the_same_way(bob: ImapClient, site: ImapSite) -> None:
+    # RFC 5524 §3
+    site.store.add(site.accounts["bob"], INTERNATIONAL)
+    rump = b"imap://bob%40example.test@mail.example.test/INBOX/;UID=1/;SECTION=2;URLAUTH=authuser"
+    (signed,) = bob.say(b'GENURLAUTH "%b" INTERNAL' % rump).of(b"GENURLAUTH")
+    command = b"URLFETCH (%b BODYPARTSTRUCTURE)" % signed.partition(b"GENURLAUTH ")[2]
+    told = bob.say(command).raw
+    assert b'"7bit" %d NIL ("attachment" NIL)' % len(RAW) in told and told.isascii()
+    bob.say(b"ENABLE UTF8=ACCEPT")
+    assert "grüße".encode() in bob.say(command).raw

@@ -67,12 +67,12 @@ def patches_of(data: Octets, root: Part) -> Patches:
     while waiting:
         part = waiting.pop()
         waiting += reversed(part.children)
-        patch = header_patch(data[part.start : part.body], part.start, most=max(0, min(left, MOST_OCTETS)))
-        if patch is not None:
-            left -= patch.end - patch.start
-            found.append(patch)
+        header = header_patch(data[part.start : part.body], part.start, most=max(0, min(left, MOST_OCTETS)))
+        made = [] if header is None else [header]
         if part.content.subtype.lower() in _NOTIFICATIONS and part.content.type.lower() == b"message":
-            found += _recipients(data, part)
+            made += _recipients(data, part, left)
+        left -= sum(patch.end - patch.start for patch in made)
+        found += made
     return found
 
 
@@ -83,14 +83,13 @@ def header_patch(header: bytes, start: int = 0, *, most: int = MOST_OCTETS) -> P
     return Patch(start, start + len(header), surrogate_header(with_line_ends(header), most))
 
 
-def _recipients(data: Octets, part: Part) -> Iterator[Patch]:
+def _recipients(data: Octets, part: Part, left: int) -> Iterator[Patch]:
     """Typed addresses in the body of a notification (RFC 6857 §4.2)."""
     body = data[part.body : min(part.end, part.body + _LONGEST_NOTIFICATION)]
-    left = MOST_OCTETS
     for match in () if body.isascii() else _RECIPIENT.finditer(body):
         if not match[0].isascii():
-            octets = surrogate_header(match[0], left)
-            left = max(0, left - len(match[0]))
+            octets = surrogate_header(match[0], max(0, left))
+            left -= len(match[0])
             yield Patch(part.body + match.start(), part.body + match.end(), octets)
 
 
@@ -116,11 +115,11 @@ def pieces_between(patches: Patches, start: int, end: int) -> Iterator[bytes | t
         if behind >= end:
             return
         unchanged = behind + patch.start - at
-        if start < unchanged:
+        if max(start, behind) < min(end, unchanged):
             yield at + max(start - behind, 0), at + min(end, unchanged) - behind
         behind = unchanged + len(patch.octets)
-        if start < behind and unchanged < end:
-            yield patch.octets[max(start - unchanged, 0) : max(end - unchanged, 0)]
+        if max(start, unchanged) < min(end, behind):
+            yield patch.octets[max(start - unchanged, 0) : end - unchanged]
         at = patch.end
     if max(start, behind) < end:
         yield at + max(start - behind, 0), at + end - behind

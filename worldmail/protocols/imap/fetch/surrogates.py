@@ -46,7 +46,10 @@ T = TypeVar("T")
 KEPT = 4
 """Large messages of which a session knows what makes their headers ASCII."""
 
-_AT_ONCE = 16 * 1024  # octets of messages; what is more is done in a thread
+MOST_TOLD = 20_000
+"""Messages that DOWNGRADED mentions; it does not have to mention all (RFC 6858 §3)."""
+
+_AT_ONCE = 8 * 1024  # octets of messages; what is more is done in a thread
 _OF_HEADER = frozenset((Kind.HEADER, Kind.HEADER_FIELDS, Kind.HEADER_FIELDS_NOT))
 _NESTED = b'"message" "'
 
@@ -60,7 +63,7 @@ class Surrogates:
         only_headers: of their octets, nothing but their own headers.
 
     Attributes:
-        uids: of the messages that were replaced so far.
+        uids: of the messages that were replaced so far, not more than are told.
     """
 
     selected: Selected
@@ -84,7 +87,7 @@ class Surrogates:
         for row, before, after in zip(rows, given, made, strict=True):
             if after is not before:
                 raws[row] = after
-                self.uids.add(batch.uids[row])
+                self._note(batch.uids[row])
         batch.raws = raws
 
     async def describe(self, batch: Batch) -> Batch:
@@ -117,7 +120,7 @@ class Surrogates:
         for row, parts in zip(there, made, strict=True):
             uid, summary = batch.uids[row], batch.summaries[row]
             if parts is not None and summary is not None:
-                self.uids.add(uid)
+                self._note(uid)
                 summary = evolve(summary, envelope=parts[0], structure=parts[1])
             found.append((uid, summary))
         return found
@@ -135,7 +138,7 @@ class Surrogates:
         else:
             found = await self._patches(uid, whole)
         if found:
-            self.uids.add(uid)
+            self._note(uid)
         return found
 
     async def _patches(self, uid: int, whole: Callable[[], Awaitable[bytes]]) -> Patches:
@@ -149,6 +152,10 @@ class Surrogates:
                 del kept[next(iter(kept))]
             kept[uid] = found
         return found
+
+    def _note(self, uid: int) -> None:
+        if len(self.uids) < MOST_TOLD:
+            self.uids.add(uid)
 
     async def _work(self, given: Sequence[bytes], work: Callable[[], list[T]]) -> list[T]:
         if sum(map(len, given)) <= _AT_ONCE:
