@@ -19,6 +19,9 @@ from worldmail.mail.mime.fields import Octets, header_end
 HEADER_LIMIT = 1 << 19
 """A header that is longer is passed on as it is, and its entity too."""
 
+LOOKED_AT = 1 << 18
+"""Octets in which a header says that the message is binary: as many as the first piece of a large one has."""
+
 DEPTH_LIMIT = 8
 """Entities nested deeper are passed on as they are."""
 
@@ -186,8 +189,8 @@ class BinaryInBase64:
 
 
 def header_says_binary(octets: Octets) -> bool:
-    """True if the header that these octets begin with says so; quick, as few do."""
-    end = header_end(octets, 0, len(octets))
+    """True if the header that these octets begin with says so, in what is looked at of it; quick, as few do."""
+    end = header_end(octets, 0, min(len(octets), LOOKED_AT))
     if octets.find(b"inary", 0, end) < 0 and octets.find(b"INARY", 0, end) < 0:
         return False
     return says_binary(octets[:end])
