@@ -136,7 +136,8 @@ def test_which_messages_were_replaced_is_told_by_UID(inline: int) -> None:
     for item in ("BODY.PEEK[]", "BODY.PEEK[1]<0.10>"):
         assert client.say(f"FETCH 1:* {item}".encode()).code == b"DOWNGRADED " + RAW_UIDS
     assert client.say(b"FETCH 1:* BODY.PEEK[HEADER]").raw.endswith(b" OK [DOWNGRADED 3:5,7:8] FETCH completed\r\n")
-    assert client.say(b"UID FETCH 1:4,6 ENVELOPE").code == b"DOWNGRADED 3:4,6"
+    assert client.say(b"UID FETCH 1:4,6 ENVELOPE").code == b"DOWNGRADED 3:4"
+    assert client.say(b"UID FETCH 1:4,6 (ENVELOPE BODY)").code == b"DOWNGRADED 3:4,6"
     for command in (b"FETCH 1:2 BODY.PEEK[]", b"FETCH 1:* (UID FLAGS RFC822.SIZE INTERNALDATE PREVIEW THREADID)"):
         assert client.say(command).raw.endswith(b" OK FETCH completed\r\n")
     client.say(b"STORE 2 +FLAGS (\\Deleted)")
@@ -158,7 +159,7 @@ def test_it_is_told_beside_the_limit_of_messages() -> None:
     client = ImapServer.over(store.world, utf8_surrogates=True, **limits).connect().login()
     client.say(b"SELECT INBOX")
     done = client.say(b"FETCH 1:* ENVELOPE")
-    assert done.code == b"DOWNGRADED 5:8"
+    assert done.code == b"DOWNGRADED 5,7:8"
     assert [line for line in done.untagged if line.startswith(b"* NO [MESSAGELIMIT 4 5]")]
 
 
@@ -200,6 +201,22 @@ def test_many_messages_are_read_a_bounded_part_at_a_time(monkeypatch: pytest.Mon
     for item in ("ENVELOPE", "BODY.PEEK[]", "(BODYSTRUCTURE BODY.PEEK[HEADER])"):
         assert fetched(given, f"FETCH 1:* {item}") == fetched(stored, f"FETCH 1:* {item}")
         assert given.say(f"FETCH 1:* {item}".encode()).code == b"DOWNGRADED 1:40"
+
+
+def test_of_large_messages_the_beginning_is_enough_for_an_ENVELOPE(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = connect(inline=10, utf8_surrogates=True)
+    read, asked = store_messages.Messages.read, []
+
+    def recorded(messages: object, mailbox_id: int, uid: int, *piece: int) -> object:
+        asked.append((uid, piece))
+        return read(messages, mailbox_id, uid, *piece)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(store_messages.Messages, "read", recorded)
+    fetched(client, "FETCH 1:* ENVELOPE")
+    assert [uid for uid, _ in asked] == [3, 4, 5, 7, 8] and all(piece for _, piece in asked)
+    asked.clear()
+    fetched(client, "FETCH 1:* (ENVELOPE BODYSTRUCTURE)")
+    assert [uid for uid, piece in asked if not piece] == [5, 6, 8]
 
 
 def test_what_is_copied_stays_as_it_is() -> None:

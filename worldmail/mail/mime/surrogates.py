@@ -18,7 +18,7 @@ from worldmail.mail.mime.part import Part
 from worldmail.mail.mime.scan import scan
 from worldmail.mail.surrogate import MOST_OCTETS, surrogate_header
 
-MOST_OF_MESSAGE = 4 * MOST_OCTETS
+MOST_OF_MESSAGE = 2 * MOST_OCTETS
 """Octets of headers that are written anew. In those that follow, each octet above 127 becomes "?"."""
 
 _NOTIFICATIONS = frozenset((b"delivery-status", b"global-delivery-status"))

@@ -42,7 +42,7 @@ async def large_answer(plan: Plan, batch: Batch, size: int, selected: Selected) 
         return chunks
 
     read: Read = as_kept
-    head = await _beginning(read, size)
+    head = await beginning(read, size)
     body = header_end(head, 0, len(head))
     if says_binary(head[:body]):
         chunks = selected.messages.read(selected.id, uid)  # to its end: the size is that of another form of it
@@ -56,7 +56,7 @@ async def large_answer(plan: Plan, batch: Batch, size: int, selected: Selected) 
         patches = await plan.surrogates.patches(uid, head[:body], partial(_whole, read, size))
         if patches:
             read, size = patched_read(read, patches), size + grown(patches)
-            head = await _beginning(read, size)
+            head = await beginning(read, size)
             body = header_end(head, 0, len(head))
     if all(extent.of_message for extent in extents):
         pieces = of_header(extents, head, body, size)
@@ -137,7 +137,7 @@ async def _read_out(piece: Piece, read: Read) -> AsyncIterator[bytes]:
         raise
 
 
-async def _beginning(read: Read, size: int) -> bytes:
+async def beginning(read: Read, size: int) -> bytes:
     """The header, and what came with it."""
     head = b""
     async for chunk in read(0, min(size, MAXIMUM_HEADER)):

@@ -11,8 +11,9 @@ message would have to be read. Which messages were replaced is told in the respo
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+import enum
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from attrs import define, evolve, field
@@ -20,7 +21,8 @@ from attrs import define, evolve, field
 from worldmail.errors import MessageGone
 from worldmail.interfaces.derived import Summary
 from worldmail.mail.mime.envelope import render_envelope
-from worldmail.mail.mime.given import Text
+from worldmail.mail.mime.fields import read_fields
+from worldmail.mail.mime.given import Text, header_of
 from worldmail.mail.mime.scan import scan
 from worldmail.mail.mime.sections import Kind
 from worldmail.mail.mime.structure import render_structure
@@ -35,6 +37,7 @@ from worldmail.mail.numbers import ranges_of, render
 from worldmail.protocols.imap.fetch import octets
 from worldmail.protocols.imap.fetch.batch import Batch, Item
 from worldmail.protocols.imap.fetch.items import BODY, BODYSTRUCTURE, ENVELOPE
+from worldmail.protocols.imap.fetch.large import beginning
 from worldmail.protocols.imap.fetch.sections import Extent
 from worldmail.protocols.imap.view.selected import Selected
 
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
     from worldmail.protocols.imap.session import Session
 
 T = TypeVar("T")
+Described = tuple[bytes, bytes | None]
 
 KEPT = 4
 """Large messages of which a session knows what makes their headers ASCII."""
@@ -54,20 +58,32 @@ _OF_HEADER = frozenset((Kind.HEADER, Kind.HEADER_FIELDS, Kind.HEADER_FIELDS_NOT)
 _NESTED = b'"message" "'
 
 
+class _Part(enum.Enum):
+    """How much of a message has to be looked at."""
+
+    NOTHING = 0
+    HEADER = 1
+    WHOLE = 2
+
+    def __bool__(self) -> bool:
+        return self is not _Part.NOTHING
+
+
 @define(eq=False)
 class Surrogates:
     """Those of one FETCH.
 
     Args:
-        describes: what is asked for is in summaries.
-        only_headers: of their octets, nothing but their own headers.
+        envelopes, structures: these are asked for.
+        only_headers: nothing else of their octets is.
 
     Attributes:
         uids: of the messages that were replaced so far, not more than are told.
     """
 
     selected: Selected
-    describes: bool
+    envelopes: bool
+    structures: bool
     only_headers: bool
     uids: set[int] = field(factory=set, init=False)
 
@@ -92,38 +108,57 @@ class Surrogates:
 
     async def describe(self, batch: Batch) -> Batch:
         """The messages with summaries of their surrogates, without those that went meanwhile."""
-        rows = [row for row, summary in enumerate(batch.summaries) if summary and _may_differ(summary)]
-        if not rows or not self.describes:
+        parts = list(map(self._differing, batch.summaries))
+        rows = [row for row, part in enumerate(parts) if part]
+        if not rows:
             return batch
         asked = batch.only(rows)
         asked.ranges = ranges_of(asked.uids)
+        wanted = {uid: part for uid, part in zip(batch.uids, parts, strict=True) if part}
         summaries = dict(zip(batch.uids, batch.summaries, strict=True))
-        left = set(asked.uids)
         async for part in octets.with_octets(self.selected, asked):
-            for uid, summary in await self._described(part):
-                summaries[uid] = summary
-                left.discard(uid)
+            async for uid, described in self._described(part, wanted):
+                summary = summaries[uid]
+                del wanted[uid]
+                if described is not None and summary is not None:
+                    self._note(uid)
+                    envelope, structure = described
+                    summaries[uid] = evolve(summary, envelope=envelope, structure=structure or summary.structure)
         batch.summaries = list(summaries.values())
-        return batch.only([row for row, uid in enumerate(batch.uids) if uid not in left]) if left else batch
+        return batch.only([row for row, uid in enumerate(batch.uids) if uid not in wanted]) if wanted else batch
 
-    async def _described(self, batch: Batch) -> list[tuple[int, Summary | None]]:
-        raws = list(batch.raws)
-        for row, raw in enumerate(raws):
-            if raw is None:
-                with suppress(MessageGone):
-                    chunks = self.selected.messages.read(self.selected.id, batch.uids[row])
-                    raws[row] = b"".join([chunk async for chunk in chunks])
-        there = [row for row, raw in enumerate(raws) if raw is not None]
-        given = [raws[row] for row in there]
-        made = await self._work(given, lambda: list(map(_described, given)))
-        found: list[tuple[int, Summary | None]] = []
-        for row, parts in zip(there, made, strict=True):
-            uid, summary = batch.uids[row], batch.summaries[row]
-            if parts is not None and summary is not None:
-                self._note(uid)
-                summary = evolve(summary, envelope=parts[0], structure=parts[1])
-            found.append((uid, summary))
-        return found
+    def _differing(self, summary: Summary | None) -> _Part:
+        """What of a message its surrogate has to be made of for what is told of it."""
+        if summary is None:
+            return _Part.NOTHING
+        if self.structures and (not summary.structure.isascii() or _NESTED in summary.structure):
+            return _Part.WHOLE
+        return _Part.HEADER if self.envelopes and not summary.envelope.isascii() else _Part.NOTHING
+
+    async def _described(
+        self, batch: Batch, wanted: Mapping[int, _Part]
+    ) -> AsyncIterator[tuple[int, Described | None]]:
+        """What is told of each surrogate, by UID; large messages are in memory one at a time, if at all."""
+        given = [(uid, raw, wanted[uid]) for uid, raw in zip(batch.uids, batch.raws, strict=True) if raw is not None]
+        raws = [raw for _, raw, _ in given]
+        made = await self._work(raws, lambda: [_describe(raw, part) for _, raw, part in given])
+        for (uid, _, _), described in zip(given, made, strict=True):
+            yield uid, described
+        for row, uid in enumerate(batch.uids):
+            if batch.raws[row] is None:
+                data = await self._large(uid, batch.sizes[row], wanted[uid])
+                if data is not None:
+                    yield uid, await self.selected.aside(partial(_describe, data, wanted[uid]))
+
+    async def _large(self, uid: int, size: int, part: _Part) -> bytes | None:
+        """As much as is needed of a message that is not in memory; None if it went meanwhile."""
+        messages, mailbox_id = self.selected.messages, self.selected.id
+        try:
+            if part is _Part.HEADER:
+                return await beginning(lambda start, end: messages.read(mailbox_id, uid, start, end - start), size)
+            return b"".join([chunk async for chunk in messages.read(mailbox_id, uid)])
+        except MessageGone:
+            return None
 
     async def patches(self, uid: int, header: bytes, whole: Callable[[], Awaitable[bytes]]) -> Patches:
         """What makes a surrogate of a large message, as far as has to be known for this FETCH.
@@ -168,9 +203,8 @@ def surrogates_for(session: Session, selected: Selected, items: Sequence[Item]) 
     """For a client that enabled neither UTF8=ACCEPT nor IMAP4rev2, where the site wants that; else None."""
     if session.utf8 or not session.settings.utf8_surrogates:
         return None
-    describes = any(item in items for item in (ENVELOPE, BODY, BODYSTRUCTURE))
     only_headers = all(_is_of_header(item.extent) for item in items if item.extent is not None)
-    return Surrogates(selected, describes, only_headers)
+    return Surrogates(selected, ENVELOPE in items, BODY in items or BODYSTRUCTURE in items, only_headers)
 
 
 def headers_as_they_are(session: Session) -> None:
@@ -185,13 +219,12 @@ def _is_of_header(extent: Extent) -> bool:
     return extent.section is not None and not extent.section.path and extent.section.kind in _OF_HEADER
 
 
-def _may_differ(summary: Summary) -> bool:
-    """A string in it is not ASCII; or the size of a message in the message may be another one."""
-    return not (summary.envelope.isascii() and summary.structure.isascii()) or _NESTED in summary.structure
-
-
-def _described(raw: bytes) -> tuple[bytes, bytes] | None:
-    """ENVELOPE and BODYSTRUCTURE of the message's surrogate; None if it has none."""
+def _describe(raw: bytes, part: _Part) -> Described | None:
+    """ENVELOPE of the message's surrogate, and BODYSTRUCTURE if all of it is asked for; None if it has none."""
+    if part is _Part.HEADER:
+        header = header_of(raw)
+        made = with_surrogate_header(header)
+        return None if made is header else (render_envelope(read_fields(made, 0, len(made))), None)
     made = surrogate_message(raw)
     if made is raw:
         return None
