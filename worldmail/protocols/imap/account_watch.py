@@ -27,7 +27,7 @@ async def sign_in(session: Session, account: Account) -> Done:
     if not world.limits.sign_in(account.id, session.peer.host):
         raise TooManyRequests("Too many sessions of this account, please try again later")
 
-    cancel = world.changes.subscribe("account", session.account_changed, account.id)
+    cancel = world.changes.subscribe("account", partial(_changed, session), account.id)
     forget = partial(_forget, cancel, world.limits.sign_out, account.id)
     try:
         await check(session, account)
@@ -38,6 +38,11 @@ async def sign_in(session: Session, account: Account) -> Done:
         raise
     session.enter(account, forget)
     return Done(code=b"CAPABILITY " + session.capabilities(), text="You are signed in")
+
+
+def _changed(session: Session, notice: object) -> None:
+    session.revoked = True
+    session.wake()
 
 
 def _forget(cancel: Callable[[], None], sign_out: Callable[[int], None], account_id: int) -> None:

@@ -189,11 +189,6 @@ class Session:
         self.parser.lines.limit = self.settings.line
         self.parser.at_once = self.settings.command
 
-    def account_changed(self, notice: object) -> None:
-        """The account was changed; whether that ends the session is found out before its next command."""
-        self.revoked = True
-        self.wake()
-
     def leave(self) -> None:
         """Give everything back that login took, and be as before it. Harmless a second time."""
         self.drop_sinks()
