@@ -102,6 +102,7 @@ class _Drop:
     mailbox: str
     prefix: bytes
     size: int
+    is_bounded: bool
 
 
 @frozen(kw_only=True)
@@ -126,7 +127,7 @@ class _Unit:
         for delivery in sorted(acceptance.deliveries, key=_place):  # all lock mailboxes in this order
             prefix = f"{return_path}{delivery.recipient.address}\r\n".encode()
             size = len(prefix) + acceptance.content.told
-            drops.append(_Drop(delivery.account_id, delivery.mailbox, prefix, size))
+            drops.append(_Drop(delivery.account_id, delivery.mailbox, prefix, size, delivery.is_bounded))
         return cls(
             acceptance=acceptance.id,
             received=acceptance.received,
@@ -149,7 +150,7 @@ class _Unit:
                 if self._add(cursor, drop, content_id):
                     came[drop.account_id] = came.get(drop.account_id, 0) + drop.size
             if came:
-                charge(cursor, came)
+                charge(cursor, came, [drop.account_id for drop in self.drops if not drop.is_bounded])
         self.trace.record(cursor, self.acceptance, self.saved, "accepted", self.keys, self.detail)
         return place
 

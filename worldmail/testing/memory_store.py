@@ -45,6 +45,9 @@ class MemoryWriter:
     finished: bool = False
     pieces: list[bytes] = field(factory=list)
 
+    def may_be_binary(self) -> None:
+        """It makes no difference."""
+
     def write(self, data: bytes) -> None:
         """Keep it."""
         assert not self.finished, "written to after finish"
@@ -215,7 +218,7 @@ class MemoryMailboxes:
         if (owner, delivery.mailbox) not in self.boxes:
             raise RecipientGone(reason=f"account {owner} has no mailbox {delivery.mailbox}")
         held = sum(self._status(box).octets for box in self.boxes.values() if box.account_id == owner)
-        if owner in self.quotas and held + size > self.quotas[owner]:
+        if delivery.is_bounded and owner in self.quotas and held + size > self.quotas[owner]:
             raise OverQuota(reason=f"account {owner} would hold {held + size} of {self.quotas[owner]} octets")
 
     def _check(self) -> None:
