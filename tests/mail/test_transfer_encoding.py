@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worldmail.mail.line_ends import with_line_ends
+from worldmail.mail.line_ends import has_other_line_ends, with_line_ends
 from worldmail.mail.transfer_encoding import BinaryInBase64, InLines, says_binary
 
 OCTETS = bytes(range(256)) * 3
@@ -174,3 +174,11 @@ def test_a_whole_message_of_line_ends_takes_no_more_memory_than_a_few_times_its_
 @given(st.binary(max_size=30) | st.lists(st.sampled_from([b"\r", b"\n", b"a"])).map(b"".join))
 def test_every_CR_and_LF_becomes_part_of_one_CRLF(text: bytes) -> None:
     assert with_line_ends(text) == re.sub(rb"\r\n|\r|\n", b"\r\n", text)
+
+
+@pytest.mark.parametrize("before", [0, 1, 65_534, 65_535, 65_536, 131_071, 200_000])
+@pytest.mark.parametrize("end", [b"", b"\r\n", b"\r", b"\n", b"\r\n\n", b"\r\r\n", b"\n\r"])
+@pytest.mark.parametrize("behind", [0, 1, 70_000])
+def test_other_line_ends_are_seen_wherever_they_stand(before: int, end: bytes, behind: int) -> None:
+    octets = b"x" * before + end + b"x" * behind
+    assert has_other_line_ends(octets) == (end not in (b"", b"\r\n"))

@@ -32,6 +32,9 @@ class IContentWriter(Interface):
 
     size = Attribute("int: octets taken so far")
 
+    def may_be_binary() -> None:
+        """What comes may hold NUL, and lines that end in other ways than CRLF. Said before the first octet or never."""
+
     def write(data: bytes) -> None:
         """Take the next octets. Memory is bounded: beyond the inline limit they go to the content store."""
 

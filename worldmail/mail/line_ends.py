@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import mmap
+
 from attrs import define, field
+
+_LOOK = 1 << 16  # octets that are looked at in one go
 
 
 def with_line_ends(text: bytes) -> bytes:
@@ -12,6 +16,18 @@ def with_line_ends(text: bytes) -> bytes:
         return text
     # Ten times as fast as a regular expression, which would remember every line end besides.
     return text.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", b"\r\n")
+
+
+def has_other_line_ends(octets: bytes | mmap.mmap) -> bool:
+    """True if there is a CR or LF that is no part of a CRLF."""
+    held = b""
+    for start in range(0, len(octets), _LOOK):
+        piece = held + octets[start : start + _LOOK]
+        held = b"\r" if piece.endswith(b"\r") else b""
+        piece = piece[: len(piece) - len(held)]
+        if with_line_ends(piece) is not piece:
+            return True
+    return bool(held)
 
 
 @define

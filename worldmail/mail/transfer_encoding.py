@@ -13,7 +13,7 @@ import re
 
 from attrs import define, field
 
-from worldmail.mail.line_ends import LineEnds, with_line_ends
+from worldmail.mail.line_ends import LineEnds, has_other_line_ends, with_line_ends
 from worldmail.mail.mime.fields import Octets, header_end
 
 HEADER_LIMIT = 1 << 19
@@ -196,6 +196,11 @@ def header_says_binary(octets: Octets) -> bool:
     return says_binary(octets[:end])
 
 
+def needs_lines(octets: Octets) -> bool:
+    """True if these octets are not what goes out where only lines may go."""
+    return header_says_binary(octets) or has_other_line_ends(octets)
+
+
 @define
 class InLines:
     """The same, with every line end a CRLF: a message where only lines may go. Its header comes in one piece."""
@@ -212,6 +217,8 @@ class InLines:
             return b"".join([self._ends.feed(self._coder.feed(piece)) for piece in pieces])
         self._begun = True
         end = header_end(chunk, 0, len(chunk))
+        if chunk[:end].endswith(b"\r"):  # the header goes on
+            end -= 1
         return self.feed(with_line_ends(chunk[:end])) + self.feed(chunk[end:])
 
     def finish(self) -> bytes:

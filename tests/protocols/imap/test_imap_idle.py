@@ -144,7 +144,8 @@ def test_a_session_in_IDLE_keeps_no_closures_as_there_are_very_many_of_them(site
     def of_ours() -> int:
         gc.collect()
         functions = (thing for thing in gc.get_objects() if isinstance(thing, FunctionType) and thing.__closure__)
-        return sum(thing.__module__.startswith(("worldmail.protocols", "worldmail.database")) for thing in functions)
+        ours = ("worldmail.protocols", "worldmail.database")
+        return sum((thing.__module__ or "").startswith(ours) for thing in functions)
 
     before = of_ours()
     held = [idling(site) for _ in range(20)]

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from worldmail.errors import MalformedMessage, MessageTooLarge, OverQuota, TemporaryFailure
 from worldmail.interfaces.policy import Asker, MessageRequest
@@ -81,6 +81,8 @@ class Intake:
         self._consignment = consignment
         self._binary = consignment.envelope.body is Body.BINARY
         self._writer = acceptance.writer()
+        if self._binary:
+            self._writer.may_be_binary()
         self._head: bytearray | None = bytearray()
         self._header = b""
         self._top = b""  # what goes in front of everything, where it is not written yet
@@ -145,7 +147,7 @@ class Intake:
                     received=self._received,
                     envelope=consignment.envelope,
                     origin=consignment.origin,
-                    content=evolve(content, binary=True) if self._binary else content,
+                    content=content,
                     deliveries=consignment.deliveries,
                     message_id=self._message_id,
                     unrepeatable=True,

@@ -33,9 +33,9 @@ class TornAnswer(WorldMailError):
     """The octets of a literal that was begun cannot be had: nothing but the end of the connection can tell that."""
 
 
-async def large_answer(plan: Plan, batch: Batch, size: int, selected: Selected) -> AsyncIterator[bytes]:
-    """The answer for the one message of a batch, which has so many octets."""
-    uid = batch.uids[0]
+async def large_answer(plan: Plan, batch: Batch, selected: Selected) -> AsyncIterator[bytes]:
+    """The answer for the one message of a batch."""
+    uid, ((size, is_binary),) = batch.uids[0], batch.large
 
     def as_kept(start: int, end: int) -> AsyncIterator[bytes]:
         chunks: AsyncIterator[bytes] = selected.messages.read(selected.id, uid, start, end - start)
@@ -44,7 +44,7 @@ async def large_answer(plan: Plan, batch: Batch, size: int, selected: Selected) 
     read: Read = as_kept
     head = await beginning(read, size)
     body = header_end(head, 0, len(head))
-    if says_binary(head[:body]):
+    if is_binary or says_binary(head[:body]):
         chunks = selected.messages.read(selected.id, uid)  # to its end: the size is that of another form of it
         batch.raws, batch.is_binary = [b"".join([chunk async for chunk in chunks])], True
         if plan.surrogates is not None:

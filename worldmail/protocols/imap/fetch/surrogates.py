@@ -146,7 +146,7 @@ class Surrogates:
             yield uid, described
         for row, uid in enumerate(batch.uids):
             if batch.raws[row] is None:
-                data = await self._large(uid, batch.sizes[row], wanted[uid])
+                data = await self._large(uid, batch.large[row][0], wanted[uid])
                 if data is not None:
                     yield uid, await self.selected.aside(partial(_describe, data, wanted[uid]))
 
