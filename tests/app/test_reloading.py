@@ -118,6 +118,22 @@ def test_new_sessions_go_by_the_new_settings_of_their_protocol(running: ServerPr
     assert not [one for one in records(running) if one["event"] == "server.restart-needed"]
 
 
+def test_a_listener_goes_by_how_TLS_comes_there_now_and_by_its_place_under_another_name(running: ServerProcess) -> None:
+    right = running.config.read_text()
+    waiting = poplib.POP3("127.0.0.1", running.port(POP3), timeout=20)
+    begun, name, rest = right.partition('name = "pop3"\n')
+    running.config.write_text(begun + 'name = "first"\ntls = "implicit"\n' + rest)
+    assert name and hang_up(running, "server.reloaded")["changed"] == ["pop3.listeners"]
+    context = ssl._create_unverified_context()
+    secured = poplib.POP3_SSL("127.0.0.1", running.port(POP3), timeout=20, context=context)
+    assert "STLS" not in secured.capa()
+    assert "STLS" in waiting.capa()
+    running.config.write_text(right)
+    hang_up(running, "server.reloaded", 2)
+    assert "STLS" in poplib.POP3("127.0.0.1", running.port(POP3), timeout=20).capa()
+    assert secured.quit() and waiting.quit()
+
+
 def test_what_needs_a_restart_is_said_until_it_came(running: ServerProcess) -> None:
     running.configure({"store": {"inline_limit": "1KiB"}})
     told = hang_up(running, "server.restart-needed")

@@ -74,6 +74,16 @@ def test_it_sees_what_is_in_the_log_of_a_store_behind_a_symbolic_link(
     connection.close()
 
 
+def test_it_warns_of_aliases_that_lead_to_what_does_not_exist(site: ServerProcess, worldmail: Commands) -> None:
+    names = [f"n{number}@example.test" for number in range(7)]
+    worldmail.ok("alias", "add", "list@example.test", "postmaster@example.test", *names)
+    worldmail.ok("alias", "add", "info@example.test", "list@example.test", "a@elsewhere.test")
+    (warning,) = said(worldmail)
+    assert warning.endswith(f"the alias list@example.test leads to what does not exist: {', '.join(names[:5])}, ...")
+    worldmail.ok("alias", "add", "*@example.test", "postmaster@example.test")
+    assert said(worldmail) == []
+
+
 def test_it_tells_of_a_schema_to_be_migrated_and_leaves_that_to_the_next_start(
     site: ServerProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -170,6 +170,23 @@ def test_aliases_come_and_go(worldmail: Commands) -> None:
     worldmail.refused("alias", "remove", "info@example.test")
 
 
+@pytest.mark.parametrize("name", ["info@example.test", "*@example.test"])
+def test_an_alias_to_what_is_not_there_is_made_and_said(worldmail: Commands, name: str) -> None:
+    worldmail.ok("domain", "add", "other.test")
+    targets = ("postmaster+x@example.test", "new@example.test", "a@elsewhere.test", "New@other.test")
+    said = worldmail.ok("alias", "add", name, *targets)
+    assert said.out.count("\n") == said.err.count("\n") == 1
+    assert said.err.endswith("not exist: new@example.test, New@other.test\n")
+    assert worldmail.ok("alias", "add", name, *targets, "--json").json["missing"] == [
+        "new@example.test",
+        "New@other.test",
+    ]
+    worldmail.ok("alias", "add", "*@other.test", "postmaster@example.test")
+    worldmail.ok("user", "add", "new@example.test", "--password-stdin", stdin="secret-of-new\n")
+    assert worldmail.ok("alias", "add", name, *targets).err == ""
+    assert worldmail.ok("alias", "add", name, *targets, "--json").json["missing"] == []
+
+
 def test_a_message_is_traced_by_address_message_id_and_acceptance(site: ServerProcess, worldmail: Commands) -> None:
     site.start()
     with smtplib.SMTP("127.0.0.1", site.port(25), timeout=30) as client:

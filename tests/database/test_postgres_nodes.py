@@ -149,11 +149,24 @@ class TestLocksOfNodes(NodesCase):
         assert await first.locks.lock(7) is None
         assert await second.locks.lock(7) is None
         assert await second.locks.lock(8) is not None
-        lock.release()
-        again = None
-        while again is None:  # it is free once the release has arrived
-            again = await second.locks.lock(7)
+        await lock.release()
+        again = await second.locks.lock(7)
+        assert again is not None
         assert again.held()
+        await lock.release()
+        assert await first.locks.lock(7) is None, "a lock that was given back gives nothing back"
+
+    async def test_giving_back_ends_though_the_connection_is_lost_or_the_node_stops(self) -> None:
+        first = self.postgres.database(reactor, self.url)
+        first.start()
+        lost, kept = await first.locks.lock(7), await first.locks.lock(8)
+        await self.end_sessions("worldmail watch")
+        await lost.release()
+        await first.stop()
+        await kept.release()
+        second = self.node()
+        assert await second.locks.lock(7) is not None
+        assert await second.locks.lock(8) is not None
 
     async def test_two_sites_in_one_database_share_no_locks(self) -> None:
         assert await self.node().locks.lock(7) is not None

@@ -27,12 +27,14 @@ from worldmail.mail.imap_url import ImapUrl
 from worldmail.mail.labels import CharsetSense
 from worldmail.mail.mailboxes import addresses_of
 from worldmail.mail.mime.decoding import UnknownEncoding, decoded, decoded_size
-from worldmail.mail.mime.rendered import read_envelope, read_value
+from worldmail.mail.mime.rendered import envelope_fields, read_addresses, read_text, read_value
 from worldmail.mail.mime.scan import scan
 from worldmail.mail.mime.section_text import parse_section
 from worldmail.mail.mime.sections import Kind, Section, find_section, numbered
 from worldmail.mail.mime.summary import summary_of
+from worldmail.mail.mime.surrogates import grown, patches_of, surrogate_message
 from worldmail.mail.submission import qualified_header
+from worldmail.mail.surrogate import surrogate_header
 from worldmail.mail.transfer_encoding import BinaryInBase64
 from worldmail.protocols.imap.grammar.reader import Reader
 from worldmail.protocols.imap.parser import Announced, CommandLine, Literal, Octets, Parser
@@ -40,7 +42,6 @@ from worldmail.protocols.imap.settings import ImapSettings
 from worldmail.protocols.imap.verbs import ROWS
 from worldmail.protocols.pop3 import grammar as pop3
 from worldmail.protocols.pop3.settings import Pop3Settings
-from worldmail.protocols.pop3.surrogate import surrogate_header
 from worldmail.protocols.smtp import grammar as smtp
 from worldmail.protocols.smtp.settings import SmtpSettings
 from worldmail.protocols.smtp.xtext import decode_utf8_address, decode_xtext, encode_xtext
@@ -133,6 +134,14 @@ def _surrogate(octets: bytes) -> None:
     assert made == header or not header.isascii()
 
 
+def _surrogate_message(octets: bytes) -> None:
+    made = surrogate_message(octets)
+    root = scan(made)
+    patches = patches_of(octets, scan(octets))
+    assert len(made) == len(octets) + grown(patches)
+    assert made[root.start : root.body].isascii()
+
+
 def _body(octets: bytes) -> None:
     sense, base64 = CharsetSense(), BinaryInBase64()
     for start in range(0, len(octets), 1000):
@@ -142,7 +151,8 @@ def _body(octets: bytes) -> None:
 
 def _mime(octets: bytes) -> None:
     summary = summary_of(scan(octets))
-    read_envelope(summary.envelope)
+    for place, octets_of_it in enumerate(envelope_fields(summary.envelope)):
+        (read_addresses if 2 <= place < 8 else read_text)(octets_of_it)
     read_value(summary.structure)
     root = scan(octets)
     for path, part in numbered(root):
@@ -304,6 +314,7 @@ TARGETS: dict[str, Target] = {
     "lines": Target(run=_lines, seeds=(b"a\r\nb\nc\r\n\0\r\n" + b"x" * 80 + b"\r\n",)),
     "xtext": Target(run=_xtext, allowed=(ValueError, Refusal), seeds=(b"a+2Bb", rb"a\x{FC}b", b"rfc822;x+40y")),
     "header": Target(run=_header, allowed=(ValueError,), seeds=(HEADER,)),
+    "surrogate message": Target(run=_surrogate_message, seeds=(MIME, BODY, HEADER)),
     "surrogate": Target(run=_surrogate, seeds=(HEADER, b"X: a; b*=utf-8''%C3; c=\"\xff\"\r\n")),
     "mime": Target(run=_mime, seeds=(MIME, BODY, b"Content-Type: message/rfc822\r\n\r\nDate: 1 Jan 2001\r\n\r\n")),
     "body": Target(run=_body, seeds=(BODY,)),

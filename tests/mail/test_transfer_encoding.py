@@ -6,12 +6,14 @@ import email
 import email.policy
 import itertools
 import re
+import tracemalloc
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worldmail.mail.transfer_encoding import BinaryInBase64, says_binary
+from worldmail.mail.line_ends import has_other_line_ends, with_line_ends
+from worldmail.mail.transfer_encoding import BinaryInBase64, InLines, says_binary
 
 OCTETS = bytes(range(256)) * 3
 
@@ -153,3 +155,30 @@ def test_hostile_bodies_pass_in_bounded_memory(unit: bytes) -> None:
 def test_hostile_headers_cost_linear_time(unit: bytes) -> None:
     head = b"Content-Transfer-Encoding: binary\r\nContent-Type: multipart/mixed" + (unit * 65000)[:65000] + b"\r\n\r\nx"
     assert coded(head)
+
+
+@pytest.mark.parametrize("unit", [b"\n", b"\r", b"\r\n--=_b\r\n\r\n", b"\r\n--=_b\r\n" + b"\n", b"\r\n"])
+def test_a_whole_message_of_line_ends_takes_no_more_memory_than_a_few_times_its_size(unit: bytes) -> None:
+    message = MULTIPART.partition(b"%s")[0] + unit * (1_000_000 // len(unit))
+    tracemalloc.start()
+    try:
+        lines = InLines()
+        given = lines.feed(message) + lines.finish()
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert is_lines(given)
+    assert peak < 4 * len(given) + 4 * len(message)
+
+
+@given(st.binary(max_size=30) | st.lists(st.sampled_from([b"\r", b"\n", b"a"])).map(b"".join))
+def test_every_CR_and_LF_becomes_part_of_one_CRLF(text: bytes) -> None:
+    assert with_line_ends(text) == re.sub(rb"\r\n|\r|\n", b"\r\n", text)
+
+
+@pytest.mark.parametrize("before", [0, 1, 65_534, 65_535, 65_536, 131_071, 200_000])
+@pytest.mark.parametrize("end", [b"", b"\r\n", b"\r", b"\n", b"\r\n\n", b"\r\r\n", b"\n\r"])
+@pytest.mark.parametrize("behind", [0, 1, 70_000])
+def test_other_line_ends_are_seen_wherever_they_stand(before: int, end: bytes, behind: int) -> None:
+    octets = b"x" * before + end + b"x" * behind
+    assert has_other_line_ends(octets) == (end not in (b"", b"\r\n"))

@@ -21,6 +21,7 @@ from twisted.trial.unittest import TestCase
 from worldmail.database import file
 from worldmail.database.worker import Threads
 from worldmail.errors import StorageFull, TemporaryFailure
+from worldmail.mail.mime.given import in_lines
 from worldmail.store import files
 from worldmail.store.files import ContentFiles
 from worldmail.store.writer import BEHIND, PIECE, ContentWriter, here
@@ -154,6 +155,38 @@ class TestContentWriter(TestCase):
         assert staged.place is not None
         assert await self.contents.read(staged.place, 0, 20) == (b"front" + whole)[:20]
         assert self.files() == [staged.place], "the first place is removed"
+
+    async def test_the_size_in_lines_is_that_of_what_is_given_out_wherever_the_header_says_binary(self) -> None:
+        for before in (0, PIECE // 2, PIECE - 20, PIECE, 2 * PIECE, 3 * PIECE):
+            fields = b"X: y\r\n" * (before // 6) + b"Content-Transfer-Encoding: binary\r\n"
+            octets = fields + b"\r\n" + bytes(range(256)) * 1000
+            for step in (len(octets), 5_000):
+                writer = self.writer()
+                writer.may_be_binary()
+                for start in range(0, len(octets), step):
+                    writer.write(octets[start : start + step])
+                assert (await writer.finish()).told == len(in_lines(octets)), (before, step)
+
+    async def test_where_lines_may_end_in_other_ways_they_are_counted_as_they_are_given_out(self) -> None:
+        header = b"Subject: x\r\n\r\n"
+        long = b"X: y\r\n" * 70_000 + header
+        for octets, odd in (
+            (header + b"a\nb\rc\r", True),
+            (header.replace(b"\r", b"") + b"a\n", True),
+            (header + b"one\r\n" * 60_000, False),
+            (header + b"one\r\n" * 60_000 + b"\n", True),
+            (header + b"one\r\n" * 60_000 + b"\0\r\n", True),
+            (long + b"one\r\ntwo\r\n", False),
+            (long + b"one\ntwo\r\n", True),
+        ):
+            for cut in (len(octets), PIECE - 1, PIECE, PIECE + 1, octets.find(b"\r", PIECE) + 1, 3):
+                writer = self.writer()
+                writer.may_be_binary()
+                writer.write(octets[:cut])
+                writer.write(octets[cut:])
+                staged = await writer.finish()
+                assert staged.told == len(in_lines(octets)), (octets[-20:], cut)
+                assert staged.inline is not None or staged.binary == odd, (octets[-20:], cut)
 
     async def test_an_abort_at_any_time_leaves_no_file(self) -> None:
         for size in (LIMIT + 1, PIECE, 5 * PIECE):

@@ -344,6 +344,20 @@ class TestPeriodic(TestCase):
         assert self.successResultOf(stopping) is None
         assert self.clock.getDelayedCalls() == []
 
+    def test_what_was_stopped_at_work_can_be_started_and_stopped_again(self) -> None:
+        service = Periodic(self.clock, 10, "the work", self.work)
+        assert service.stopService() is None
+        for runs in (1, 2):
+            self.wait = Deferred()
+            service.startService()
+            self.clock.advance(10)
+            stopping = service.stopService()
+            assert stopping is not None
+            self.wait.callback(None)
+            assert self.successResultOf(stopping) is None
+            assert self.runs == runs
+        assert self.clock.getDelayedCalls() == []
+
     def test_an_error_is_logged_and_the_next_run_comes(self) -> None:
         async def fails() -> Any:
             self.runs += 1

@@ -78,6 +78,16 @@ class TestCertificates:
         assert names.find(b"\xff") is first
         assert names.find(None) is first
 
+    def test_the_names_of_certificates_are_names_of_ours_until_they_are_exchanged(self, tmp_path: Path) -> None:
+        tls = Tls(tls_settings(tmp_path, "a.test", "*.b.test"))
+        hosts = ("a.test", "A.Test", "c.b.test", "b.test", "d.c.b.test", "other.test", "")
+        assert [tls.names_us(host) for host in hosts] == [True, True, True, False, False, False, False]
+        go_back = tls.reload(tls_settings(tmp_path, "other.test"))
+        assert (tls.names_us("a.test"), tls.names_us("other.test")) == (False, True)
+        go_back()
+        assert (tls.names_us("a.test"), tls.names_us("other.test")) == (True, False)
+        assert not Tls(TlsSettings()).names_us("a.test")
+
     def test_the_digest_for_the_end_point_binding_follows_the_signature(self) -> None:
         name = x509.Name([])
         now = dt.datetime.now(dt.UTC)

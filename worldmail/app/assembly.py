@@ -144,6 +144,7 @@ def _world(parts: StoreParts, tls: Tls, limits: Limits) -> tuple[World, Outgoing
             directory=directory,
             finder=Finder(parts.store.messages, aside),
             hostname=hostname,
+            names_us=tls.names_us,
             now=foundations.clock.now,
         ),
         acceptance=parts.store.acceptance,

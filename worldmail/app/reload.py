@@ -2,7 +2,7 @@
 
 Everything new is made first, and taken up only once all of it could be made. Sessions that are open go on as they
 began; those that begin later are made by the new settings: each listener keeps its ports and its counters, and
-takes over how the new one of its name makes dialogues.
+takes over how connections go at the new one for the same ports.
 """
 
 from __future__ import annotations
@@ -92,8 +92,7 @@ def differences(old: Settings, new: Settings, protocols: Mapping[str, Any]) -> I
 def _is_live(section: str, name: str, old: Any, new: Any, protocols: Mapping[str, Any]) -> bool:
     if section in GENERAL_SECTIONS:
         return section in LIVE or f"{section}.{name}" in LIVE
-    same_places = [place for _, place in listeners(old)] == [place for _, place in listeners(new)]
-    return same_places and any(_listeners_of(protocols.get(section)))
+    return list(listeners(old)) == list(listeners(new)) and any(_listeners_of(protocols.get(section)))
 
 
 def _policy(assembly: Assembly, new: Settings) -> Any:
@@ -108,14 +107,16 @@ def _policy(assembly: Assembly, new: Settings) -> Any:
 
 
 def _renew(running: Any, new: Any) -> None:
-    """Let each listener make dialogues as the new one of its name does."""
-    made = {listener.name: listener for listener in _listeners_of(new)}
+    """Let connections to each listener go as the new one for the same ports has it."""
+    made = list(_listeners_of(new))
     for listener in _listeners_of(running):
-        if listener.name in made:
-            maker = made[listener.name].factory.make_dialogue
+        there = [one for one in made if one.places == listener.places]
+        successor = next((one for one in there if one.name == listener.name), there[0] if there else None)
+        if successor is not None:
+            maker = successor.factory.make_dialogue
             if ISuccessor.providedBy(maker):
                 maker.succeed(listener.factory.make_dialogue)
-            listener.factory.make_dialogue = maker
+            listener.factory.follow(successor.factory)
 
 
 def _listeners_of(service: Any) -> Iterator[Any]:

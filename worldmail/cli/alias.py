@@ -6,7 +6,7 @@ import click
 
 from worldmail.cli.main import configuration
 from worldmail.cli.output import json_option, show_done, show_rows
-from worldmail.cli.values import read_address
+from worldmail.cli.values import OURS, read_address
 
 
 @click.group()
@@ -20,13 +20,26 @@ def alias() -> None:
 @json_option
 @click.pass_context
 def add(ctx: click.Context, address: str, target: tuple[str, ...], as_json: bool) -> None:
-    """Make ADDRESS lead to each TARGET (and to nothing else: an alias that is there is replaced)."""
-    from worldmail.cli.running import run
+    """Make ADDRESS lead to each TARGET (and to nothing else: an alias that is there is replaced).
+
+    A target may be made later. It is said which of those that are ours are not there.
+    """
+    from worldmail.cli.running import Parts, run
 
     name, targets = read_address(address), tuple(read_address(one) for one in target)
-    run(configuration(ctx), lambda parts: parts.admin.set_alias(name, targets))
+
+    async def work(parts: Parts) -> list[str]:
+        await parts.admin.set_alias(name, targets)
+        section = parts.settings.directory
+        if section.sources != OURS:
+            return []
+        return [str(one) for one in await parts.admin.dead_ends(name, targets, section.recipient_delimiter)]
+
+    missing = run(configuration(ctx), work)
     shown = [str(one) for one in targets]
-    show_done(as_json, f"{name} leads to {', '.join(shown)}", address=str(name), targets=shown)
+    show_done(as_json, f"{name} leads to {', '.join(shown)}", address=str(name), targets=shown, missing=missing)
+    if missing and not as_json:
+        click.echo(f"warning: mail to it is not delivered to what does not exist: {', '.join(missing)}", err=True)
 
 
 @alias.command("list")

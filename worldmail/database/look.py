@@ -11,6 +11,7 @@ import apsw
 from attrs import frozen
 
 from worldmail.database.cursor import SqliteCursor
+from worldmail.database.file import connect
 from worldmail.database.migrate import known_migrations, schema_of
 from worldmail.errors import ConfigurationError
 from worldmail.interfaces.database import Cursor
@@ -39,7 +40,7 @@ def looking_at(path: str) -> Iterator[Look]:
     """
     newest = max(known_migrations())
     try:
-        connection = apsw.Connection(_name(path), flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
+        connection = connect(_name(path), apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
         try:
             connection.set_busy_timeout(5000)
             connection.execute("BEGIN")

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from worldmail.directory import accounts, aliases, domains
+from worldmail.directory import accounts, aliases, domains, source
 from worldmail.directory.account_keys import parse_changes, person_name
 from worldmail.directory.domain_keys import parse_domain_changes
 from worldmail.directory.rows import all_accounts
@@ -155,6 +155,10 @@ class DirectoryAdmin:
         """See `IDirectoryAdmin.set_alias`."""
         _require_domain(address)
         await self._database.write(lambda cursor: aliases.set_alias(cursor, address, targets))
+
+    def dead_ends(self, address: Address, targets: Iterable[Address], delimiters: str) -> Awaitable[list[Address]]:
+        """See `IDirectoryAdmin.dead_ends`."""
+        return self._database.scan(lambda cursor: source.dead_ends(cursor, address, targets, delimiters))
 
     async def remove_alias(self, address: Address) -> None:
         """See `IDirectoryAdmin.remove_alias`."""

@@ -14,7 +14,7 @@ An address of a domain that we relay leads to itself.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from typing import ClassVar
 
 from attrs import define, field
@@ -95,13 +95,27 @@ def find_account(cursor: Cursor, address: Address) -> Account | None:
     return None if own is None else account_by_key(cursor, own.key)
 
 
+def dead_ends(cursor: Cursor, alias: Address, targets: Iterable[Address], delimiters: str) -> list[Address]:
+    """The targets of an alias that are of our domains, and at which there is nothing, or nothing but this catch-all."""
+    own = domain_by_name(cursor, alias.domain_key) if alias.local_key == CATCH_ALL else None
+    found = []
+    for target in targets:
+        led = _lead(cursor, target, delimiters, caught=None if own is None else own.id)
+        if led == (NoSuchAddress(address=target),):
+            found.append(target)
+    return found
+
+
 def _own_form(cursor: Cursor, address: Address) -> Address | None:
     name = address.domain_key or first_domain(cursor)
     domain = None if name is None else domain_by_name(cursor, name)
     return None if domain is None else Address(address.local_key, domain.name)
 
 
-def _lead(cursor: Cursor, address: Address, delimiters: str) -> tuple[Destination, ...] | None:
+def _lead(
+    cursor: Cursor, address: Address, delimiters: str, caught: int | None = None
+) -> tuple[Destination, ...] | None:
+    """Where it leads; None if it is not of our domains. `caught`: the catch-all of this domain does not count."""
     local = address.local_key
     if not address.domain:
         return _site_postmaster(cursor) if local == "postmaster" else None
@@ -118,7 +132,8 @@ def _lead(cursor: Cursor, address: Address, delimiters: str) -> tuple[Destinatio
             found = _named(cursor, domain, local)
     if not found and local == "postmaster":
         found = _site_postmaster(cursor)
-    found = found or _targets(cursor, domain, CATCH_ALL)
+    if not found and domain.id != caught:
+        found = _targets(cursor, domain, CATCH_ALL)
     if not found and local == "abuse":
         found = (Elsewhere(address=Address("postmaster", domain.name)),)
     return found or (NoSuchAddress(address=address),)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 from attrs import field, frozen
 from zope.interface import Attribute, Interface
@@ -217,7 +217,13 @@ class IDirectoryAdmin(Interface):
         """All aliases with their targets; a catch-all has the local part "*"."""
 
     def set_alias(address: Address, targets: tuple[Address, ...]) -> Awaitable[None]:
-        """Make (or change) an alias; local part "*" is the domain's catch-all."""
+        """Make (or change) an alias; local part "*" is the domain's catch-all. Its targets need not be there yet."""
+
+    def dead_ends(address: Address, targets: Iterable[Address], delimiters: str) -> Awaitable[list[Address]]:
+        """The targets of an alias that are of our domains, and at which there is nothing (but this catch-all).
+
+        `delimiters`: the characters that part a user from a detail.
+        """
 
     def remove_alias(address: Address) -> Awaitable[None]:
         """Remove an alias or catch-all."""

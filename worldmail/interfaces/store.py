@@ -43,6 +43,9 @@ class IContentWriter(Interface):
 
     size = Attribute("int: octets taken so far")
 
+    def may_be_binary() -> None:
+        """What comes may hold NUL, and lines that end in other ways than CRLF. Said before the first octet or never."""
+
     def write(data: bytes) -> None:
         """Take the next octets. Memory is bounded: beyond the inline limit they go to the content store."""
 
@@ -169,8 +172,8 @@ class IMaildropLock(Interface):
     def held() -> bool:
         """False once it was released, or lost: another session may have the maildrop. Cheap."""
 
-    def release() -> None:
-        """Give it back. Harmless a second time."""
+    def release() -> Awaitable[None]:
+        """Give it back: to this process at once, to every other before this fires. Harmless a second time."""
 
 
 @frozen(kw_only=True)

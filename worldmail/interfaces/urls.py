@@ -66,7 +66,7 @@ class IUrls(Interface):
     def sign(account: Account, url: ImapUrl) -> Awaitable[str]:
         """The URL, which has an authorisation but no proof, with its proof (RFC 4467 §7, GENURLAUTH).
 
-        It must name the account itself and a mailbox that it may read. Raises `NotAUrl`.
+        It must name this server, the account itself and a mailbox that it may read. Raises `NotAUrl`.
         """
 
     def open(url: ImapUrl, bearer: Bearer, form: UrlForm = AS_IT_IS) -> Awaitable[UrlOctets]:

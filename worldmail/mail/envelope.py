@@ -119,3 +119,8 @@ class Delivery:
     mailbox: str = field(default="INBOX")
     recipient: Recipient
     account: Address | None = None
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether quotas count: mail for postmaster is taken in spite of them (RFC 5321 §4.5.1)."""
+        return self.recipient.address.local_key != "postmaster"

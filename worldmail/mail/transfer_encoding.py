@@ -13,16 +13,20 @@ import re
 
 from attrs import define, field
 
-from worldmail.mail.line_ends import LineEnds, with_line_ends
+from worldmail.mail.line_ends import LineEnds, has_other_line_ends, with_line_ends
 from worldmail.mail.mime.fields import Octets, header_end
 
 HEADER_LIMIT = 1 << 19
 """A header that is longer is passed on as it is, and its entity too."""
 
+LOOKED_AT = 1 << 18
+"""Octets in which a header says that the message is binary: as many as the first piece of a large one has."""
+
 DEPTH_LIMIT = 8
 """Entities nested deeper are passed on as they are."""
 
 _PIECE = 8192
+_LINES = 1 << 16  # in which line ends are replaced in one go
 _PADDING = 80  # blanks behind a boundary (RFC 2046 §5.1.1), as far as they are waited for
 _LINE_OCTETS = 57  # 76 characters of base64 (RFC 2045 §6.8)
 
@@ -59,8 +63,10 @@ class BinaryInBase64:
         given = []
         for start in range(0, len(chunk), _PIECE):
             self._data += chunk[start : start + _PIECE]
+            steps = []  # of parts of a few octets each there may be very many
             while (step := self._step(final=False)) is not None:
-                given.append(step)
+                steps.append(step)
+            given.append(b"".join(steps))
         return b"".join(given)
 
     def finish(self) -> bytes:
@@ -183,11 +189,16 @@ class BinaryInBase64:
 
 
 def header_says_binary(octets: Octets) -> bool:
-    """True if the header that these octets begin with says so; quick, as few do."""
-    end = header_end(octets, 0, len(octets))
+    """True if the header that these octets begin with says so, in what is looked at of it; quick, as few do."""
+    end = header_end(octets, 0, min(len(octets), LOOKED_AT))
     if octets.find(b"inary", 0, end) < 0 and octets.find(b"INARY", 0, end) < 0:
         return False
     return says_binary(octets[:end])
+
+
+def needs_lines(octets: Octets) -> bool:
+    """True if these octets are not what goes out where only lines may go."""
+    return header_says_binary(octets) or has_other_line_ends(octets)
 
 
 @define
@@ -201,9 +212,13 @@ class InLines:
     def feed(self, chunk: Octets) -> bytes:
         """The next octets; what is certain by now."""
         if self._begun:
-            return self._ends.feed(self._coder.feed(chunk))
+            # In pieces: a single call that does it all would hold the interpreter's lock.
+            pieces = (chunk[start : start + _LINES] for start in range(0, len(chunk), _LINES))
+            return b"".join([self._ends.feed(self._coder.feed(piece)) for piece in pieces])
         self._begun = True
         end = header_end(chunk, 0, len(chunk))
+        if chunk[:end].endswith(b"\r"):  # the header goes on
+            end -= 1
         return self.feed(with_line_ends(chunk[:end])) + self.feed(chunk[end:])
 
     def finish(self) -> bytes:

@@ -42,6 +42,7 @@ class _Drop:
     mailbox: str
     prefix: bytes
     size: int
+    is_bounded: bool
 
 
 @implementer(IAcceptancePart)
@@ -78,7 +79,7 @@ class AcceptancePart:
         for delivery in sorted(acceptance.deliveries, key=_place):  # all lock mailboxes in this order
             prefix = f"{return_path}{delivery.recipient.address}\r\n".encode()
             size = len(prefix) + acceptance.content.told
-            drops.append(_Drop(delivery.account_id, delivery.mailbox, prefix, size))
+            drops.append(_Drop(delivery.account_id, delivery.mailbox, prefix, size, delivery.is_bounded))
         return cls(
             acceptance=acceptance.id,
             event=acceptance.event,
@@ -105,7 +106,7 @@ class AcceptancePart:
                 if self._add(cursor, drop, content_id):
                     came[drop.account_id] = came.get(drop.account_id, 0) + drop.size
             if came:
-                charge(cursor, came)
+                charge(cursor, came, [drop.account_id for drop in self.drops if not drop.is_bounded])
             if self.parcel is not None:
                 self.parcel.add(cursor, content_id)
         self.trace.record(cursor, self.acceptance, self.saved, self.event, self.keys, self.detail)

@@ -14,7 +14,10 @@ from worldmail.interfaces.store import IContentStore, MessageRow, StagedContent
 from worldmail.mail.mime.given import has_binary
 
 BINARY = 1
-"""A bit of the column `flags`: there is a NUL, or the header says binary. Known of inline content."""
+"""A bit of the column `flags`: there is a NUL, the header says binary, or lines end in other ways than CRLF.
+
+Of content that is not inline it may be missing where the header says so.
+"""
 
 UNREPEATABLE = 2
 """A bit of the column `flags`: no other content can have these octets."""
@@ -34,7 +37,8 @@ def keep_content(cursor: Cursor, staged: StagedContent, *, unrepeatable: bool = 
 
     That place differs from the staged one if the same octets were there before; `unrepeatable` ones were not.
     """
-    is_binary = staged.binary if staged.inline is None else has_binary(staged.inline)
+    inline = staged.inline
+    is_binary = staged.binary if inline is None else has_binary(inline, any_lines=staged.binary)
     flags = (BINARY if is_binary else 0) | (UNREPEATABLE if unrepeatable else 0)
     values = (staged.digest, staged.size, flags, staged.place, staged.inline)
     row = cursor.one(_ADD, values) if unrepeatable else _kept(cursor, values)

@@ -73,7 +73,8 @@ class MaildropLock:
     def held(self) -> bool:
         return not self._released
 
-    def release(self) -> None:
+    def release(self) -> Awaitable[None]:
         if not self._released:
             self._released = True
             self._locks.unlock(self._account_id)
+        return Ready(None)

@@ -7,7 +7,7 @@ then domains.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from worldmail.errors import OverQuota
 from worldmail.interfaces.database import Cursor
@@ -41,25 +41,32 @@ def check_account(cursor: Cursor, account_id: int) -> None:
         raise OverQuota(reason=f"account {account_id} would hold {used} of {quota} octets")
 
 
-def count_domain(cursor: Cursor, domain_id: int, octets: int) -> None:
-    """So many octets more in a domain, or fewer. Raises `OverQuota` if it is more, and too much."""
+def count_domain(cursor: Cursor, domain_id: int, octets: int, *, is_bounded: bool) -> None:
+    """So many octets more in a domain, or fewer. Raises `OverQuota` if it is more, and too much, and that counts."""
     row = cursor.one(_COUNT, (octets, domain_id))
-    if row is not None and octets > 0 and row[0] > row[1]:
+    if row is not None and is_bounded and octets > 0 and row[0] > row[1]:
         raise OverQuota(reason=f"domain {domain_id} would hold {row[0]} of {row[1]} octets")
 
 
-def charge(cursor: Cursor, changes: Mapping[int, int]) -> None:
-    """Octets that came to accounts, or went: counted in their mailboxes already. Raises `OverQuota`."""
+def charge(cursor: Cursor, changes: Mapping[int, int], unbounded: Collection[int] = ()) -> None:
+    """Octets that came to accounts, or went: counted in their mailboxes already. Raises `OverQuota`.
+
+    Args:
+        unbounded: accounts that are given what came whatever their quotas.
+    """
     for account_id, octets in sorted(changes.items()):
-        if octets > 0:
+        if octets > 0 and account_id not in unbounded:
             check_account(cursor, account_id)
     domains: dict[int, int] = {}
+    bounded = set()
     for account_id, octets in changes.items():
         if octets and (row := cursor.one(_DOMAIN_OF, (account_id,))) is not None:
             domains[row[0]] = domains.get(row[0], 0) + octets
+            if account_id not in unbounded:
+                bounded.add(row[0])
     for domain_id, octets in sorted(domains.items()):
         if octets:
-            count_domain(cursor, domain_id, octets)
+            count_domain(cursor, domain_id, octets, is_bounded=domain_id in bounded)
 
 
 def recount_domain(cursor: Cursor, domain_id: int) -> None:

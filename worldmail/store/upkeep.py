@@ -32,6 +32,63 @@ TAIL = 20_000
 """More rows than this are not left unfiled, quiet or not."""
 
 
+class Turns:
+    """Runs a piece of work, one turn at a time, each after a wait.
+
+    Args:
+        work: a turn; an error is logged.
+        done: what comes behind a turn, unless it was the last.
+    """
+
+    def __init__(
+        self, reactor: Any, what: str, work: Callable[[], Awaitable[object]], done: Callable[[], None]
+    ) -> None:
+        self._reactor = reactor
+        self._what = what
+        self._work = work
+        self._done = done
+        self._call: IDelayedCall | None = None
+        self._is_working = False
+        self._ended: Deferred[None] | None = None
+
+    @property
+    def idle(self) -> bool:
+        """True if nothing is waited for and nothing is done."""
+        return self._call is None and not self._is_working
+
+    def wait(self, seconds: float, then: Callable[[], None] | None = None) -> None:
+        """A turn begins after so many seconds; or something else is done."""
+
+        def over() -> None:
+            self._call = None
+            (then or self.begin)()
+
+        self._call = self._reactor.callLater(seconds, over)
+
+    def begin(self) -> None:
+        """A turn begins."""
+        self._is_working = True
+        Deferred.fromCoroutine(self._run())
+
+    def end(self) -> Deferred[None] | None:
+        """There are no more; fires when the one under way is over."""
+        if self._call is not None:
+            self._call.cancel()
+            self._call = None
+        if self._is_working:
+            self._ended = Deferred()
+        return self._ended
+
+    async def _run(self) -> None:
+        await _logging(self._what, self._work)
+        self._is_working = False
+        if self._ended is None:
+            self._done()
+        else:
+            ended, self._ended = self._ended, None
+            ended.callback(None)
+
+
 class Periodic(Service):
     """Runs `work` every `interval` seconds, the first time `first` seconds after the start; never twice at once.
 
@@ -47,37 +104,16 @@ class Periodic(Service):
         *,
         first: float | None = None,
     ) -> None:
-        self._reactor = reactor
         self._first = interval if first is None else first
-        self._interval = interval
-        self._what = what
-        self._work = work
-        self._call: IDelayedCall | None = None
-        self._stopped: Deferred[None] | None = None
+        self._turns = Turns(reactor, what, work, lambda: self._turns.wait(interval))
 
     def startService(self) -> None:
         Service.startService(self)  # type: ignore[no-untyped-call]  # Twisted's is untyped
-        self._call = self._reactor.callLater(self._first, self._begin)
+        self._turns.wait(self._first)
 
     def stopService(self) -> Deferred[None] | None:
         Service.stopService(self)  # type: ignore[no-untyped-call]  # Twisted's is untyped
-        if self._call is not None:
-            self._call.cancel()
-            self._call = None
-            return None
-        self._stopped = Deferred()
-        return self._stopped
-
-    def _begin(self) -> None:
-        self._call = None
-        Deferred.fromCoroutine(self._run())
-
-    async def _run(self) -> None:
-        await _logging(self._what, self._work)
-        if self.running:
-            self._call = self._reactor.callLater(self._interval, self._begin)
-        elif self._stopped is not None:
-            self._stopped.callback(None)
+        return self._turns.end()
 
 
 class AfterChanges(Service):
@@ -85,7 +121,7 @@ class AfterChanges(Service):
 
     While changes come and come it runs too, for a short time, if the reactor had little to do for so long: who makes
     the changes is slower than we are then. `work` is given a function that says whether it may go on. An error is
-    logged.
+    logged. Stopping waits for the run under way.
 
     Args:
         occupied: seconds for which the reactor's thread had something to do.
@@ -106,16 +142,12 @@ class AfterChanges(Service):
         self._changes = changes
         self._topic = topic
         self._quiet = quiet
-        self._what = what
-        self._work = work
         self._occupied = occupied or seconds_occupied
         self._was_occupied = 0.0
         self._until = 0.0
         self._cancel: Callable[[], None] | None = None
-        self._call: IDelayedCall | None = None
         self._changed = False
-        self._is_working = False
-        self._stopped: Deferred[None] | None = None
+        self._turns = Turns(reactor, what, lambda: work(self._goes_on), self._worked)
 
     def startService(self) -> None:
         Service.startService(self)  # type: ignore[no-untyped-call]  # Twisted's is untyped
@@ -125,40 +157,30 @@ class AfterChanges(Service):
         Service.stopService(self)  # type: ignore[no-untyped-call]  # Twisted's is untyped
         if self._cancel is not None:
             self._cancel()
-        if self._call is not None:
-            self._call.cancel()
-            self._call = None
-        if self._is_working:
-            self._stopped = Deferred()
-        return self._stopped
+        return self._turns.end()
 
     def _told(self, _: Notice) -> None:
         self._changed = True
-        if self._call is None and not self._is_working:
+        if self._turns.idle:
             self._wait()
 
     def _wait(self) -> None:
         self._changed, self._was_occupied = False, self._occupied()
-        self._call = self._reactor.callLater(self._quiet, self._look)
+        self._turns.wait(self._quiet, self._look)
 
     def _look(self) -> None:
         has_room = self._occupied() - self._was_occupied < MOSTLY_IDLE * self._quiet
         if self._changed and not has_room:
             self._wait()
             return
-        self._call, self._is_working = None, True
         self._until = self._reactor.seconds() + self._quiet * SHARE if has_room else 0.0
-        Deferred.fromCoroutine(self._run())
+        self._turns.begin()
 
     def _goes_on(self) -> bool:
         return bool(self.running) and (not self._changed or self._reactor.seconds() < self._until)
 
-    async def _run(self) -> None:
-        await _logging(self._what, lambda: self._work(self._goes_on))
-        self._is_working = False
-        if self._stopped is not None:
-            self._stopped.callback(None)
-        elif self._changed:
+    def _worked(self) -> None:
+        if self._changed:
             self._wait()
 
 

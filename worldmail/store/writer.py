@@ -19,6 +19,7 @@ from zope.interface import implementer
 
 from worldmail.errors import Refusal, TemporaryFailure
 from worldmail.interfaces.store import IContentStore, IContentWriter, IPlaceWriter, StagedContent
+from worldmail.mail.line_ends import has_other_line_ends
 from worldmail.mail.transfer_encoding import InLines, header_says_binary
 from worldmail.wire.ready import Ready
 
@@ -66,7 +67,11 @@ class ContentWriter:
         self._pieces: list[bytes] = []
         self._buffered = 0
         self._spill: _Spill | None = None
+        self._any_lines = False
         self._over = False
+
+    def may_be_binary(self) -> None:
+        self._any_lines = True
 
     def write(self, data: bytes) -> None:
         if self._over:
@@ -93,8 +98,11 @@ class ContentWriter:
         self._over = True
         octets = b"".join((prepend, *self._pieces)) if prepend else b"".join(self._pieces)
         self._pieces = []
-        content = StagedContent(digest=hashlib.sha256(octets).digest(), size=len(octets), inline=octets, place=None)
-        return self._counted(content, octets) if header_says_binary(octets) else Ready(content)
+        content = StagedContent(
+            digest=hashlib.sha256(octets).digest(), size=len(octets), inline=octets, place=None, binary=self._any_lines
+        )
+        odd = header_says_binary(octets) or (self._any_lines and has_other_line_ends(octets))
+        return self._counted(content, octets) if odd else Ready(content)
 
     def abort(self) -> None:
         self._over = True
@@ -110,7 +118,7 @@ class ContentWriter:
         return evolve(content, told=count.finish())
 
     def _begin_to_spill(self) -> _Spill:
-        spill = _Spill(self._contents, self._elsewhere)
+        spill = _Spill(self._contents, self._elsewhere, self._any_lines)
         try:
             self._check_room(self.size)
         except Refusal as error:
@@ -133,11 +141,13 @@ class ContentWriter:
             self.abort()
             raise
         self._spill = None
-        return StagedContent(digest=spill.digest(), size=spill.size, inline=None, place=place, told=spill.told())
+        told, binary = spill.told()
+        digest = spill.digest()
+        return StagedContent(digest=digest, size=spill.size, inline=None, place=place, told=told, binary=binary)
 
     async def _rewritten(self, prepend: bytes, place: str) -> tuple[_Spill, str]:
         """A new place with `prepend` before the octets of `place`, which is removed."""
-        spill = _Spill(self._contents, self._elsewhere)
+        spill = _Spill(self._contents, self._elsewhere, self._any_lines)
         try:
             spill.write(prepend)
             async for chunk in _chunks(self._contents, place, self.size):
@@ -154,11 +164,12 @@ class ContentWriter:
 class _Spill:
     """Octets on their way to one place, in order, one piece at a time."""
 
-    def __init__(self, contents: IContentStore, elsewhere: Elsewhere) -> None:
+    def __init__(self, contents: IContentStore, elsewhere: Elsewhere, any_lines: bool) -> None:
         self.size = 0
         self.queued = 0
         self._elsewhere = elsewhere
         self._hash = hashlib.sha256()
+        self._any_lines = any_lines
         self._count: _Count | None = None
         self._taken = False
         self._writer: IPlaceWriter = contents.create()
@@ -172,9 +183,12 @@ class _Spill:
         """SHA-256 of all octets given; to be asked once it is finished."""
         return self._hash.digest()
 
-    def told(self) -> int:
-        """Octets as lines; to be asked once it is finished."""
-        return self.size if self._count is None else self._count.finish()
+    def told(self) -> tuple[int, bool]:
+        """Octets as lines, and whether those are others than what was given; to be asked once it is finished."""
+        if self._count is None:
+            return self.size, False
+        told = self._count.finish()
+        return told, told != self.size or self._count.odd
 
     def write(self, *pieces: bytes) -> None:
         """Take these octets; after an error they are dropped."""
@@ -255,8 +269,9 @@ class _Spill:
             self._wake()
 
     def _take(self, piece: bytes) -> None:
-        if not self._taken and header_says_binary(piece):
-            self._count = _Count()
+        if not self._taken:
+            says = header_says_binary(piece)
+            self._count = _Count(odd=says) if says or self._any_lines else None
         self._taken = True
         self._hash.update(piece)
         if self._count is not None:
@@ -269,14 +284,20 @@ class _Spill:
 
 
 class _Count:
-    """Counts the octets of a message as lines."""
+    """Counts the octets of a message as lines.
 
-    def __init__(self) -> None:
+    Attributes:
+        odd: its header says binary, or there is a NUL in it.
+    """
+
+    def __init__(self, odd: bool = True) -> None:
+        self.odd = odd
         self._lines = InLines()
         self._octets = 0
 
     def update(self, octets: bytes) -> None:
         """The next octets."""
+        self.odd = self.odd or b"\0" in octets
         self._octets += len(self._lines.feed(octets))
 
     def finish(self) -> int:

@@ -37,7 +37,12 @@ class MemoryWriter:
     caught_up_calls: int = 0
     aborted: bool = False
     finished: bool = False
+    binary: bool = False
     pieces: list[bytes] = field(factory=list)
+
+    def may_be_binary(self) -> None:
+        """See `IContentWriter`."""
+        self.binary = True
 
     def write(self, data: bytes) -> None:
         """Keep it."""
@@ -63,7 +68,8 @@ class MemoryWriter:
         assert not self.aborted, "finished after abort"
         self.finished = True
         octets = prepend + b"".join(self.pieces)
-        return StagedContent(digest=hashlib.sha256(octets).digest(), size=len(octets), inline=octets, place=None)
+        digest = hashlib.sha256(octets).digest()
+        return StagedContent(digest=digest, size=len(octets), inline=octets, place=None, binary=self.binary)
 
     def abort(self) -> None:
         """Forget it."""

@@ -37,11 +37,12 @@ class _MaildropLock:
         """See `IMaildropLock.held`."""
         return not self.released
 
-    def release(self) -> None:
+    def release(self) -> Ready[None]:
         """Give it back."""
         if not self.released:
             self.locked.remove(self.account_id)
         self.released = True
+        return Ready(None)
 
 
 @define(kw_only=True)
@@ -162,7 +163,7 @@ class MemoryMailboxes:
         if (owner, delivery.mailbox) not in self.boxes:
             raise RecipientGone(reason=f"account {owner} has no mailbox {delivery.mailbox}")
         held = sum(self._status(box).octets for box in self.boxes.values() if box.account_id == owner)
-        if owner in self.quotas and held + size > self.quotas[owner]:
+        if delivery.is_bounded and owner in self.quotas and held + size > self.quotas[owner]:
             raise OverQuota(reason=f"account {owner} would hold {held + size} of {self.quotas[owner]} octets")
 
     def _check(self) -> None:

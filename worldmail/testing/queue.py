@@ -78,10 +78,11 @@ class _Lock:
         """See `IMaildropLock.held`."""
         return self._locks.taken.get(self._id) is self
 
-    def release(self) -> None:
+    def release(self) -> Ready[None]:
         """See `IMaildropLock.release`."""
         if self.held():
             del self._locks.taken[self._id]
+        return Ready(None)
 
 
 @implementer(IMaildropLocks)

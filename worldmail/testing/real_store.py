@@ -98,6 +98,7 @@ class RealStoreWorld:
                 directory=memory.directory,
                 finder=Finder(store.messages, memory.world.aside),
                 hostname=hostname,
+                names_us="imap.example.test".__eq__,
                 now=memory.clock.now,
             ),
             acceptance=store.acceptance,

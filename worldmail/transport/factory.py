@@ -47,6 +47,11 @@ class ConnectionFactory(Connections):
         self.limits = limits
         self.greets_secured = greets_secured
 
+    def follow(self, other: ConnectionFactory) -> None:
+        """Make connections as another does from now on. Those that are there, and what is counted, stay."""
+        self.make_dialogue, self.name = other.make_dialogue, other.name
+        self.implicit_tls, self.greets_secured = other.implicit_tls, other.greets_secured
+
     # -- what connections ask ------------------------------------------------------
 
     def joined(self, connection: Any) -> str | None:

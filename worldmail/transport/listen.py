@@ -46,7 +46,7 @@ class Listener(Service):
         self, factory: ConnectionFactory, places: Iterable[tuple[str, int]], *, reactor: Any, grace: float = 10.0
     ) -> None:
         self.factory = factory
-        self._places = tuple(places)
+        self.places = tuple(places)
         self._reactor = reactor
         self._grace = grace
         self._ports: list[Any] = []
@@ -60,7 +60,7 @@ class Listener(Service):
         """Bind. Raises: `ConfigurationError` in one line; then nothing is bound."""
         _SERVICE.privilegedStartService(self)
         try:
-            for host, port in self._places:
+            for host, port in self.places:
                 self._bind(host, port)
         except ConfigurationError:
             self._stop_listening()

@@ -40,8 +40,12 @@ class Names:
             name = (asked or b"").decode("ascii").lower().rstrip(".")
         except UnicodeDecodeError:
             return self._first
+        return self.named(name) or self._first
+
+    def named(self, name: str) -> SSL.Context | None:
+        """The context that is for this name, in lower case; None if there is no such."""
         wildcard = "*." + name.partition(".")[2]  # for one label (RFC 9525 §6.3)
-        return self._named.get(name) or self._named.get(wildcard) or self._first
+        return self._named.get(name) or self._named.get(wildcard)
 
 
 @implementer(IOpenSSLServerConnectionCreator)
@@ -64,7 +68,7 @@ class Tls:
     """
 
     def __init__(self, settings: TlsSettings) -> None:
-        self._options = _make_options(settings)
+        self._options, self._names = _make_options(settings)
         self._offer = _Offer(self)
 
     def available(self) -> bool:
@@ -80,12 +84,17 @@ class Tls:
 
         Raises: `ConfigurationError`; then the old certificates stay.
         """
-        before, self._options = self._options, _make_options(settings)
+        before = self._options, self._names
+        self._options, self._names = _make_options(settings)
 
         def go_back() -> None:
-            self._options = before
+            self._options, self._names = before
 
         return go_back
+
+    def names_us(self, host: str) -> bool:
+        """A certificate is for this host name."""
+        return self._names.named(host.lower()) is not None
 
     def options(self) -> CertificateOptions:
         """What connections are made from now."""
@@ -94,7 +103,7 @@ class Tls:
         return self._options
 
 
-def _make_options(settings: TlsSettings) -> CertificateOptions | None:
+def _make_options(settings: TlsSettings) -> tuple[CertificateOptions | None, Names]:
     certificates = [read_certificate(given.certificate, given.key, given.names) for given in settings.certificates]
     names = Names()
     made = [_options_for(certificate, settings, names) for certificate in certificates]
@@ -103,7 +112,7 @@ def _make_options(settings: TlsSettings) -> CertificateOptions | None:
         # Twisted's own answer, where nothing is acceptable, ends the handshake; RFC 7301 §3.2 lets us say nothing.
         context.set_alpn_select_callback(lambda connection, offered: SSL.NO_OVERLAPPING_PROTOCOLS)
         names.add(context, certificate.names)
-    return made[0] if made else None
+    return made[0] if made else None, names
 
 
 def _options_for(certificate: Certificate, settings: TlsSettings, names: Names) -> CertificateOptions:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from worldmail.mail.mime.envelope import render_envelope
 from worldmail.mail.mime.quoting import nstring
-from worldmail.mail.mime.rendered import EnvelopeAddress, Value, read_envelope, read_value
+from worldmail.mail.mime.rendered import EnvelopeAddress, Value, envelope_fields, read_addresses, read_text, read_value
 from worldmail.mail.mime.scan import scan
 from worldmail.mail.mime.structure import render_structure
 
@@ -24,6 +25,29 @@ def render(value: Value) -> bytes:
     if isinstance(value, tuple):
         return b"(%b)" % b" ".join(map(render, value))
     return b"%d" % value if isinstance(value, int) else nstring(value)
+
+
+class Envelope(NamedTuple):
+    date: bytes | None
+    subject: bytes | None
+    from_: tuple[EnvelopeAddress, ...]
+    sender: tuple[EnvelopeAddress, ...]
+    reply_to: tuple[EnvelopeAddress, ...]
+    to: tuple[EnvelopeAddress, ...]
+    cc: tuple[EnvelopeAddress, ...]
+    bcc: tuple[EnvelopeAddress, ...]
+    in_reply_to: bytes | None
+    message_id: bytes | None
+
+
+def read_envelope(octets: bytes) -> Envelope:
+    """All of its fields."""
+    fields = envelope_fields(octets)
+    return Envelope(
+        *map(read_text, fields[:2]),  # type: ignore[arg-type]  # two, six and two
+        *map(read_addresses, fields[2:8]),  # type: ignore[arg-type]
+        *map(read_text, fields[8:]),  # type: ignore[arg-type]
+    )
 
 
 @given(VALUES)

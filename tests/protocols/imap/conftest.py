@@ -43,10 +43,11 @@ class ImapSite:
         return account
 
     def deliver(self, name: str, content: bytes, *, sender: str = "ann@example.test") -> None:
-        """As mail that came by SMTP."""
+        """As mail that came by SMTP, BODY=BINARYMIME."""
         acceptance = self.store.world.acceptance
         account = self.accounts[name]
         writer = acceptance.writer()
+        writer.may_be_binary()
         writer.write(content)
         recipient = Recipient(address=account.address)
         settle(

@@ -47,6 +47,12 @@ CORPUS = {
     "deep": reduce(lambda inner, depth: mixed(b"%d" % depth, inner), range(7), IMAGE),
     "too deep": reduce(lambda inner, depth: mixed(b"%d" % depth, inner), range(9), IMAGE),
     "lines after all": TEXT,
+    "text with bare line ends": part(b"text/plain", b"one\ntwo\rthree\r\n\n.\nfour\r\n", b""),
+    "text with bare line ends and NUL": part(b"text/plain", b"one\n\0two\rthree\n", b""),
+    "text with NUL": part(b"text/plain", b"one\r\n\0two\r\nthree\r\n", b""),
+    "long text with bare line ends": part(b"text/plain", b"x" * 65_000 + b"\r\n" * 9_000 + b"\n\r", b""),
+    "long text without": part(b"text/plain", b"one\r\n" * 60_000, b""),
+    "a binary part in what does not say so": mixed(b"b", TEXT, IMAGE).replace(BINARY, b"", 1),
 }
 
 

@@ -142,3 +142,15 @@ def test_what_cannot_be_kept_up_to_date_any_more_takes_no_news_with_it(
     site.store.add(site.accounts["bob"], mail("x"))
     assert box.say(b"NOOP").untagged[0::2] == [b"* 4 EXISTS", b'* NO [NOUPDATE "%b"] The search takes too long' % tag]
     assert len(box.say(b"NOOP").untagged) == 0
+
+
+@pytest.mark.parametrize("beside", [b"UPDATE", b"CONTEXT", b"CONTEXT UPDATE"])
+@pytest.mark.parametrize("command", [b"SEARCH %b ALL", b"UID SORT %b (DATE) UTF-8 ALL", b"ESEARCH %b ALL"])
+def test_SAVE_suppresses_the_response_though_results_are_kept_up_to_date(
+    box: ImapClient, command: bytes, beside: bytes
+) -> None:
+    answer = box.say(command % b"RETURN (SAVE %b)" % beside)
+    assert (answer.status, answer.of(b"ESEARCH")) == (b"OK", [])
+    assert box.say(b"UID SEARCH RETURN (COUNT) UID $").untagged[0].endswith(b" COUNT 3")
+    assert len(box.say(command % b"RETURN (SAVE MIN %b)" % beside).of(b"ESEARCH")) == 1
+    assert box.say(b"UID SEARCH RETURN (COUNT) UID $").untagged[0].endswith(b" COUNT 1")

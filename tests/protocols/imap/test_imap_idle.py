@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+from types import FunctionType
 from typing import Any
 
 import pytest
@@ -134,3 +136,17 @@ def test_an_account_that_cannot_be_looked_at_now_is_looked_at_later(site: Any, m
         assert client.session.next_event() is None  # it does not ask again and again
     assert client.done().status == b"OK"
     assert not client.session.revoked
+
+
+def test_a_session_in_IDLE_keeps_no_closures_as_there_are_very_many_of_them(site: Any) -> None:
+    idling(site)
+
+    def of_ours() -> int:
+        gc.collect()
+        functions = (thing for thing in gc.get_objects() if isinstance(thing, FunctionType) and thing.__closure__)
+        ours = ("worldmail.protocols", "worldmail.database")
+        return sum((thing.__module__ or "").startswith(ours) for thing in functions)
+
+    before = of_ours()
+    held = [idling(site) for _ in range(20)]
+    assert of_ours() - before < len(held)

@@ -283,6 +283,16 @@ def test_UPDATE_fetches_what_arrives_and_is_found(bob: ImapClient, site: Any, wa
     assert bob.say(b"STORE 1 +FLAGS (\\Flagged)").of(b"ESEARCH") == [b'* ESEARCH (TAG "a%d") ADDTO (0 1)' % tag]
 
 
+@pytest.mark.parametrize("space", [b"", b" "])
+def test_what_UPDATE_fetches_may_stand_right_behind_it(bob: ImapClient, site: Any, space: bytes) -> None:
+    bob.say(b"SELECT INBOX")
+    assert bob.say(b"SEARCH RETURN (UPDATE" + space + b"(UID FLAGS) COUNT) ALL").status == b"OK"
+    add(site)
+    assert bob.say(b"NOOP").of(b"FETCH") == [b"* 1 FETCH (UID 1 FLAGS (\\Recent))"]
+    for wrong in (b"(UPDATE  (UID))", b"(UPDATE())", b"(UPDATE(UID)COUNT)", b"(COUNT(UID))", b"(UPDATE(UID)"):
+        assert bob.say(b"SEARCH RETURN " + wrong + b" ALL").status == b"BAD", wrong
+
+
 def test_UPDATE_of_a_sort_fetches_too(bob: ImapClient, site: Any) -> None:
     bob.say(b"SELECT INBOX")
     bob.say(b"UID SORT RETURN (UPDATE (FLAGS)) (SUBJECT) UTF-8 ALL")

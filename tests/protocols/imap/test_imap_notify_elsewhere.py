@@ -201,7 +201,7 @@ def test_a_mailbox_that_is_made_is_told_with_the_level_above(bob: ImapClient, ot
     assert told(bob) == [b'* LIST (\\HasChildren) "/" Work', b'* LIST (\\HasNoChildren) "/" Work/Plans']
 
 
-def test_one_that_went_along_and_is_gone_is_told_by_the_name_that_it_came_to(
+def test_one_that_is_gone_is_told_before_what_is_above_it_takes_it_along(
     bob: ImapClient, other: ImapClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other.say(b"CREATE a/c")
@@ -209,9 +209,11 @@ def test_one_that_went_along_and_is_gone_is_told_by_the_name_that_it_came_to(
     monkeypatch.setattr(bob.conductor.peer, "wake", lambda: None)  # the driver has no time
     other.say(b"RENAME a b")
     other.say(b"DELETE b/c")
-    lines = bob.say(b"NOOP").untagged
-    assert lines[0].endswith(b' "/" b ("OLDNAME" (a))')
-    assert b'* LIST (\\NonExistent \\HasNoChildren) "/" b/c' in lines
+    assert bob.say(b"NOOP").untagged == [
+        b'* LIST (\\NonExistent \\HasNoChildren) "/" a/c',
+        b'* LIST (\\HasNoChildren) "/" b ("OLDNAME" (a))',
+        b'* LIST (\\NonExistent \\HasNoChildren) "/" a',
+    ]
 
 
 def test_of_one_that_took_the_name_of_another_UNSEEN_is_told_too(
@@ -305,32 +307,6 @@ def test_what_fails_hides_nothing_that_others_do(bob: ImapClient, other: ImapCli
     assert told(bob) == [b'* LIST (\\HasNoChildren) "/" Work']
 
 
-# --- annotations ---
-
-
-def test_annotations_that_change_are_named(bob: ImapClient, other: ImapClient) -> None:
-    other.say(b'SETMETADATA INBOX (/private/a "1" /private/b "1")')
-    notify(bob, b"(MAILBOXES INBOX (MailboxMetadataChange))")
-    other.say(b'SETMETADATA INBOX (/private/a "1" /private/c "2" /private/b NIL)')
-    assert told(bob) == [b"* METADATA INBOX /private/b /private/c"]
-    other.say(b'SETMETADATA Sent (/private/a "1")')
-    assert told(bob) == []
-
-
-def test_a_special_use_that_changes_is_an_annotation_that_does(bob: ImapClient, other: ImapClient) -> None:
-    notify(bob, b"(MAILBOXES Sent (MailboxMetadataChange))")
-    other.say(b"SETMETADATA Sent (/private/specialuse NIL)")
-    assert told(bob) == [b"* METADATA Sent /private/specialuse"]
-
-
-def test_annotations_of_the_server_that_change_are_named(bob: ImapClient, other: ImapClient, ann: ImapClient) -> None:
-    notify(bob, b"(MAILBOXES INBOX (ServerMetadataChange))")
-    other.say(b'SETMETADATA "" (/private/comment "x")')
-    assert told(bob) == [b'* METADATA "" /private/comment']
-    ann.say(b'SETMETADATA "" (/private/comment "x")')
-    assert told(bob) == []
-
-
 # --- rights ---
 
 OURS = b'"Other Users/bob@example.test/Ours"'
@@ -363,18 +339,3 @@ def test_a_mailbox_that_may_be_listed_and_not_read_is_NoAccess(bob: ImapClient, 
     ]
     bob.say(b"SETACL Ours ann@example.test l")
     assert told(ann) == [b'* LIST (\\NoAccess) "/" ' + OURS]
-
-
-def test_annotations_of_a_mailbox_that_is_renamed_or_hidden_are_not_told_as_changed(
-    bob: ImapClient, ann: ImapClient
-) -> None:
-    for command in (b"CREATE a", b"SETACL a ann@example.test lr", b'SETMETADATA a (/shared/comment "x")'):
-        assert bob.say(command).status == b"OK"
-    ann.say(b'NOTIFY SET (subtree "Other Users" (MailboxName MailboxMetadataChange MessageNew MessageExpunge))')
-    ann.told()
-    bob.say(b"RENAME a b")
-    assert b"METADATA" not in ann.told()
-    bob.say(b'SETMETADATA b (/shared/comment "y")')
-    assert b'* METADATA "Other Users/bob@example.test/b" /shared/comment\r\n' in ann.told()
-    bob.say(b"SETACL b ann@example.test l")
-    assert b"METADATA" not in ann.told()

@@ -52,6 +52,7 @@ class Believer:
         subscribe(name)
 
     def _renamed(self, old: bytes, new: bytes) -> None:
+        """What is there takes the place of what was there."""
         moved = {each for each in self.mailboxes if each == old or (each.startswith(old + b"/") and old != b"INBOX")}
         pairs = {each: new + each[len(old) :] for each in moved}
         counts = {pairs[each]: self.counts.pop(each, {}) for each in moved}
@@ -91,6 +92,18 @@ class Notify(RuleBasedStateMachine):
             peer.wake = self.hearer.woken
             self.hearer.seen = len(self.hearer.conductor.held.output)
             self.hearer.woken()
+        for line in responses(self.hearer.told()):
+            self.believer.hear(line)
+
+    @rule(ring=st.lists(names.filter(b"INBOX".__ne__), min_size=2, max_size=3, unique=True), between=verbs, name=names)
+    def turn(self, ring: list[bytes], between: str, name: bytes) -> None:
+        """Mailboxes change names with each other, and the hearer is told of it as one."""
+        steps = [("CREATE", each, b"") for each in ring]
+        steps += [("add", each, each) for each in ring]
+        self.do(steps=steps, busy=False)
+        turned = [("RENAME", old, new) for old, new in zip([*ring, b"t"], [b"t", *ring], strict=True)]
+        self.do(steps=[*turned[:-1], (between, name, ring[0]), turned[-1]], busy=True)
+        self.do(steps=[("DELETE", b"t", b"")], busy=False)
 
     def do_one(self, verb: str, name: bytes, to: bytes) -> None:
         actor = self.actor
@@ -113,8 +126,6 @@ class Notify(RuleBasedStateMachine):
     def what_is_believed_is_true(self) -> None:
         if not hasattr(self, "store"):
             return
-        for line in responses(self.hearer.told()):
-            self.believer.hear(line)
         assert self.believer.mailboxes == self.truth()
         subscribed = {line.split(b" ")[-1] for line in self.actor.say(b'LSUB "" *').untagged}
         assert self.believer.subscribed == subscribed

@@ -195,7 +195,7 @@ def test_only_ones_own_urls_of_mailboxes_that_one_may_read_are_signed(site: Imap
 def test_a_url_conveys_no_more_than_its_user_may_read_now(site: ImapSite, client: ImapClient) -> None:
     ann = as_ann(site)
     assert client.say(b"SETACL INBOX ann@example.test lr").status == b"OK"
-    rump = b"imap://ann%40example.test@h.test/Other%20Users/bob%40example.test/INBOX/;UID=1;URLAUTH=user+bob%40example.test"
+    rump = b"imap://ann%40example.test@mail.example.test/Other%20Users/bob%40example.test/INBOX/;UID=1;URLAUTH=user+bob%40example.test"
     url = sign(ann, rump)
     assert fetch(client, url) is not None
     assert client.say(b"SETACL INBOX ann@example.test l").status == b"OK"

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from worldmail.mail.line_ends import LineEnds
 from worldmail.protocols.pop3.replies import Utf8Needed
-from worldmail.protocols.pop3.surrogate import encoded_words, surrogate_header
 from worldmail.protocols.pop3.text import IN_ONE_PIECE, TopCutter, text_effects
 from worldmail.testing.feeding import settle
 from worldmail.wire.effects import Stream
@@ -187,98 +186,6 @@ def test_what_is_known_to_be_sent_is_told_exactly() -> None:
         output = settle(_all(Source(chunks)))
         first, _, rest = output.partition(b"\r\n")
         assert first == b"+OK %d octets" % (len(rest) - 3)
-
-
-# --- surrogates -------------------------------------------------------------------------
-
-
-def header_of(text: str):
-    """What Python's own parser makes of the surrogate."""
-    made = surrogate_header(text.encode("utf-8", "surrogateescape"))
-    assert made.isascii() and all(len(line) <= 998 for line in made.split(b"\r\n"))
-    return email.message_from_bytes(made + b"\r\n", policy=email.policy.default)
-
-
-def test_unstructured_text_is_read_back() -> None:
-    message = header_of("Subject: plain gr\u00fc\u00dfe aus k\u00f6ln ascii \u65e5\u672c\u8a9e\r\nX-A: kept\r\n")
-    assert message["subject"] == "plain gr\u00fc\u00dfe aus k\u00f6ln ascii \u65e5\u672c\u8a9e"
-    assert message["x-a"] == "kept"
-
-
-def test_folded_text_and_long_text_are_read_back() -> None:
-    text = " ".join(["\u00fcber"] * 60)
-    assert header_of(f"Subject: {text[:50]}\r\n {text[50:]}\r\n")["subject"].replace("  ", " ") == text.replace(
-        "  ", " "
-    )
-
-
-def test_display_names_are_read_back_and_addresses_kept() -> None:
-    message = header_of(
-        'To: J\u00fcrgen <j@example.test>, "M\u00fc, X" <m@example.test>,\r\n'
-        " plain <p@example.test>, q@example.test\r\n"
-    )
-    found = [(address.display_name, address.addr_spec) for address in message["to"].addresses]
-    assert found == [
-        ("J\u00fcrgen", "j@example.test"),
-        ("M\u00fc, X", "m@example.test"),
-        ("plain", "p@example.test"),
-        ("", "q@example.test"),
-    ]
-
-
-def test_a_domain_becomes_A_labels_and_a_local_part_that_cannot_be_written_becomes_an_empty_group() -> None:
-    message = header_of("From: <a@b\u00fccher.example>\r\nTo: J\u00fc <j\u00fc@example.test>, b@example.test\r\n")
-    assert message["from"].addresses[0].addr_spec == "a@xn--bcher-kva.example"
-    assert [address.addr_spec for address in message["to"].addresses] == ["b@example.test"]
-    assert "Removed:;" in str(message["to"]) or message["to"].groups[0].addresses == ()
-
-
-def test_parameters_take_RFC_2231_form() -> None:
-    message = header_of('Content-Disposition: attachment; filename="gr\u00fc\u00dfe.txt"; size=3\r\n')
-    assert message.get_filename() == "gr\u00fc\u00dfe.txt"
-    assert message["content-disposition"].params["size"] == "3"
-
-
-def test_what_cannot_be_written_is_kept_under_another_name() -> None:
-    message = header_of("Message-ID: <\u00fc@example.test>\r\n")
-    assert message["message-id"] is None
-    assert message["downgraded-message-id"] == "<\u00fc@example.test>"
-
-
-def test_octets_that_are_not_UTF_8_are_kept_in_encoded_words() -> None:
-    made = surrogate_header(b"Subject: gr\xfc\xdfe\r\n\r\n")
-    assert made == b"Subject: =?unknown-8bit?B?Z3L832U=?=\r\n\r\n"
-
-
-def test_fields_that_are_ASCII_stay_octet_by_octet() -> None:
-    header = b"A: b\r\n  c\r\nSubject: \xc3\xbc\r\nX-Odd :  d  \r\n\r\n"
-    made = surrogate_header(header)
-    assert made.startswith(b"A: b\r\n  c\r\nSubject: =?") and made.endswith(b"?=\r\nX-Odd :  d  \r\n\r\n")
-
-
-@given(st.text(max_size=200))
-def test_encoded_words_fit_their_limit_and_are_read_back(text: str) -> None:
-    words = encoded_words(text)
-    assert all(len(word) <= 75 and word.isascii() for word in words)
-    if "\r" not in text and "\n" not in text and text.isprintable():
-        decoded = email.header.decode_header("\r\n ".join(words)) if words else []
-        assert "".join(part.decode("utf-8") if isinstance(part, bytes) else part for part, _ in decoded) == text
-
-
-@given(st.binary(max_size=400))
-def test_any_header_gets_an_ASCII_surrogate(octets: bytes) -> None:
-    made = surrogate_header(octets)
-    assert made.isascii()
-    assert octets.isascii() is False or made == octets
-
-
-@pytest.mark.parametrize(
-    "unit", ["\u00fc", '"', "\\", "(", "<", ",", ":", ";", " ", "\t", "=?", '"\\', ";a=", '("', "\u00fc ", "a,"]
-)
-@pytest.mark.parametrize("name", ["To", "Subject", "Content-Type", "Received"])
-def test_hostile_headers_cost_linear_time(unit: str, name: str) -> None:
-    header = f"{name}: ".encode() + (unit * 65536).encode()[:65000] + "\u00fc\r\n".encode()
-    assert surrogate_header(header).isascii()
 
 
 def test_a_cutter_that_is_finished_lets_nothing_pass() -> None:

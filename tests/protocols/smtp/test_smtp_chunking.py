@@ -76,6 +76,19 @@ def test_binary_content_is_kept_as_it_came() -> None:
     assert scene.world.acceptance.accepted[0].content.binary
 
 
+@pytest.mark.parametrize("wrong", [b"\r", b"\n", b"\0", b"\r\r\n", b"\n\n", b"\n\r"])
+@pytest.mark.parametrize("behind", [b"C: d\r\n\r\nx", b"C: d\r\n", b"C: d"])
+def test_the_header_of_a_binary_message_is_lines_all_the_same(wrong: bytes, behind: bytes) -> None:
+    scene = SmtpScene()
+    octets = b"A: b" + wrong + behind
+    text = envelope().replace(b"MAIL FROM:<a@a.test>", b"MAIL FROM:<a@a.test> BODY=BINARYMIME")
+    assert scene.play(text + bdat(octets[:6]) + bdat(octets[6:], last=True) + b"NOOP\r\n").codes[-2:] == [
+        "550 5.6.0",
+        "250 2.0.0",
+    ]
+    assert scene.contents() == []
+
+
 def test_DATA_of_a_binary_message_is_refused() -> None:
     text = envelope().replace(b"MAIL FROM:<a@a.test>", b"MAIL FROM:<a@a.test> BODY=BINARYMIME")
     assert SmtpScene().play(text + b"DATA\r\n").codes[-1] == "503 5.5.1"

@@ -45,11 +45,12 @@ class SessionLocks:
         lock = self._held[account_id] = MaildropLock(locks=self, account_id=account_id)
         return lock
 
-    def unlock(self, lock: MaildropLock, account_id: int) -> None:
+    def unlock(self, lock: MaildropLock, account_id: int) -> Awaitable[None]:
         """Give it back; for `MaildropLock`."""
-        if self._held.get(account_id) is lock:
-            del self._held[account_id]
-            self._watch.unlock(account_id)
+        if self._held.get(account_id) is not lock:
+            return Ready(None)
+        del self._held[account_id]
+        return self._watch.unlock(account_id)
 
     def holds(self, lock: MaildropLock, account_id: int) -> bool:
         """For `MaildropLock`."""
@@ -71,5 +72,5 @@ class MaildropLock:
     def held(self) -> bool:
         return self._locks.holds(self, self._account_id)
 
-    def release(self) -> None:
-        self._locks.unlock(self, self._account_id)
+    def release(self) -> Awaitable[None]:
+        return self._locks.unlock(self, self._account_id)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
 import psycopg
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.logger import Logger
 
 from worldmail.database.postgres.failures import reason_of
@@ -103,16 +103,23 @@ class Watch:
         self._tasks.put(task)
         return done
 
-    def unlock(self, key: int) -> None:
-        """Give it back, if it is ours: before any `lock` that is asked for later."""
+    def unlock(self, key: int) -> Deferred[None]:
+        """Give it back, if it is ours, before any `lock` that is asked for later. Fires once it is free; no failure."""
+        if not self._open:
+            return succeed(None)  # all of them go with the connection
+        done: Deferred[None] = Deferred()
 
         def task() -> None:
-            if key in self._held:
-                self._held.discard(key)
-                if self._connection is not None:
-                    self._connection.execute(_UNLOCK, (key,))
+            try:
+                if key in self._held:
+                    self._held.discard(key)
+                    if self._connection is not None:
+                        self._connection.execute(_UNLOCK, (key,))
+            finally:
+                self._results.put(done.callback, None)
 
         self._tasks.put(task)
+        return done
 
     def _work(self) -> None:
         next_look = time.monotonic()

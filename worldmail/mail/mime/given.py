@@ -1,8 +1,9 @@
 """A message's octets as IMAP gives them.
 
 Content that came as binary (RFC 3030) is kept as it came. BODY[...] cannot have NUL (RFC 9051 §4.3.1), nor lines
-without end, so parts that say that they are binary are given in base64, and everything that is counted or cut is that
-form; BINARY[...] gives the octets themselves (RFC 3516 §4.2). A NUL that stands elsewhere is given as 0x80.
+without end, so parts that say that they are binary are given in base64, any other CR or LF that stands alone as CRLF,
+and everything that is counted or cut is that form, which POP3 sends too; BINARY[...] gives the octets themselves
+(RFC 3516 §4.2). A NUL that stands elsewhere is given as 0x80.
 """
 
 from __future__ import annotations
@@ -12,19 +13,19 @@ from worldmail.mail.mime.fields import Octets, header_end
 from worldmail.mail.mime.part import Part
 from worldmail.mail.mime.scan import scan
 from worldmail.mail.mime.sections import Found, Kind, Section, chosen_fields, find_part, find_section
-from worldmail.mail.transfer_encoding import InLines, header_says_binary
+from worldmail.mail.transfer_encoding import InLines, header_says_binary, needs_lines
 
 _OF_HEADER = frozenset((Kind.WHOLE, Kind.HEADER, Kind.HEADER_FIELDS, Kind.HEADER_FIELDS_NOT, Kind.TEXT))
 
 
-def has_binary(octets: bytes) -> bool:
-    """True if BODY[] of a message gives other octets than these."""
-    return b"\0" in octets or header_says_binary(octets)
+def has_binary(octets: bytes, *, any_lines: bool = True) -> bool:
+    """True if BODY[] of a message gives other octets than these. `any_lines`: lines may end in other ways than CRLF."""
+    return b"\0" in octets or (needs_lines(octets) if any_lines else header_says_binary(octets))
 
 
 def in_lines(octets: Octets) -> bytes:
     """A whole message without anything that only BINARY may give."""
-    if header_says_binary(octets):
+    if needs_lines(octets):
         lines = InLines()
         octets = lines.feed(octets) + lines.finish()
     return octets[:].replace(b"\0", b"\x80")

@@ -15,6 +15,8 @@ _STRING = rb"(NIL|%b)" % _QUOTED
 _LIST = rb'(NIL|\((?:\((?:[^"(){]++|%b)*+\) *+)++\))' % _QUOTED
 _ENVELOPE = re.compile(rb"\(%b\)" % b" ".join([_STRING] * 2 + [_LIST] * 6 + [_STRING] * 2), re.DOTALL)
 
+_FIELDS = 10
+
 
 class EnvelopeAddress(NamedTuple):
     """An address; a group begins with one that has no host, and ends with one that has no mailbox either."""
@@ -25,42 +27,10 @@ class EnvelopeAddress(NamedTuple):
     host: bytes | None
 
 
-class Envelope(NamedTuple):
-    """What ENVELOPE says, in its order; texts as they are in the message, encoded words and all."""
-
-    date: bytes | None
-    subject: bytes | None
-    from_: tuple[EnvelopeAddress, ...]
-    sender: tuple[EnvelopeAddress, ...]
-    reply_to: tuple[EnvelopeAddress, ...]
-    to: tuple[EnvelopeAddress, ...]
-    cc: tuple[EnvelopeAddress, ...]
-    bcc: tuple[EnvelopeAddress, ...]
-    in_reply_to: bytes | None
-    message_id: bytes | None
-
-
-def read_envelope(octets: bytes) -> Envelope:
-    """The fields of a rendered ENVELOPE.
-
-    Raises: ValueError if it is none.
-    """
-    fields = envelope_fields(octets)
-    from_ = read_addresses(fields[2])
-    return Envelope(
-        read_text(fields[0]),
-        read_text(fields[1]),
-        from_,
-        from_ if fields[3] == fields[2] else read_addresses(fields[3]),
-        from_ if fields[4] == fields[2] else read_addresses(fields[4]),
-        *(read_addresses(fields[5]), read_addresses(fields[6]), read_addresses(fields[7])),
-        read_text(fields[8]),
-        read_text(fields[9]),
-    )
-
-
 def envelope_fields(octets: bytes) -> tuple[bytes, ...]:
     """The ten fields of a rendered ENVELOPE, each still rendered: for `read_text` and `read_addresses`.
+
+    Date, subject; from, sender, reply-to, to, cc, bcc, which are addresses; in-reply-to, message-id.
 
     Raises: ValueError if it is none.
     """
@@ -68,7 +38,7 @@ def envelope_fields(octets: bytes) -> tuple[bytes, ...]:
     if match is not None:
         return match.groups()
     fields = _members(octets)
-    if len(fields) != len(Envelope._fields):
+    if len(fields) != _FIELDS:
         raise ValueError("this is no ENVELOPE")
     return fields
 

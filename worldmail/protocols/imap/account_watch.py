@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from worldmail.errors import TemporaryFailure, TooManyRequests
@@ -25,16 +27,8 @@ async def sign_in(session: Session, account: Account) -> Done:
     if not world.limits.sign_in(account.id, session.peer.host):
         raise TooManyRequests("Too many sessions of this account, please try again later")
 
-    def changed(notice: object) -> None:
-        session.revoked = True
-        session.wake()
-
-    cancel = world.changes.subscribe("account", changed, account.id)
-
-    def forget() -> None:
-        cancel()
-        world.limits.sign_out(account.id)
-
+    cancel = world.changes.subscribe("account", partial(_changed, session), account.id)
+    forget = partial(_forget, cancel, world.limits.sign_out, account.id)
     try:
         await check(session, account)
         if session.gone:
@@ -44,6 +38,16 @@ async def sign_in(session: Session, account: Account) -> Done:
         raise
     session.enter(account, forget)
     return Done(code=b"CAPABILITY " + session.capabilities(), text="You are signed in")
+
+
+def _changed(session: Session, notice: object) -> None:
+    session.revoked = True
+    session.wake()
+
+
+def _forget(cancel: Callable[[], None], sign_out: Callable[[int], None], account_id: int) -> None:
+    cancel()
+    sign_out(account_id)
 
 
 async def check(session: Session, known: Account) -> None:

@@ -89,10 +89,10 @@ def _may_expunge(session: Session, done: Done | None) -> bool:
 
 def _ok(session: Session, done: Done | None) -> bytes:
     word = session.command.word
-    if done is None or (done.code is None and done.text is None):
-        return b"%s OK %s completed\r\n" % (session.tag, word)
-    code = done.code() if callable(done.code) else done.code
-    if done.text is None:
+    code = None if done is None else done.code() if callable(done.code) else done.code
+    if done is None or done.text is None:
+        if code is None:
+            return b"%s OK %s completed\r\n" % (session.tag, word)
         return b"%s OK [%s] %s completed\r\n" % (session.tag, code, word)
     return tagged(session.tag, b"OK", done.text, code)
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from worldmail.protocols.imap import message_limit
 from worldmail.protocols.imap.condstore import nothing_more, turn_on_condstore
+from worldmail.protocols.imap.fetch.surrogates import headers_as_they_are
 from worldmail.protocols.imap.rights import NEW_RIGHTS
 from worldmail.protocols.imap.rows import Extension
 
 EXTENSIONS: tuple[Extension, ...] = (
     Extension(capability="IMAP4rev1", before_login=True, rfc="RFC 3501 §6.1.1"),
-    Extension(capability="IMAP4rev2", before_login=True, rfc="RFC 9051 §6.1.1", enable=nothing_more),
+    Extension(capability="IMAP4rev2", before_login=True, rfc="RFC 9051 §6.1.1", enable=headers_as_they_are),
     Extension(capability="LITERAL+", before_login=True, rfc="RFC 7888 §4"),
     Extension(capability="SASL-IR", before_login=True, rfc="RFC 4959 §3"),
     Extension(capability="CHILDREN", rfc="RFC 3348 §3"),
@@ -34,7 +35,7 @@ EXTENSIONS: tuple[Extension, ...] = (
     Extension(capability="OBJECTID", rfc="RFC 8474 §3"),
     Extension(capability="SAVEDATE", rfc="RFC 8514 §4"),
     Extension(capability="PREVIEW", rfc="RFC 8970 §3"),
-    Extension(capability="UTF8=ACCEPT", rfc="RFC 6855 §3", enable=nothing_more),
+    Extension(capability="UTF8=ACCEPT", rfc="RFC 6855 §3", enable=headers_as_they_are),
     Extension(capability="PARTIAL", rfc="RFC 9394 §3"),
     Extension(capability="UIDONLY", rfc="RFC 9586 §3", enable=nothing_more),
     Extension(capability="ESEARCH", rfc="RFC 4731 §3"),

@@ -1,19 +1,19 @@
 """What the octets of one message go through on their way into a mailbox.
 
 Lines end in CRLF in the store: a CR or LF alone, as some clients send it, becomes one (RFC 9051 §6.3.12 wants
-RFC 5322's form). A literal8 is kept as it came, and so is what a URL leads to; the message is binary if it holds what
-lines cannot.
+RFC 5322's form). A literal8 is kept as it came, and so is what a URL leads to: whether that holds what lines cannot is
+for the writer to find out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable
 
-from attrs import define, evolve, field
+from attrs import define, field
 
 from worldmail.errors import MessageTooLarge
 from worldmail.interfaces.store import IContentWriter, StagedContent
-from worldmail.mail.line_ends import LineEnds, with_line_ends
+from worldmail.mail.line_ends import LineEnds
 from worldmail.protocols.imap.replies import BadCommand, No
 
 
@@ -77,8 +77,6 @@ class Sink:
     taken: int = field(default=0, init=False)
     _whole: bool = field(default=False, init=False)
     _ends: LineEnds = field(factory=LineEnds, init=False)
-    _binary: bool = field(default=False, init=False)
-    _held: bytes = field(default=b"", init=False)
 
     @property
     def size(self) -> int:
@@ -124,7 +122,7 @@ class Sink:
         """All of it is here."""
         self.begin(whole=True)
         content: StagedContent = await self.writer.finish()
-        return evolve(content, binary=True) if self._binary or self._held else content
+        return content
 
     def _put(self, data: bytes) -> None:
         if not data:
@@ -132,15 +130,7 @@ class Sink:
         if self.header is not None and not self.header.takes(data):
             self.header = None
         if self._whole or self.catenated:
-            self._look(data)
+            self.writer.may_be_binary()
         self.writer.write(data)
         if self.writer.size > self.limit:
             raise MessageTooLarge
-
-    def _look(self, data: bytes) -> None:
-        """Is there anything that lines cannot hold?"""
-        if not self._binary:
-            text = self._held + data
-            self._held = b"\r" if text.endswith(b"\r") else b""
-            text = text[: len(text) - len(self._held)]
-            self._binary = b"\0" in text or with_line_ends(text) is not text

@@ -40,14 +40,14 @@ class Done:
 
     Args:
         effects: what comes before it.
-        code: its response code, without the brackets; or gives it, when everything else was told.
+        code: its response code, without the brackets; or gives it, or that there is none, when all else was told.
         text: its text; "<WORD> completed" if None.
         after: what comes right behind it (StartTls, Compress, Close).
         numbers: as `Command.numbers`, where that depends on the arguments.
     """
 
     effects: Effects = ()
-    code: bytes | Callable[[], bytes] | None = field(default=None, kw_only=True)
+    code: bytes | Callable[[], bytes | None] | None = field(default=None, kw_only=True)
     text: str | None = field(default=None, kw_only=True)
     after: Effects = field(default=(), kw_only=True)
     numbers: bool = field(default=False, kw_only=True)

@@ -45,6 +45,13 @@ class ImapSettings:
         6855 §4 wants them refused, but old mail has such headers, and programs that move it here (mbsync, OfflineIMAP)
         could not.""",
     )
+    utf8_surrogates: bool = setting(
+        False,
+        """Give clients that enabled neither UTF8=ACCEPT nor IMAP4rev2 messages whose headers have 8-bit octets with
+        headers in ASCII (RFC 6855 §8, RFC 6857). Such a surrogate is not what was sent: its signatures do not verify,
+        programs that copy mail elsewhere take it for the message, and clients keep it when they enable UTF-8 later.
+        false: they get the octets that are there.""",
+    )
     login_timeout: Duration = setting(
         duration("60s"),
         "How long a client may take until it is signed in. The connection is closed then.",

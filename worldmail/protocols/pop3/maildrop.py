@@ -11,7 +11,7 @@ read when a command first needs it. In between the mailbox may change through ot
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator
 
 from attrs import define, field
 
@@ -108,9 +108,10 @@ class Maildrop:
         await self.store.expunge(self.status.id, [rows[number - 1].uid for number in sorted(self.deleted)])
         return len(self.deleted)
 
-    def release(self) -> None:
-        """Give the lock back. Harmless a second time."""
-        self.lock.release()
+    def release(self) -> Awaitable[None]:
+        """Give the lock back; fires once any other may have it. Harmless a second time."""
+        freed: Awaitable[None] = self.lock.release()
+        return freed
 
     async def _read(self) -> list[MessageRow]:
         """The messages that the status counted."""

@@ -27,6 +27,7 @@ from worldmail.protocols.pop3.replies import CommandRefused, err, ok, response_c
 from worldmail.protocols.pop3.settings import Pop3Settings
 from worldmail.protocols.pop3.site import Site
 from worldmail.wire.effects import Close, Effects
+from worldmail.wire.ready import Ready
 
 
 class State(enum.Enum):
@@ -109,13 +110,12 @@ class Session:
         self.state = State.TRANSACTION
         self._errors = 0
 
-    def leave(self) -> None:
-        """Give everything back that login took. Harmless a second time."""
+    def leave(self) -> Awaitable[None]:
+        """Give everything back that login took; fires once the maildrop is free. Harmless a second time."""
         if self._forget is not None:
             self._forget()
             self._forget = None
-        if self.maildrop is not None:
-            self.maildrop.release()
+        return Ready(None) if self.maildrop is None else self.maildrop.release()
 
     def account_changed(self, notice: object) -> None:
         """The account was changed; whether that ends the session is found out before its next command."""

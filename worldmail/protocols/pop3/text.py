@@ -15,9 +15,9 @@ from collections.abc import AsyncIterator
 from attrs import define, field
 
 from worldmail.mail.line_ends import LineEnds, with_line_ends
+from worldmail.mail.surrogate import surrogate_header
 from worldmail.mail.transfer_encoding import BinaryInBase64, says_binary
 from worldmail.protocols.pop3.replies import Utf8Needed
-from worldmail.protocols.pop3.surrogate import surrogate_header
 from worldmail.wire.dots import END_OF_TEXT, DotWriter
 from worldmail.wire.effects import Effects, Stream
 

@@ -14,7 +14,7 @@ from contextlib import suppress
 
 from attrs import evolve, frozen
 
-from worldmail.errors import MessageTooLarge, OverQuota, TemporaryFailure
+from worldmail.errors import MalformedMessage, MessageTooLarge, OverQuota, TemporaryFailure
 from worldmail.interfaces.outbound import Wishes
 from worldmail.interfaces.policy import Asker, MessageRequest
 from worldmail.interfaces.store import Acceptance, Onward
@@ -22,6 +22,7 @@ from worldmail.interfaces.world import World
 from worldmail.mail.envelope import Body, Delivery, Envelope, Origin
 from worldmail.mail.header import Header, starts_with_field
 from worldmail.mail.labels import CharsetSense, label_fields, may_be_labelled
+from worldmail.mail.line_ends import with_line_ends
 from worldmail.mail.received import received_field
 from worldmail.mail.submission import missing_fields, qualified_header, without_blind_copies
 from worldmail.protocols.smtp.asked import may_raise, priority
@@ -90,6 +91,8 @@ class Intake:
         self._binary = consignment.envelope.body is Body.BINARY
         self._wishes = consignment.wishes
         self._writer = acceptance.writer()
+        if self._binary:
+            self._writer.may_be_binary()
         self._head: bytearray | None = bytearray()
         self._header = b""
         self._top = b""  # what goes in front of everything, where it is not written yet
@@ -154,7 +157,7 @@ class Intake:
                     received=self._received,
                     envelope=consignment.envelope,
                     origin=consignment.origin,
-                    content=evolve(content, binary=True) if self._binary else content,
+                    content=content,
                     deliveries=consignment.deliveries,
                     message_id=self._message_id,
                     unrepeatable=True,
@@ -230,6 +233,9 @@ class Intake:
     def _header_complete(self, raw: bytes, rest: bytes) -> None:
         """The header is `raw`; `rest` is what came behind it, beginning with the empty line."""
         self._check_length(len(raw))
+        if self._binary and (b"\0" in raw or with_line_ends(raw) is not raw):
+            # A body may be binary, fields are lines all the same (RFC 5322 §2.2): where one ends must be clear to all.
+            raise MalformedMessage("Message header has a bare CR, a bare LF or a NUL octet")
         self._head = None
         consignment = self._consignment
         header = Header(raw)

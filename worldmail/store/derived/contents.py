@@ -17,6 +17,7 @@ from worldmail.errors import Refusal, TemporaryFailure
 from worldmail.interfaces.database import Cursor, IDatabase, Row
 from worldmail.interfaces.store import IContentStore
 from worldmail.mail.mime.fields import Octets
+from worldmail.store.content import BINARY
 
 _log = Logger()
 
@@ -41,13 +42,17 @@ class ContentReader:
     directory: str | None
     inline_limit: int
 
-    async def read(self, content_ids: Sequence[int]) -> AsyncIterator[tuple[int, Octets]]:
-        """Each content that is there and can be read now; good until the next one is asked for."""
+    async def read(self, content_ids: Sequence[int]) -> AsyncIterator[tuple[int, Octets, bool]]:
+        """Each content that is there and can be read now, and whether its lines may end in other ways than CRLF.
+
+        Good until the next one is asked for.
+        """
         batch = max(1, min(BATCH, _MOST // max(self.inline_limit, 1)))
         for start in range(0, len(content_ids), batch):
-            for content_id, size, place, inline in await self._rows(content_ids[start : start + batch]):
+            for content_id, size, flags, place, inline in await self._rows(content_ids[start : start + batch]):
+                any_lines = flags & BINARY != 0
                 if inline is not None:
-                    yield content_id, inline
+                    yield content_id, inline, any_lines
                     continue
                 try:
                     octets = await self._large(place, size)
@@ -55,7 +60,7 @@ class ContentReader:
                     _log.info("content {content} cannot be read now: {error}", content=content_id, error=error)
                     continue
                 try:
-                    yield content_id, octets
+                    yield content_id, octets, any_lines
                 finally:
                     if isinstance(octets, mmap.mmap):
                         octets.close()
@@ -63,7 +68,7 @@ class ContentReader:
     async def _rows(self, content_ids: Sequence[int]) -> list[Row]:
         def rows(cursor: Cursor) -> list[Row]:
             marks = ", ".join("?" * len(content_ids))
-            return cursor.all(f"SELECT id, size, place, inline FROM content WHERE id IN ({marks})", content_ids)
+            return cursor.all(f"SELECT id, size, flags, place, inline FROM content WHERE id IN ({marks})", content_ids)
 
         return await self.database.read(rows)
 

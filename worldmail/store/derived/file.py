@@ -17,6 +17,7 @@ import apsw
 from attrs import define, field
 from twisted.logger import Logger
 
+from worldmail.database.file import connect
 from worldmail.store.derived.tables import APPLICATION_ID, STATEMENTS, VERSION
 
 _log = Logger()
@@ -140,7 +141,7 @@ class DerivedFile:
             self._make()
         identity = self._identity()
         flags = apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if self.in_memory else 0)
-        connection = apsw.Connection(self.path, flags=flags, statementcachesize=128)
+        connection = connect(self.path, flags, statements=128)
         connection.set_busy_timeout(_PATIENCE)
         return Opened(connection=connection, identity=identity)
 

@@ -110,8 +110,9 @@ class Filler:
         entries: dict[int, Any] = {}
         known = await self.shelf.summarised(content_ids)
         turn = slices.begin()
-        async for content_id, octets in self.reader.read(content_ids):
-            make = partial(make_all, octets, self.shelf.entry, summarised=content_id in known)
+        async for content_id, octets, any_lines in self.reader.read(content_ids):
+            summarised = content_id in known
+            make = partial(make_all, octets, self.shelf.entry, any_lines=any_lines, summarised=summarised)
             summary, entries[content_id] = await turn.work(labour(octets), make)
             if summary is not None:
                 summaries[content_id] = summary

@@ -18,7 +18,7 @@ from worldmail.mail.mime.summary import summary_of
 from worldmail.mail.text.casemap import fold
 from worldmail.mail.text.preview import preview
 from worldmail.mail.text.searchable import body_texts, field_texts, folded, header_texts, matches
-from worldmail.mail.transfer_encoding import header_says_binary
+from worldmail.mail.transfer_encoding import header_says_binary, needs_lines
 
 T = TypeVar("T")
 
@@ -44,19 +44,22 @@ class Searched:
         return map(fold, _values(self._octets, self._root, name))
 
 
-def make_summary(octets: Octets) -> Summary:
-    """The summary of a content."""
-    octets = _lines(octets)
+def make_summary(octets: Octets, *, any_lines: bool) -> Summary:
+    """The summary of a content. `any_lines`: they may end in other ways than CRLF."""
+    octets = _lines(octets, any_lines)
     return _summary(octets, scan(octets))
 
 
-def make_all(octets: Octets, entry: Callable[[Searched], T], *, summarised: bool = False) -> tuple[Summary | None, T]:
+def make_all(
+    octets: Octets, entry: Callable[[Searched], T], *, any_lines: bool, summarised: bool = False
+) -> tuple[Summary | None, T]:
     """The summary of a content, and what `entry` makes of its text for the index.
 
     Args:
+        any_lines: they may end in other ways than CRLF.
         summarised: there is a summary already: None in its place.
     """
-    octets = _lines(octets)
+    octets = _lines(octets, any_lines)
     root = scan(octets)
     header, body = folded(header_texts(octets, root)), _yielding(folded(body_texts(octets, root)))
     return None if summarised else _summary(octets, root), entry(Searched(header, body, octets, root))
@@ -77,9 +80,9 @@ def needle_finder(needle: Needle) -> Callable[[Octets], bool]:
     return holds
 
 
-def _lines(octets: Octets) -> Octets:
+def _lines(octets: Octets, any_lines: bool) -> Octets:
     """A content as it is given where only lines may go: that is what structures and sizes are of."""
-    return in_lines(octets) if header_says_binary(octets) else octets
+    return in_lines(octets) if (needs_lines if any_lines else header_says_binary)(octets) else octets
 
 
 def _yielding(pieces: Iterable[str]) -> Iterator[str]:

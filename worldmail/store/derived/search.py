@@ -42,7 +42,7 @@ class SearchIndex:
         holding = set(found.holding)
         holds = needle_finder(needle)
         turn, reading = self.slices.begin(), len(found.possible)
-        async for content_id, octets in self.reader.read(sorted(found.possible)):
+        async for content_id, octets, _ in self.reader.read(sorted(found.possible)):
             if await turn.work(labour(octets), partial(holds, octets)):
                 holding.add(content_id)
             reading -= 1

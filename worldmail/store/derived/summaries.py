@@ -68,12 +68,12 @@ class Summaries:
     async def _make(self, content_ids: Sequence[int], turn: Turn) -> dict[int, Summary]:
         """Made now, and remembered."""
         made: dict[int, Summary] = {}
-        async for content_id, octets in self.reader.read(content_ids):
+        async for content_id, octets, any_lines in self.reader.read(content_ids):
             size = labour(octets)
             if size > LARGE:
-                made[content_id] = await turn.work(size, partial(make_summary, octets))
+                made[content_id] = await turn.work(size, partial(make_summary, octets, any_lines=any_lines))
                 continue
-            made[content_id] = make_summary(octets)
+            made[content_id] = make_summary(octets, any_lines=any_lines)
             if turn.is_over():
                 await turn.rest()
         self.recent.add(made)

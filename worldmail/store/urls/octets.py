@@ -61,7 +61,7 @@ class Finder:
         ((_, size, octets, is_binary),) = found
         if octets is not None:
             return await _in_memory(Text(octets, is_binary), section, partial, form)
-        return await _Large(self._messages, mailbox_id, uid, size).find(self, section, partial, form)
+        return await _Large(self._messages, mailbox_id, uid, size, is_binary).find(self, section, partial, form)
 
     async def tree(self, message: _Large) -> tuple[Part, int]:
         """The parts of a large message, and how many octets were looked through for them."""
@@ -90,11 +90,12 @@ class _Large:
     mailbox_id: int
     uid: int
     size: int
+    is_binary: bool
 
     async def find(self, finder: Finder, section: Section, partial: Partial, form: UrlForm) -> UrlOctets:
         head = await self.beginning()
         body = header_end(head, 0, len(head))
-        if says_binary(head[:body]):
+        if self.is_binary or says_binary(head[:body]):
             whole = b"".join([chunk async for chunk in self.read(0)])  # the size is that of another form of it
             return await _in_memory(Text(whole), section, partial, form)
         if form != AS_IT_IS:

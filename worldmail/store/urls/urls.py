@@ -45,6 +45,7 @@ class Urls:
 
     Args:
         hostname: what this server is called; URLs may name the account's domain as well.
+        names_us: this server goes by this host name too.
         now: epoch seconds.
     """
 
@@ -52,6 +53,7 @@ class Urls:
     _directory: IDirectory
     _finder: Finder
     _hostname: str
+    _names_us: Callable[[str], bool]
     _now: Callable[[], float]
 
     async def sign(self, account: Account, url: ImapUrl) -> str:
@@ -60,6 +62,8 @@ class Urls:
             raise NotAUrl("The URL needs an access identifier and must not have a proof")
         if not url.user or not await self._is(account, url.user):
             raise NotAUrl("The URL must name the user who is signed in")
+        if not self._leads_here(account, url):
+            raise NotAUrl("The URL must name this server")
         _check_section(url)
         if await self._readable(account, url) is None:
             raise NotAUrl
@@ -84,12 +88,16 @@ class Urls:
 
     async def _own(self, url: ImapUrl, bearer: Bearer) -> Account:
         """The bearer, if the URL is its own and leads here."""
-        host = url.host.lower()
-        if host not in (self._hostname.lower(), bearer.account.address.domain_key):
+        if not self._leads_here(bearer.account, url):
             raise UrlOfAnother
         if url.user and not await self._is(bearer.account, url.user):
             raise UrlOfAnother
         return bearer.account
+
+    def _leads_here(self, account: Account, url: ImapUrl) -> bool:
+        """The URL's host is one of our names, or the account's domain, under which clients look for its server."""
+        host = url.host.lower()
+        return host in (self._hostname.lower(), account.address.domain_key) or self._names_us(host)
 
     async def _authorised(self, url: ImapUrl, authorisation: Authorisation, bearer: Bearer) -> Account:
         """The URL's user, if the proof is right and is meant for the bearer (RFC 4467 §6)."""

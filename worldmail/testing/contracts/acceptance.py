@@ -46,6 +46,7 @@ class StoreCase(TestCase):
         mailbox: str = "INBOX",
         sender: Address | None = SENDER,
         prepend: bytes = b"",
+        local: str = "rcpt{}",
     ) -> Acceptance:
         """Deliver a message to the INBOXes of these accounts, as rcpt<account>@example.test."""
         writer = self.acceptance.writer()
@@ -53,7 +54,9 @@ class StoreCase(TestCase):
             writer.write(content[start : start + 65536])
             if writer.behind():
                 await writer.caught_up()
-        recipients = tuple(Recipient(address=Address.parse(f"rcpt{account}@example.test")) for account in accounts)
+        recipients = tuple(
+            Recipient(address=Address.parse(f"{local.format(account)}@example.test")) for account in accounts
+        )
         acceptance = Acceptance(
             id=self.acceptance.new_id(),
             received=1_700_000_000,
@@ -151,6 +154,14 @@ class AcceptanceContract(StoreCase):
             await self.accept(b"y" * 500, other, small)
         assert len(await self.texts(small)) == 1
         assert await self.texts(other) == []
+
+    async def test_mail_for_postmaster_is_taken_in_spite_of_a_quota(self) -> None:
+        full = await self.new_account(quota=1000)
+        for _ in range(2):
+            await self.accept(b"x" * 900, full, local="Postmaster")
+        with pytest.raises(OverQuota):
+            await self.accept(b"y", full)
+        assert len(await self.texts(full)) == 2
 
     async def test_an_account_that_is_gone_refuses_and_nothing_is_stored(self) -> None:
         account = await self.new_account()

@@ -139,6 +139,8 @@ class Answers:
         found = 0
         async for part in octets.with_octets(self.selected, batch):
             found += len(part)
+            if self.plan.surrogates is not None:
+                await self.plan.surrogates.replace(part)
             if self.limit is None:
                 yield part
             else:
@@ -176,6 +178,10 @@ class Answers:
                 batch = await (self._with_stored(batch) if Need.STORED in need else self._with_contents(batch))
             if need & (Need.SUMMARY | Need.PREVIEW):
                 batch = await self._with_summaries(batch)
+            if self.plan.surrogates is not None and Need.SUMMARY in need:
+                there = len(batch)
+                batch = await self.plan.surrogates.describe(batch)
+                self._missing = self._missing or len(batch) < there
         return batch
 
     def _known(self, slices: Slices) -> Batch:

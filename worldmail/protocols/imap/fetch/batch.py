@@ -39,7 +39,7 @@ class Batch:
         ranges: UIDs that hold all of them and no other message.
         raws: their octets as they are kept; None for those that are not in the database.
         is_binary: some of these may be binary.
-        sizes: how many those are, if there are any such.
+        large: how many octets each is given with, and whether it may be binary, if there are any such.
         changed: UIDs whose flags this very command has changed.
     """
 
@@ -55,7 +55,7 @@ class Batch:
     summaries: Sequence[Summary | None] = ()
     raws: Sequence[Any] = ()
     is_binary: bool = False
-    sizes: Sequence[int] = ()
+    large: Sequence[tuple[int, bool]] = ()
     changed: frozenset[int] = frozenset()
     _texts: Sequence[Text] = field(default=(), init=False)
 
@@ -98,7 +98,7 @@ class Batch:
             cut(self.summaries) if self.summaries else (),
             cut(self.raws) if self.raws else (),
             self.is_binary,
-            cut(self.sizes) if self.sizes else (),
+            cut(self.large) if self.large else (),
             self.changed,
         )
 

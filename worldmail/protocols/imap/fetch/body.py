@@ -1,17 +1,19 @@
-"""BODY out of BODYSTRUCTURE: the same without extension data (RFC 9051 §7.5.2).
+"""Other forms of BODYSTRUCTURE: without extension data, which is BODY (RFC 9051 §7.5.2), and as RFC 3501 has it.
 
-What is kept of a message is the longer form; the shorter one is seldom asked for.
+What is kept of a message is the longest form; the others are cut out of it where they are asked for.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 # A quoted string, the head of a literal, a parenthesis, an atom (NIL, a number), blanks.
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+"|\{([0-9]+)\}\r\n|[()]|[^ ()"{]++|[ ]++', re.DOTALL)
 
 _BASIC = 7  # type, subtype, parameters, id, description, encoding, size
 _WHOLE = (b'"RFC822"', b'"GLOBAL"')
+_GLOBAL = b'"message" "global"'  # as it is rendered
 
 _Token = tuple[int, int]
 
@@ -19,6 +21,15 @@ _Token = tuple[int, int]
 def without_extensions(structure: bytes) -> bytes:
     """A BODYSTRUCTURE, in parentheses, as BODY."""
     return _Cutter(structure).body()
+
+
+def as_in_rfc_3501(structure: bytes) -> bytes:
+    """A BODYSTRUCTURE or BODY in which message/global is a part like others.
+
+    RFC 3501 §9 knows of envelope and structure for message/rfc822 alone; IMAP4rev2 and UTF8=ACCEPT made message/global
+    another such type (RFC 9051 §7.5.2, RFC 9755 §6), which who enabled neither could not read.
+    """
+    return _Cutter(structure).basic() if _GLOBAL in structure else structure
 
 
 class _Cutter:
@@ -38,25 +49,36 @@ class _Cutter:
     def body(self) -> bytes:
         """The next body; nested bodies are as deep as the scanner lets parts be."""
         self._next += 1
-        values = [self._children()] if self._peek() == b"(" else self._single()
+        values = [self._children(self.body)] if self._peek() == b"(" else self._single(self.body)
         if len(values) == 1:
             values.append(self._value())
         self._close()
         return b"(%b)" % b" ".join(values)
 
-    def _children(self) -> bytes:
+    def basic(self) -> bytes:
+        """The next body with what it has, but for what RFC 3501 does not know of message/global."""
+        self._next += 1
+        values = [self._children(self.basic)] if self._peek() == b"(" else self._single(self.basic)
+        if b" ".join(values[:2]) == _GLOBAL:
+            del values[_BASIC:]
+        while self._peek() != b")":
+            values.append(self._value())
+        self._next += 1
+        return b"(%b)" % b" ".join(values)
+
+    def _children(self, read: Callable[[], bytes]) -> bytes:
         children = []
         while self._peek() == b"(":
-            children.append(self.body())
+            children.append(read())
         return b"".join(children)
 
-    def _single(self) -> list[bytes]:
+    def _single(self, read: Callable[[], bytes]) -> list[bytes]:
         values = [self._value() for _ in range(_BASIC)]
         kind, subtype = values[0].upper(), values[1].upper()
         if kind == b'"TEXT"':
             values.append(self._value())
         elif kind == b'"MESSAGE"' and subtype in _WHOLE:
-            values += [self._value(), self.body(), self._value()]
+            values += [self._value(), read(), self._value()]
         return values
 
     def _peek(self) -> bytes:

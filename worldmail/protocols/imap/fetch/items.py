@@ -11,7 +11,7 @@ from attrs import frozen
 from worldmail.interfaces.messages import Stored
 from worldmail.mail.objectids import email_id, thread_id
 from worldmail.protocols.imap.fetch.batch import Batch, Columns, Item, Need
-from worldmail.protocols.imap.fetch.body import without_extensions
+from worldmail.protocols.imap.fetch.body import as_in_rfc_3501, without_extensions
 from worldmail.protocols.imap.fetch.moments import date_time
 from worldmail.protocols.imap.replies import quoted_or_literal
 
@@ -72,6 +72,14 @@ SIZE = Item(b"RFC822.SIZE %d", _stored(attrgetter("size")), Need.STORED)
 ENVELOPE = Item(b"ENVELOPE %b", _summary(attrgetter("envelope")), Need.SUMMARY)
 BODY = Item(b"BODY %b", _summary(lambda summary: without_extensions(summary.structure)), Need.SUMMARY)
 BODYSTRUCTURE = Item(b"BODYSTRUCTURE %b", _summary(attrgetter("structure")), Need.SUMMARY)
+
+IN_RFC_3501: Mapping[Item, Item] = {
+    BODY: Item(BODY.form, _summary(lambda summary: as_in_rfc_3501(without_extensions(summary.structure))), BODY.need),
+    BODYSTRUCTURE: Item(
+        BODYSTRUCTURE.form, _summary(lambda summary: as_in_rfc_3501(summary.structure)), BODYSTRUCTURE.need
+    ),
+}
+"""What clients get in their place that know neither UTF8=ACCEPT nor IMAP4rev2 (RFC 9755 §6)."""
 
 ROWS: tuple[FetchItem, ...] = (
     FetchItem(b"UID", UID, "RFC 9051 §6.4.5"),

@@ -7,11 +7,13 @@ all of it is read once, to find them; it is not kept while the client takes them
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from functools import partial
 
 from worldmail.errors import Refusal, WorldMailError
 from worldmail.mail.mime.fields import MAXIMUM_HEADER, header_end
 from worldmail.mail.mime.part import Part
 from worldmail.mail.mime.scan import scan
+from worldmail.mail.mime.surrogates import Patches, grown, pieces_between
 from worldmail.mail.transfer_encoding import says_binary
 from worldmail.protocols.imap.fetch.batch import Batch
 from worldmail.protocols.imap.fetch.extents import Piece, of_header, of_parts
@@ -31,22 +33,31 @@ class TornAnswer(WorldMailError):
     """The octets of a literal that was begun cannot be had: nothing but the end of the connection can tell that."""
 
 
-async def large_answer(plan: Plan, batch: Batch, size: int, selected: Selected) -> AsyncIterator[bytes]:
-    """The answer for the one message of a batch, which has so many octets."""
-    uid = batch.uids[0]
+async def large_answer(plan: Plan, batch: Batch, selected: Selected) -> AsyncIterator[bytes]:
+    """The answer for the one message of a batch."""
+    uid, ((size, is_binary),) = batch.uids[0], batch.large
 
-    def read(start: int, end: int) -> AsyncIterator[bytes]:
+    def as_kept(start: int, end: int) -> AsyncIterator[bytes]:
         chunks: AsyncIterator[bytes] = selected.messages.read(selected.id, uid, start, end - start)
         return chunks
 
-    head = await _beginning(read, size)
+    read: Read = as_kept
+    head = await beginning(read, size)
     body = header_end(head, 0, len(head))
-    if says_binary(head[:body]):
+    if is_binary or says_binary(head[:body]):
         chunks = selected.messages.read(selected.id, uid)  # to its end: the size is that of another form of it
         batch.raws, batch.is_binary = [b"".join([chunk async for chunk in chunks])], True
+        if plan.surrogates is not None:
+            await plan.surrogates.replace(batch)
         yield plan.render(batch)
         return
     extents = [item.extent for item in plan.items if item.extent is not None]
+    if plan.surrogates is not None:
+        patches = await plan.surrogates.patches(uid, head[:body], partial(_whole, read, size))
+        if patches:
+            read, size = patched_read(read, patches), size + grown(patches)
+            head = await beginning(read, size)
+            body = header_end(head, 0, len(head))
     if all(extent.of_message for extent in extents):
         pieces = of_header(extents, head, body, size)
     else:
@@ -54,6 +65,20 @@ async def large_answer(plan: Plan, batch: Batch, size: int, selected: Selected) 
     del head
     async for chunk in _rendered(plan, batch, pieces, read):
         yield chunk
+
+
+def patched_read(read: Read, patches: Patches) -> Read:
+    """The same of the message with these patches."""
+
+    async def patched(start: int, end: int) -> AsyncIterator[bytes]:
+        for piece in pieces_between(patches, start, end):
+            if isinstance(piece, bytes):
+                yield piece
+                continue
+            async for chunk in read(*piece):
+                yield chunk
+
+    return patched
 
 
 async def _of_parts(
@@ -112,7 +137,7 @@ async def _read_out(piece: Piece, read: Read) -> AsyncIterator[bytes]:
         raise
 
 
-async def _beginning(read: Read, size: int) -> bytes:
+async def beginning(read: Read, size: int) -> bytes:
     """The header, and what came with it."""
     head = b""
     async for chunk in read(0, min(size, MAXIMUM_HEADER)):

@@ -38,7 +38,7 @@ async def with_octets(selected: Selected, batch: Batch) -> AsyncIterator[Batch]:
             part = part.only([at for at, uid in enumerate(part.uids) if uid in there])
         part.raws = [octets for _, _, octets, _ in rows]
         part.is_binary = any(row[3] for row in rows)
-        part.sizes = [size for _, size, _, _ in rows] if None in part.raws else ()
+        part.large = [(size, binary) for _, size, _, binary in rows] if None in part.raws else ()
         yield part
 
 
@@ -58,7 +58,7 @@ async def answers(
     """
     most = AT_ONCE // plan.copies
     start = size = 0
-    for at, raw in enumerate(batch.raws) if batch.sizes or held(batch) > most else ():
+    for at, raw in enumerate(batch.raws) if batch.large or held(batch) > most else ():
         size += 0 if raw is None else len(raw)
         if at > start and (raw is None or size > most):
             yield plan.render(batch.part(start, at))
@@ -66,7 +66,7 @@ async def answers(
         if raw is not None:
             continue
         amid(True)
-        async for chunk in _large(plan, batch.part(at, at + 1), batch.sizes[at], selected, gone):
+        async for chunk in _large(plan, batch.part(at, at + 1), selected, gone):
             yield chunk
         amid(False)
         start = at + 1
@@ -74,12 +74,10 @@ async def answers(
         yield plan.render(batch.part(start, len(batch)))
 
 
-async def _large(
-    plan: Plan, batch: Batch, size: int, selected: Selected, gone: Callable[[], None]
-) -> AsyncIterator[bytes]:
+async def _large(plan: Plan, batch: Batch, selected: Selected, gone: Callable[[], None]) -> AsyncIterator[bytes]:
     begun = False
     try:
-        async for chunk in large_answer(plan, batch, size, selected):
+        async for chunk in large_answer(plan, batch, selected):
             begun = True
             yield chunk
     except Refusal as refusal:

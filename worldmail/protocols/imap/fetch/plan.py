@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
 from worldmail.protocols.imap.fetch.batch import Batch, Item, Need
-from worldmail.protocols.imap.fetch.items import FLAGS, MODSEQ, UID
+from worldmail.protocols.imap.fetch.items import FLAGS, IN_RFC_3501, MODSEQ, UID
 from worldmail.protocols.imap.view.untagged import Style
+
+if TYPE_CHECKING:
+    from worldmail.protocols.imap.fetch.surrogates import Surrogates
 
 
 @frozen(eq=False)
@@ -25,6 +28,7 @@ class Plan:
         flags_too, modseq_too: what is told beside the items of a message whose flags the command changed
             (RFC 9051 §6.4.5, RFC 7162 §3.1.4).
         uid_only: messages are named by their UIDs (RFC 9586).
+        surrogates: makes headers ASCII; None where they are given as they are.
     """
 
     items: tuple[Item, ...]
@@ -36,6 +40,7 @@ class Plan:
     flags_too: bool
     modseq_too: bool
     uid_only: bool
+    surrogates: Surrogates | None
 
     @property
     def tells_modseq(self) -> bool:
@@ -91,15 +96,25 @@ def _each(form: bytes, columns: Sequence[Sequence[Any]], count: int) -> Sequence
     return list(map(form.__mod__, zip(*columns, strict=True))) if columns else [form % ()] * count
 
 
-def make_plan(items: Sequence[Item], style: Style, *, uid: bool, modseq: bool, sees: bool) -> Plan:
+def make_plan(
+    items: Sequence[Item],
+    style: Style,
+    *,
+    uid: bool,
+    modseq: bool,
+    sees: bool,
+    utf8: bool = True,
+    surrogates: Surrogates | None = None,
+) -> Plan:
     """The plan for these items.
 
     Args:
         uid: the UID is told though nobody asked for it (RFC 9051 §6.4.9).
         modseq: the MODSEQ likewise (RFC 7162 §3.1.4.1).
         sees: \\Seen may be set.
+        utf8: the client enabled UTF8=ACCEPT or IMAP4rev2.
     """
-    wanted = list(items)
+    wanted = list(items) if utf8 else [IN_RFC_3501.get(item, item) for item in items]
     if uid and UID not in wanted and not style.uid_only:
         wanted.insert(0, UID)
     if modseq and MODSEQ not in wanted:
@@ -112,4 +127,4 @@ def make_plan(items: Sequence[Item], style: Style, *, uid: bool, modseq: bool, s
     form = b"* %%d %b (%b%b)\r\n" % (word, b" ".join(item.form for item in wanted), b"%b" if sees else b"")
     flags_too, modseq_too = FLAGS not in wanted, style.modseq and MODSEQ not in wanted
     copies = max(1, sum(item.octets for item in wanted))
-    return Plan(tuple(wanted), word, form, need, sees, copies, flags_too, modseq_too, style.uid_only)
+    return Plan(tuple(wanted), word, form, need, sees, copies, flags_too, modseq_too, style.uid_only, surrogates)

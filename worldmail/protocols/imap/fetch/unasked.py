@@ -11,6 +11,8 @@ from worldmail.interfaces.messages import Uids
 from worldmail.protocols.imap.fetch.answers import Answers
 from worldmail.protocols.imap.fetch.batch import Item
 from worldmail.protocols.imap.fetch.plan import make_plan
+from worldmail.protocols.imap.fetch.surrogates import surrogates_for
+from worldmail.protocols.imap.replies import untagged
 from worldmail.protocols.imap.targets import selected_of
 from worldmail.protocols.imap.view.untagged import style_of
 
@@ -24,10 +26,21 @@ MOST_OCTETS = 1 << 20
 async def chunks(session: Session, items: Sequence[Item], uids: Uids) -> AsyncIterator[bytes]:
     """The FETCH responses, as they are taken. A message that cannot be read now is left out: no command is refused."""
     selected = selected_of(session)
-    plan = make_plan(items, style_of(session.enabled), uid=True, modseq=False, sees=selected.may("s"))
+    surrogates = surrogates_for(session, selected, items)
+    plan = make_plan(
+        items,
+        style_of(session.enabled),
+        uid=True,
+        modseq=False,
+        sees=selected.may("s"),
+        utf8=session.utf8,
+        surrogates=surrogates,
+    )
     with suppress(Refusal):
         async for chunk in Answers(selected, session.world.summaries, plan, selected.view.by_uid(uids), True).chunks():
             yield chunk
+    if surrogates is not None and (code := surrogates.code()) is not None:
+        yield untagged(b"OK", "Headers were made ASCII", code)
 
 
 async def lines(session: Session, items: Sequence[Item], uids: Uids) -> list[bytes]:

@@ -275,21 +275,25 @@ class Reader:
         end = text.find(b'"', start)
         if end > 0 and text.find(b"\\", start, end) < 0 and text.startswith(b'"', self._at):
             self._at = end + 1
-            return self._readable(text[start:end])
+            return _readable(text[start:end])
         found = _QUOTED.match(text, self._at)
         if found is None:
             raise BadCommand("A quoted string is expected")
         self._at = found.end()
-        return self._readable(_ESCAPED.sub(rb"\1", found[1]))
+        return _readable(_ESCAPED.sub(rb"\1", found[1]))
 
-    def _readable(self, octets: bytes) -> bytes:
-        """What stands in quotes may be UTF-8 once that is enabled, but nothing else (RFC 6855 §3)."""
-        if self.utf8 and not octets.isascii():
-            try:
-                octets.decode("utf-8")
-            except UnicodeDecodeError:
-                raise BadCommand("Only UTF-8 is understood") from None
-        return octets
+
+def _readable(octets: bytes) -> bytes:
+    """What stands in quotes may be UTF-8 beside ASCII, but nothing else (RFC 6855 §3, RFC 9051 §4.3).
+
+    A client should enable it first, but what it means is clear.
+    """
+    if not octets.isascii():
+        try:
+            octets.decode("utf-8")
+        except UnicodeDecodeError:
+            raise BadCommand("Only UTF-8 is understood") from None
+    return octets
 
 
 def nothing(reader: Reader) -> None:

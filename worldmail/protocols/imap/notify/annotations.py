@@ -18,29 +18,32 @@ _ALL = ("/private", "/shared")
 SERVER = 0
 """In the place of a mailbox's id."""
 
+MOST_KEPT = 5000
+"""Of so many mailboxes is kept what was known; those that were looked at longest ago go first."""
+
 
 @define(kw_only=True)
 class KnownAnnotations:
-    """The annotations of mailboxes by their id, as digests; of those alone that have any."""
+    """The annotations of mailboxes by their id, as digests; of those alone that have any.
+
+    What is hidden for a while is kept: once it may be seen again, only what changed meanwhile is a change.
+    """
 
     _digests: dict[int, Mapping[str, bytes]] = field(factory=dict)
 
     async def learn(self, session: Session, mailbox_id: int, name: str, special_use: str | None = None) -> list[str]:
-        """The entries that were set, changed or removed since the last time; none if they cannot be seen (any more)."""
+        """The entries that were set, changed or removed since they were last seen; none if they cannot be seen now."""
         found = await _digests_of(session, name)
         if found is None:
-            self.forget(mailbox_id)
             return []
         if special_use is not None:
             found[SPECIAL_USE] = special_use.encode("ascii")
         before = self._digests.pop(mailbox_id, {})
         if found:
             self._digests[mailbox_id] = found
+        if len(self._digests) > MOST_KEPT:
+            self._digests.pop(next(iter(self._digests)))
         return sorted(entry for entry in before.keys() | found.keys() if before.get(entry) != found.get(entry))
-
-    def forget(self, mailbox_id: int) -> None:
-        """The mailbox is gone."""
-        self._digests.pop(mailbox_id, None)
 
 
 async def _digests_of(session: Session, name: str) -> dict[str, bytes] | None:

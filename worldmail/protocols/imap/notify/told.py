@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING
 
 from worldmail.interfaces.folders import Folder
 from worldmail.protocols.imap import status
-from worldmail.protocols.imap.listing.choose import levels_above
 from worldmail.protocols.imap.listing.responses import Teller
+from worldmail.protocols.imap.notify.renames import carried
 from worldmail.protocols.imap.notify.request import Event
 from worldmail.protocols.imap.replies import astring
 from worldmail.protocols.imap.status import StatusItem
@@ -77,54 +77,18 @@ def absent(name: str, *, subscribed: bool = False) -> Folder:
     return Folder(id=0, owner=0, name=name, exists=False, subscribed=subscribed)
 
 
-def renamed(before: Mapping[int, Folder], now: Mapping[int, Folder]) -> Iterator[tuple[str, Folder]]:
-    """The old name and the mailbox of each that was renamed; not those that only went along with one above (§5.4).
+def not_in(listing: Mapping[int, Folder], other: Mapping[int, Folder]) -> set[str]:
+    """The names in a listing of mailboxes that are not in the other one; INBOX is always there (§5.4)."""
+    return {folder.name for number, folder in listing.items() if number not in other} - {"INBOX"}
 
-    A name that passed from one to another is given up first: the client goes through them one by one.
+
+def affected(before: Mapping[int, Folder], now: Mapping[int, Folder], own: AbstractSet[str]) -> set[str]:
+    """The names of mailboxes that are new or went, and of the levels right above them (§5.4).
+
+    `own`: names that the client did something about itself; what it renamed took along what was below.
     """
-    pairs = {
-        folder.name: now[number].name
-        for number, folder in before.items()
-        if number in now and now[number].name != folder.name
-    }
-    folders = {folder.name: folder for folder in now.values()}
-    alone = {
-        old: new
-        for old, new in pairs.items()
-        if not any(level in pairs and pairs[level] + old[len(level) :] == new for level in levels_above(old))
-    }
-    for old in _in_order(alone):
-        yield old, folders[alone[old]]
-
-
-def _in_order(renames: Mapping[str, str]) -> Iterator[str]:
-    """The old names, each behind those at or below which its mailbox has come."""
-    begun: set[str] = set()
-    for first in renames:
-        stack = [] if first in begun else [first]
-        begun.add(first)
-        while stack:
-            new = renames[stack[-1]]
-            ahead = [level for level in (*levels_above(new), new) if level in renames and level not in begun]
-            if ahead:
-                begun.add(ahead[0])
-                stack.append(ahead[0])
-            else:
-                yield stack.pop()
-
-
-def went_along(names: Iterable[str], renames: Mapping[str, Folder]) -> set[str]:
-    """What a client calls those of these names that are below a mailbox that it was told was renamed (§5.4)."""
-    return {
-        renames[level].name + name[len(level) :]
-        for name in names
-        for level in levels_above(name)
-        if level in renames and level != "INBOX"
-    }
-
-
-def made_or_gone(before: Mapping[int, Folder], now: Mapping[int, Folder]) -> set[str]:
-    """The names of mailboxes that are new, and of those that went; INBOX is always there (§5.4)."""
-    made = {folder.name for number, folder in now.items() if number not in before}
-    gone = {folder.name for number, folder in before.items() if number not in now}
-    return (made | gone) - {"INBOX"}
+    renamed = {folder.name: now[number].name for number, folder in before.items() if number in now}
+    mine = {old: new for old, new in renamed.items() if old != new and not own.isdisjoint((old, new))}
+    names = not_in(before, now) | not_in(now, before)
+    names = (names | {carried(name, mine) for name in names}) - own
+    return names | {name.rpartition("/")[0] for name in names if "/" in name}

@@ -16,7 +16,7 @@ from attrs import define, evolve, field
 
 from worldmail.interfaces.folders import Folder
 from worldmail.protocols.imap.listing.choose import levels_above
-from worldmail.protocols.imap.notify import telling, told
+from worldmail.protocols.imap.notify import renames, telling, told
 from worldmail.protocols.imap.notify.annotations import SERVER, KnownAnnotations
 from worldmail.protocols.imap.notify.request import MESSAGES, Event, Request
 from worldmail.protocols.imap.replies import No
@@ -145,7 +145,6 @@ class Watch:
             raise No("These are too many mailboxes to watch", b"NOTIFICATIONOVERFLOW")
         for number in self._watched.keys() - wanted:
             self._watched.pop(number)()
-            self._annotations.forget(number)
         for number in wanted - self._watched.keys():
             mark = partial(self._mark, session, number)
             self._watched[number] = session.world.changes.subscribe("mailbox", mark, number)
@@ -223,8 +222,10 @@ class Watch:
     async def _compare_lists(self, session: Session, own: set[str]) -> list[bytes]:
         before, subscribed = self.folders, self.subscribed
         by_name = await self._take_list(session)
-        now = self.folders
+        now, watched = self.folders, set(self._watched)
         self._watch(session)
+        if self.request.wants(Event.METADATA):  # of the annotations of new ones nothing is known, or what once was
+            self.changed |= self._watched.keys() - watched
 
         def tells(event: Event, *names: str) -> bool:
             return any(
@@ -232,19 +233,18 @@ class Watch:
                 for name in names
             )
 
-        def line(name: str, oldname: str | None = None) -> bytes:
-            folder = by_name.get(name) or told.absent(name, subscribed=name in self.subscribed)
-            return told.listed(session, folder, oldname=oldname)
+        def line(name: str) -> bytes:
+            return told.listed(session, by_name.get(name) or told.absent(name, subscribed=name in self.subscribed))
 
-        renames = dict(told.renamed(before, now))
-        lines = [
-            line(folder.name, old)
-            for old, folder in renames.items()
-            if not own & {old, folder.name} and tells(Event.NAME, old, folder.name)
-        ]
-        affected = told.made_or_gone(before, now)
-        affected = (affected | told.went_along(affected, renames)) - own
-        affected |= {name.rpartition("/")[0] for name in affected if "/" in name}
+        moved = renames.of_which_to_tell(before, now, own=own, asked=partial(tells, Event.NAME))
+        gone, affected = told.not_in(before, now) - own, told.affected(before, now, own)
+        lines: list[bytes] = []
+        if moved:  # what is gone leaves first: nothing takes it along, and it is in nobody's way
+            absent = (told.absent(name, subscribed=name in self.subscribed) for name in sorted(gone))
+            lines += [told.listed(session, folder) for folder in absent if tells(Event.NAME, folder.name)]
+            affected -= (gone - by_name.keys()) | {folder.name for folder in moved.values()}
+            taken = (folder.name for listing in (before, now) for folder in listing.values())
+            lines += [told.listed(session, folder, oldname=old) for old, folder in renames.steps(moved, taken)]
         lines += [line(name) for name in sorted(affected) if tells(Event.NAME, name)]
         changed = (subscribed ^ self.subscribed) - own
         lines += [line(name) for name in sorted(changed) if tells(Event.SUBSCRIPTION, name)]

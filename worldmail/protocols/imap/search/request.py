@@ -17,7 +17,7 @@ from worldmail.protocols.imap.grammar.reader import Reader
 from worldmail.protocols.imap.replies import BadCommand
 from worldmail.protocols.imap.search.keys import Program, read_charset, read_program
 from worldmail.protocols.imap.search.nodes import Node
-from worldmail.protocols.imap.search.results import Partial, Returns
+from worldmail.protocols.imap.search.results import UPDATING, Partial, Returns
 
 _PARTIAL = re.compile(rb"(-?)([1-9][0-9]{0,9}):(-?)([1-9][0-9]{0,9})")
 
@@ -49,8 +49,8 @@ def read_returns(reader: Reader, options: frozenset[str]) -> Returns:
                 raise BadCommand("PARTIAL may stand once")  # RFC 9394 §3.1
             reader.space()
             partial = read_partial(reader)
-        if name == "UPDATE" and reader.comes(b" ("):  # RFC 5465 §8: modifier-update
-            reader.space()
+        if name == "UPDATE" and (reader.comes(b"(") or reader.comes(b" (")):  # RFC 5465 §8 without a space, §7 with one
+            reader.take(b" ")
             items.extend(read_items(reader))
         return name
 
@@ -58,7 +58,7 @@ def read_returns(reader: Reader, options: frozenset[str]) -> Returns:
     reader.space()
     if partial is not None and "ALL" in names:
         raise BadCommand("PARTIAL and ALL exclude each other")  # RFC 9394 §3.1
-    told = names - {"PARTIAL", "UPDATE", "CONTEXT"}
+    told = names - {"PARTIAL"} - UPDATING
     names = names if told or partial else names | {"ALL"}
     return Returns(asked=True, names=names, partial=partial, items=tuple(items))
 

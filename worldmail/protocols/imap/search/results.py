@@ -10,6 +10,9 @@ from attrs import field, frozen
 if TYPE_CHECKING:
     from worldmail.protocols.imap.fetch.batch import Item
 
+UPDATING = frozenset(("UPDATE", "CONTEXT"))
+"""The options that RFC 5267 §4 adds, which ask for no results; CONTEXT is a hint, and does nothing here."""
+
 
 @frozen(kw_only=True)
 class Partial:
@@ -51,15 +54,15 @@ class Returns:
 
     @property
     def only_saves(self) -> bool:
-        """SAVE alone: nothing is told (RFC 5182 §2.1)."""
-        return self.names == {"SAVE"} and self.partial is None
+        """SAVE, and nothing else that asks for results: nothing is told (RFC 5182 §2.1)."""
+        return self.names - UPDATING == {"SAVE"} and self.partial is None
 
     def saved(self, results: Sequence[int]) -> Sequence[int]:
         """What of the results "$" is to stand for, ascending (RFC 5182 §2.4, RFC 9394 §3.2).
 
         All of them, unless only a page or the extreme ones were asked for.
         """
-        asked = self.names - {"SAVE"}
+        asked = self.names - {"SAVE"} - UPDATING
         if not results or not asked or not asked <= {"MIN", "MAX", "PARTIAL"}:
             return sorted(results)
         kept = set(() if self.partial is None else self.partial.page(results))

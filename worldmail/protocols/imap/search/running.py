@@ -19,9 +19,6 @@ from worldmail.protocols.imap.search.results import Returns
 from worldmail.protocols.imap.session import Session
 from worldmail.protocols.imap.view.selected import Selected
 
-UPDATING = frozenset(("UPDATE", "CONTEXT"))
-"""Those that RFC 5267 §4 adds; CONTEXT is a hint, and does nothing here."""
-
 OPTIONS = frozenset(("MIN", "MAX", "ALL", "COUNT", "SAVE", "PARTIAL", "RELEVANCY"))
 """The result options of SEARCH."""
 

@@ -18,10 +18,9 @@ from worldmail.protocols.imap.search.contexts import check_tag
 from worldmail.protocols.imap.search.keys import Program
 from worldmail.protocols.imap.search.nodes import Node, Numbered, leaves
 from worldmail.protocols.imap.search.request import Request, read_request, read_returns
-from worldmail.protocols.imap.search.results import Found, Returns
+from worldmail.protocols.imap.search.results import UPDATING, Found, Returns
 from worldmail.protocols.imap.search.running import (
     OPTIONS,
-    UPDATING,
     Search,
     asks_by_number,
     evaluation_in,
@@ -66,8 +65,13 @@ def read(session: Session, reader: Reader) -> Question:
         reader.space()
     returns = read_returns(reader, OPTIONS | UPDATING)
     check_tag(session, returns)
-    now, uid_only = int(session.world.clock.now()), "UIDONLY" in session.enabled
-    request = read_request(Program(reader=reader, now=now, uid_only=uid_only), returns)
+    program = Program(
+        reader=reader,
+        now=int(session.world.clock.now()),
+        uid_only="UIDONLY" in session.enabled,
+        utf8_only="UTF8=ACCEPT" in session.enabled,
+    )
+    request = read_request(program, returns)
     one = all(scope.kind == b"SELECTED" for scope in scopes)
     saved = any(isinstance(leaf, Numbered) and leaf.numbers.saved for leaf in leaves(request.node))
     if (saved or "SAVE" in returns) and not one:

@@ -19,16 +19,17 @@ from worldmail.protocols.imap.fetch.batch import Item
 from worldmail.protocols.imap.fetch.items import FLAGS, MODSEQ, UID
 from worldmail.protocols.imap.fetch.parse import read_items
 from worldmail.protocols.imap.fetch.plan import Plan, make_plan
+from worldmail.protocols.imap.fetch.surrogates import surrogates_for
 from worldmail.protocols.imap.grammar.reader import Reader
 from worldmail.protocols.imap.message_limit import Reached, last_of, most
 from worldmail.protocols.imap.replies import BadCommand, No
-from worldmail.protocols.imap.rows import SELECTED, Answer, Command
+from worldmail.protocols.imap.rows import SELECTED, Answer, Command, Done
 from worldmail.protocols.imap.session import Session
 from worldmail.protocols.imap.targets import selected_of, targets
 from worldmail.protocols.imap.view import untagged
 from worldmail.protocols.imap.view.selected import Selected
 from worldmail.protocols.imap.view.untagged import style_of
-from worldmail.wire.effects import Stream
+from worldmail.wire.effects import Effects, Stream
 
 
 @define
@@ -116,8 +117,12 @@ async def fetch(session: Session, asked: Asked) -> Answer:
     slices, reached = last_of(selected.view, slices, limit)
     plan, cut = _plan(session, selected, asked), None if reached is None else reached.line
     answers = Answers(selected, session.world.summaries, plan, slices, asked.uid, cut, session.work)
-    effects = (*before, *await answers.effects())
-    return effects if reached is None else reached.told_with(effects)
+    return _answer((*before, *await answers.effects()), plan, reached)
+
+
+def _answer(effects: Effects, plan: Plan, reached: Reached | None) -> Answer:
+    answer = effects if plan.surrogates is None else Done(effects, code=plan.surrogates.code)
+    return answer if reached is None else reached.told_with(answer)
 
 
 def _plan(session: Session, selected: Selected, asked: Asked) -> Plan:
@@ -127,6 +132,8 @@ def _plan(session: Session, selected: Selected, asked: Asked) -> Plan:
         uid=asked.uid or "QRESYNC" in session.enabled,  # RFC 7162 §3.2.3
         modseq=asked.changed_since is not None,
         sees=selected.may("s"),
+        utf8=session.utf8,
+        surrogates=surrogates_for(session, selected, asked.items),
     )
 
 

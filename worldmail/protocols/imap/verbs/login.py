@@ -22,7 +22,10 @@ class Credentials:
 
 
 def parse(reader: Reader) -> Credentials:
-    """login = "LOGIN" SP userid SP password (both astring; in UTF-8 by RFC 6855 §5)."""
+    """login = "LOGIN" SP userid SP password (both astring).
+
+    RFC 6855 §5 sends clients to AUTHENTICATE if name or password is not ASCII; those that do not go are understood.
+    """
     reader.space()
     name = reader.text()
     reader.space()

@@ -10,10 +10,9 @@ from worldmail.protocols.imap.rows import SELECTED, Answer, Command, Done
 from worldmail.protocols.imap.search.contexts import Context, check_tag, keep
 from worldmail.protocols.imap.search.keys import Program
 from worldmail.protocols.imap.search.request import Request, read_request, read_returns
-from worldmail.protocols.imap.search.results import Found, Returns, search_response
+from worldmail.protocols.imap.search.results import UPDATING, Found, Returns, search_response
 from worldmail.protocols.imap.search.running import (
     OPTIONS,
-    UPDATING,
     Search,
     as_named_now,
     asks_by_number,

@@ -16,10 +16,9 @@ from worldmail.protocols.imap.search.contexts import Context, check_tag, keep
 from worldmail.protocols.imap.search.evaluate import ENVELOPES, Looked
 from worldmail.protocols.imap.search.keys import Program, read_charset
 from worldmail.protocols.imap.search.request import Request, read_request, read_returns
-from worldmail.protocols.imap.search.results import Found, search_response
+from worldmail.protocols.imap.search.results import UPDATING, Found, search_response
 from worldmail.protocols.imap.search.running import (
     OPTIONS,
-    UPDATING,
     Search,
     as_named_now,
     asks_by_number,

@@ -9,6 +9,7 @@ from attrs import frozen
 from worldmail.errors import NotAUrl, Refusal, UrlNotAuthorised, UrlNotResolved, UrlOfAnother
 from worldmail.interfaces.urls import Bearer, UrlForm, UrlOctets
 from worldmail.mail.imap_url import ImapUrl
+from worldmail.protocols.imap.fetch.body import as_in_rfc_3501
 from worldmail.protocols.imap.fetch.large import TornAnswer
 from worldmail.protocols.imap.grammar.reader import Reader
 from worldmail.protocols.imap.replies import BadCommand, quoted_or_literal
@@ -83,7 +84,8 @@ async def _answers(session: Session, urls: list[Asked]) -> AsyncIterator[bytes]:
                 yield chunk
             continue
         if asked.form.described:
-            head += b" (BODYPARTSTRUCTURE %b)" % (octets.structure or b"NIL")
+            structure = octets.structure or b"NIL"
+            head += b" (BODYPARTSTRUCTURE %b)" % (structure if session.utf8 else as_in_rfc_3501(structure))
         item = next((word for word in asked.parameters if word != b"BODYPARTSTRUCTURE"), None)
         if item is None:
             yield head + b"\r\n"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
+
+from attrs import define
 
 from worldmail.interfaces.folders import Folder
 from worldmail.protocols.imap.replies import untagged
@@ -22,6 +25,39 @@ _UIDS = b"* OK [UIDVALIDITY %d] UIDs are valid\r\n* OK [UIDNEXT %d] Next UID\r\n
 _IDENTITY = b"* OK [HIGHESTMODSEQ %d] Highest\r\n* OK [MAILBOXID (F%d)] Identity of the mailbox\r\n"
 
 
+@define(eq=False)
+class _Watch:
+    """Hears of changes in the selected mailbox. An object, since closures take much more memory, and many are idle."""
+
+    _session: Session
+    _selected: Selected
+    _ends: tuple[Callable[[], None], ...] = ()
+
+    def begin(self) -> None:
+        """Hear."""
+        subscribe, folder = self._session.world.changes.subscribe, self._selected.folder
+        self._ends = (subscribe("mailbox", self._changed, folder.id), subscribe("url-key", self._rekeyed, folder.id))
+        if folder.name.rpartition("/")[2] == "INBOX":
+            self._ends += (subscribe("folders", self._listed, self._session.user.id),)
+
+    def end(self) -> None:
+        """Hear no more."""
+        for end in self._ends:
+            end()
+
+    def _changed(self, notice: object) -> None:
+        self._selected.touch()
+        self._session.wake()
+
+    def _rekeyed(self, notice: object) -> None:
+        self._selected.rekeyed = True
+        self._changed(notice)
+
+    def _listed(self, notice: object) -> None:
+        self._selected.moved = True
+        self._session.wake()
+
+
 async def open_view(session: Session, folder: Folder, *, read_only: bool) -> Selected:
     """The mailbox as it was a moment ago, and from now on a watch over its changes.
 
@@ -35,30 +71,9 @@ async def open_view(session: Session, folder: Folder, *, read_only: bool) -> Sel
     )
     selected.pause = partial(world.clock.sleep, 0)
 
-    def changed(notice: object) -> None:
-        selected.touch()
-        session.wake()
-
-    def rekeyed(notice: object) -> None:
-        selected.rekeyed = True
-        changed(notice)
-
-    def listed(notice: object) -> None:
-        selected.moved = True
-        session.wake()
-
-    watches = [
-        world.changes.subscribe("mailbox", changed, folder.id),
-        world.changes.subscribe("url-key", rekeyed, folder.id),
-    ]
-    if folder.name.rpartition("/")[2] == "INBOX":
-        watches.append(world.changes.subscribe("folders", listed, session.user.id))
-
-    def forget() -> None:
-        for cancel in watches:
-            cancel()
-
-    selected.forget = forget
+    watch = _Watch(session, selected)
+    watch.begin()
+    selected.forget = watch.end
     try:
         keywords = folder.keywords
         if keywords is None:

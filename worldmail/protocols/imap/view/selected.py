@@ -11,6 +11,7 @@ from attrs import define, evolve, field
 from worldmail.interfaces.messages import Alike, FlagsChanged, Marked
 from worldmail.interfaces.world import Aside
 from worldmail.mail.mime.part import Part
+from worldmail.mail.mime.surrogates import Patches
 from worldmail.protocols.imap.view import untagged
 from worldmail.protocols.imap.view.applicable import flag_lines
 from worldmail.protocols.imap.view.loading import Loading, MailboxLost
@@ -43,6 +44,7 @@ class Selected(Loading):
         whole: while not all that is known was told, the MODSEQ up to which all was told; else None.
         pulls: how often something was told.
         trees: the parts of some large messages, by UID: what was found once is not looked for again.
+        patches: what makes headers of some large messages ASCII, by UID.
         contents: content ids by UID, of those that were looked up.
         rekeyed: a key for the mailbox's URLs was forgotten, of which the client is to be told (RFC 4467 §7, RESETKEY).
     """
@@ -57,6 +59,7 @@ class Selected(Loading):
     whole: int | None = field(default=None, init=False)
     pulls: int = field(default=0, init=False)
     trees: dict[int, Part] = field(factory=dict, init=False)
+    patches: dict[int, Patches] = field(factory=dict, init=False)
     contents: dict[int, int] = field(factory=dict, init=False)
     rekeyed: bool = field(default=False, init=False)
     _arrived: Sequence[Marked] = field(default=(), init=False)  # and were not told

@@ -21,7 +21,7 @@ async def run(session: Session, argument: None) -> Effects:
         _record(session, 0)
         return (err("Some deleted messages were not removed", response_code(refusal)), Close("quit"))
     finally:
-        session.leave()
+        await session.leave()
     _record(session, removed)
     return (*session.ok("Goodbye"), Close("quit"))
 
