@@ -8,6 +8,7 @@ from zope.interface import implementer
 
 from worldmail.directory import recipients
 from worldmail.directory.domains import domain_name
+from worldmail.directory.recipient_lines import recipient_key
 from worldmail.errors import BadValue
 from worldmail.interfaces.database import Cursor, IDatabase
 from worldmail.interfaces.queue import IRecipientAdmin, Loaded
@@ -107,9 +108,13 @@ def _by_domain(addresses: Sequence[Address]) -> dict[str, list[str]]:
     """Local parts by domain. Raises `BadValue` for what is no recipient."""
     found: dict[str, list[str]] = {}
     for address in addresses:
-        if not address.domain or address.local_key == "*":
-            raise BadValue(f"{address} is no recipient: LOCAL@DOMAIN is expected")
+        try:
+            key = recipient_key(address)
+        except ValueError as error:
+            raise BadValue(f"{address}: {error}") from None
+        if not address.domain:
+            raise BadValue(f"{address} needs a domain")
         names = found.setdefault(address.domain_key, [])
-        if address.local_key not in names:
-            names.append(address.local_key)
+        if key not in names:
+            names.append(key)
     return found

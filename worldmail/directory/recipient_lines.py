@@ -19,7 +19,9 @@ from attrs import frozen
 from worldmail.mail.address import MAXIMUM_LOCAL_OCTETS, Address
 from worldmail.mail.domain import normal_domain
 
-_COMMENT = re.compile(r"(?:^|\s)#(?:\s.*)?$|^#.*$")
+_BLANK = " \t\r\n\v\f"
+_COMMENT = re.compile(r"(?:^|[ \t])#(?:[ \t].*)?$|^#.*$")
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 _ATEXT = r"[a-z0-9!#$%&'*+/=?^_`{|}~-]"
 # Nearly every line: what needs neither quotes nor folding. RFC 5321 §4.1.2: Dot-string
 _PLAIN = re.compile(rf"({_ATEXT}+(?:\.{_ATEXT}+)*)(?:@([^@\s\"]+))?")
@@ -37,6 +39,16 @@ class Listing:
     elsewhere: int
 
 
+def recipient_key(address: Address) -> str:
+    """What stands for an address in a list of its domain. Raises ValueError for what cannot."""
+    local = address.local_key
+    if local == "*":
+        raise ValueError('"*" is no recipient; a domain that takes everybody needs no list')
+    if len(local.encode()) > MAXIMUM_LOCAL_OCTETS:  # folding can make it longer
+        raise ValueError(f"the local part has more than {MAXIMUM_LOCAL_OCTETS} octets")
+    return local
+
+
 def read_recipients(lines: Iterable[bytes], domains: Collection[str]) -> Listing:
     """The recipients of a domain that has these names (in A-labels), the first its own. Raises `BadLine`."""
     ours = dict.fromkeys(domains, True)
@@ -44,8 +56,8 @@ def read_recipients(lines: Iterable[bytes], domains: Collection[str]) -> Listing
     elsewhere = 0
     for number, line in enumerate(lines, 1):
         try:
-            text = line.decode("utf-8-sig" if number == 1 else "utf-8").strip()
-            text = _without_comment(text) if "#" in text and not text.startswith('"') else text
+            text = line.decode("utf-8-sig" if number == 1 else "utf-8").strip(_BLANK)
+            text = _without_comment(text) if "#" in text else text
             found = _read(text.lower() if text.isascii() else text) if text else None
         except ValueError as error:
             reason = "is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
@@ -62,22 +74,20 @@ def read_recipients(lines: Iterable[bytes], domains: Collection[str]) -> Listing
 
 def _without_comment(text: str) -> str:
     """A "#" may stand in a local part: a comment begins the line, or stands behind white space and before some."""
-    return _COMMENT.sub("", text).rstrip()
+    quoted = _QUOTED.match(text)
+    start = 0 if quoted is None else quoted.end()
+    return text[:start] + _COMMENT.sub("", text[start:]).rstrip(_BLANK)
 
 
 def _read(text: str) -> tuple[str, str | None]:
     """Local part and domain as written. Raises ValueError."""
     plain = _PLAIN.fullmatch(text)
-    if plain is None or len(plain[1]) > MAXIMUM_LOCAL_OCTETS:
+    if plain is None or len(plain[1]) > MAXIMUM_LOCAL_OCTETS or plain[1] == "*":
         if text.startswith("@"):
             raise ValueError("a recipient has a local part; a domain that takes everybody needs no list")
         address = Address.parse(text)
-        local, domain = address.local_key, address.domain or None
-    else:
-        local, domain = plain[1], plain[2]
-    if local == "*":
-        raise ValueError('"*" is no recipient; a domain that takes everybody needs no list')
-    return local, domain
+        return recipient_key(address), address.domain or None
+    return plain[1], plain[2]
 
 
 def _is_ours(ours: dict[str, bool], domain: str, number: int) -> bool:

@@ -147,7 +147,7 @@ def _relayed(cursor: Cursor, domain: DomainRow, address: Address, delimiters: st
         base = address.split_subaddress(delimiters)[0].local_key
         found = {row[0] for row in cursor.all(_RECIPIENTS, (domain.id, local, base, OPEN))}
         listed = True if found - {OPEN} else None if found else False
-    return Elsewhere(address=address, relayed=True, own=Address(local, domain.name), listed=listed)
+    return Elsewhere(address=address, relayed=True, own=Address(address.local, domain.name), listed=listed)
 
 
 def _named(cursor: Cursor, domain: DomainRow, local: str) -> tuple[Destination, ...]:

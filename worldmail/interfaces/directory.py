@@ -50,7 +50,7 @@ class Elsewhere:
     `relayed`: we take mail for its domain from everybody, and hand it on (RFC 5321 §2.3.10). What a source says of
     such an address beside that is for the directory, which asks others too (`interfaces.queue.IRecipientSource`):
 
-    `own`: how it would stand in a list of the domain's recipients: in lower case, by the domain's own name.
+    `own`: what stands for it in lists of the domain's recipients, by its `key`: with the domain's own name.
     `listed`: whether it, or it without its detail, stands in the list that the source has; None if it has none.
     """
 

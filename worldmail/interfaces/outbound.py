@@ -136,6 +136,7 @@ class Outcome:
 
     Args:
         dsn: the peer took our DSN wishes over (RFC 3461 §5.2.1): success is its to report.
+        deliver_by: it took over by when the message is to be delivered (RFC 2852 §4).
         server: the peer as the trace names it: "mx.example[192.0.2.1]:25".
         tls: what was negotiated, None in the clear.
     """
@@ -144,6 +145,7 @@ class Outcome:
     dsn: bool
     server: str
     tls: TlsFacts | None = None
+    deliver_by: bool = False
 
 
 @frozen(kw_only=True)

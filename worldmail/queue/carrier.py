@@ -278,6 +278,7 @@ def _settle(
     if not fates:
         return
     tls = None if outcome.tls is None else outcome.tls.version
-    owner.settle(destination, job, fates, Transaction(server=outcome.server, dsn=outcome.dsn, tls=tls))
+    by = Transaction(server=outcome.server, dsn=outcome.dsn, tls=tls, deliver_by=outcome.deliver_by)
+    owner.settle(destination, job, fates, by)
     if any(fate.fate is Fate.DELIVERED for _, fate in fates):
         owner.reached(destination)

@@ -43,13 +43,13 @@ class Message:
 
 @define(kw_only=True, eq=False)
 class Leased:
-    """One recipient that is leased. `attempts` counts the one that is under way."""
+    """One recipient that is leased. `attempts` counts the one that is under way; `warned`: see `lateness`."""
 
     id: int
     recipient: Recipient
     attempts: int
     expires: int
-    warned: bool
+    warned: int
 
 
 @define(kw_only=True, eq=False)

@@ -122,7 +122,9 @@ def open_queue(
         most=settings.connections,
         later=on.later,
     )
-    overdue = Overdue(database=on.database, trace=on.trace, journal=on.journal, clock=on.clock, reports=reports)
+    overdue = Overdue(
+        database=on.database, trace=on.trace, journal=on.journal, clock=on.clock, schedule=schedule, reports=reports
+    )
     return Queue(
         parcels=Parcels(routes=routes, destinations=destinations, schedule=schedule, now=on.clock.now, taker=runner),
         runner=runner,

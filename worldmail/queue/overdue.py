@@ -18,8 +18,10 @@ from worldmail.interfaces.outbound import Fate, Phase, RecipientFate, Reply
 from worldmail.interfaces.store import IAcceptancePart, ITrace
 from worldmail.interfaces.world import IClock, IJournal
 from worldmail.queue.jobs import Leased, Message, read_recipient
+from worldmail.queue.lateness import EXPIRED, look_again, status_at_end, told_now
 from worldmail.queue.reports import Happened, IReports
 from worldmail.queue.rows import fewer, read_message
+from worldmail.queue.schedule import Schedule
 from worldmail.queue.settling import Transaction
 from worldmail.queue.states import Event, sources
 from worldmail.wire.flat_json import FlatJson
@@ -27,15 +29,12 @@ from worldmail.wire.flat_json import FlatJson
 BATCH = 100
 """Recipients that are looked at in one read."""
 
-EXPIRED = "4.4.7"  # RFC 3463 §3.5: delivery time expired
-TOO_LATE = "5.4.7"  # RFC 2852 §4.3
-
 _LOOK = (
     "SELECT id, queued_id, address, wishes, attempts, expires, warned, reply FROM recipient"
     " WHERE state = 0 AND look <= ?"
     " AND destination_id NOT IN (SELECT id FROM destination WHERE down_since IS NOT NULL) ORDER BY look LIMIT ?"
 )
-_WARN = f"UPDATE recipient SET warned = 1, look = expires WHERE id = ? AND warned = 0 AND {sources(Event.DELAYED)}"
+_WARN = f"UPDATE recipient SET warned = ?, look = ? WHERE id = ? AND warned = ? AND {sources(Event.DELAYED)}"
 _EXPIRE = "DELETE FROM recipient WHERE id = ? AND expires <= ? AND state = 0"
 _REPLY = re.compile(r"([2-5]\d\d)(?: ([245]\.\d{1,3}\.\d{1,3}))?(?: (.*))?", re.DOTALL)
 
@@ -62,6 +61,7 @@ class Overdue:
     trace: ITrace
     journal: IJournal
     clock: IClock
+    schedule: Schedule
     reports: IReports
 
     async def round(self) -> int:
@@ -81,7 +81,8 @@ class Overdue:
         delayed = [one for one in late if one.leased.expires > now]
         for event, some in ((Event.EXPIRED, expired), (Event.DELAYED, delayed)):
             if some:
-                happened = [Happened(event=event, leased=one.leased, fate=_fate(message, one)) for one in some]
+                status = status_at_end(message.wishes, now) if event is Event.EXPIRED else EXPIRED
+                happened = [Happened(event=event, leased=one.leased, fate=_fate(one, status)) for one in some]
                 part = await self.reports.part(message, happened, Transaction(server=""))
                 await self._written(partial(self._write, event, message, some, now), part, message)
 
@@ -102,13 +103,21 @@ class Overdue:
 
     def _write(self, event: Event, message: Message, late: Sequence[_Late], now: int, cursor: Cursor) -> None:
         for one in late:
-            parameters = (one.leased.id, now) if event is Event.EXPIRED else (one.leased.id,)
-            if not cursor.run(_EXPIRE if event is Event.EXPIRED else _WARN, parameters):
+            expired = event is Event.EXPIRED
+            values = (one.leased.id, now) if expired else self._told(message, one.leased, now)
+            if not cursor.run(_EXPIRE if expired else _WARN, values):
                 raise _Passed
         if event is Event.EXPIRED:
             fewer(cursor, message.id, len(late), now)
         detail = {"to": [str(one.leased.recipient.address) for one in late], "said": late[0].said}
         self.trace.record(cursor, message.acceptance, now, event.value, (), _to_json(detail))
+
+    def _told(self, message: Message, leased: Leased, now: int) -> tuple[int, int, int, int]:
+        """The values of `_WARN`."""
+        wishes, accepted = message.wishes, message.accepted
+        told = told_now(wishes, accepted, leased.warned, now)
+        look = look_again(self.schedule, wishes, accepted=accepted, expires=leased.expires, told=told)
+        return told, look, leased.id, leased.warned
 
 
 def _look(now: int, cursor: Cursor) -> list[tuple[Message, Row]]:
@@ -124,15 +133,13 @@ def _by_message(rows: Sequence[tuple[Message, Row]]) -> list[tuple[Message, list
     found: dict[int, tuple[Message, list[_Late]]] = {}
     for message, (id_, queued_id, address, wishes, attempts, expires, warned, reply) in rows:
         recipient = read_recipient(address, wishes)
-        leased = Leased(id=id_, recipient=recipient, attempts=attempts, expires=expires, warned=bool(warned))
+        leased = Leased(id=id_, recipient=recipient, attempts=attempts, expires=expires, warned=warned)
         found.setdefault(queued_id, (message, []))[1].append(_Late(leased, reply or ""))
     return list(found.values())
 
 
-def _fate(message: Message, late: _Late) -> RecipientFate:
+def _fate(late: _Late, status: str) -> RecipientFate:
     """What was said last, as a fate."""
-    by = message.wishes.deliver_by
-    status = TOO_LATE if by is not None and by[1] == "R" else EXPIRED
     said = _REPLY.fullmatch(late.said)
     if said is None:
         return RecipientFate(fate=Fate.DEFERRED, status=status, phase=Phase.NAME, reason=late.said)

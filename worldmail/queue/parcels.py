@@ -22,6 +22,7 @@ from worldmail.mail.envelope import Envelope
 from worldmail.queue.destinations import Destination, Destinations
 from worldmail.queue.inline import InlineContent
 from worldmail.queue.jobs import Job, Leased, Message, write_envelope, write_wishes
+from worldmail.queue.lateness import end, look
 from worldmail.queue.rows import FOREVER, NewRecipient, add_message, add_recipient, destination_id, may_be_due
 from worldmail.queue.schedule import Schedule
 
@@ -101,15 +102,12 @@ class Parcels:
         self, acceptance: Acceptance, destination: Destination, onward: Onward, now: int, runner_id: int | None
     ) -> NewRecipient:
         due = max(now, onward.not_before)
-        expires = due + round(self.schedule.lifetime)
-        look = self.schedule.look(due, expires, warned=False)
-        by = acceptance.wishes.deliver_by
-        if by is not None:  # RFC 2852 §4.1: "R" returns what is late, "N" tells of it
-            look = min(look, by[0])
-            expires = min(expires, by[0]) if by[1] == "R" else expires
+        wishes = acceptance.wishes
+        expires = end(wishes, due + round(self.schedule.lifetime))
+        next_look = look(self.schedule, wishes, accepted=now, began=due, expires=expires, told=0)
         standing = Standing.WAITING if runner_id is None else Standing.LEASED
         if destination.route.via is Via.HOLD:
-            standing, look = Standing.HELD, FOREVER
+            standing, next_look = Standing.HELD, FOREVER
         recipient = onward.recipient
         return NewRecipient(
             address=str(recipient.address),
@@ -117,7 +115,7 @@ class Parcels:
             standing=standing,
             due=due,
             expires=expires,
-            look=look,
+            look=next_look,
         )
 
 
@@ -226,7 +224,7 @@ class Parcel:
 
     def _job(self, message: Message, group: _Group, ids: Iterable[int]) -> Job:
         recipients = [
-            Leased(id=id_, recipient=onward.recipient, attempts=1, expires=row.expires, warned=False)
+            Leased(id=id_, recipient=onward.recipient, attempts=1, expires=row.expires, warned=0)
             for id_, onward, row in zip(ids, group.onward, group.rows, strict=True)
         ]
         assert group.runner_id is not None

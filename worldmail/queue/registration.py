@@ -21,7 +21,7 @@ UNKNOWN = "The server stopped while this was tried; whether the message was take
 
 _HELD = "SELECT id, queued_id, destination_id, address, wish FROM recipient WHERE runner_id = ? LIMIT ?"
 _FREE = (
-    "UPDATE recipient SET state = ?, runner_id = NULL, due = ?, look = CASE WHEN ? = 1 THEN ? ELSE expires END,"
+    "UPDATE recipient SET state = ?, runner_id = NULL, due = ?, look = CASE WHEN ? = 1 THEN ? ELSE look END,"
     f" reply = ?, wish = NULL WHERE id = ? AND {sources(Event.RECLAIMED)}"
 )
 _GONE = f"DELETE FROM recipient WHERE id = ? AND {sources(Event.RECLAIMED)}"
@@ -55,7 +55,7 @@ class Registration:
                 self.id, self._lock = id_, lock
                 return id_
             if lock is not None:  # another took us for dead before we had the lock
-                lock.release()
+                await lock.release()
 
     def held(self) -> bool:
         """Is what was leased still ours?"""
@@ -68,7 +68,7 @@ class Registration:
             try:
                 await self.database.write(partial(_leave, self.id))
             finally:
-                lock.release()
+                await lock.release()
 
     async def reclaim(self) -> int:
         """Let wait again what dead runners had leased; how many recipients."""
@@ -84,7 +84,7 @@ class Registration:
                     reclaimed += batch
                 await self.database.write(partial(_leave, id_))
             finally:
-                lock.release()
+                await lock.release()
         return reclaimed
 
     def _free(self, id_: int, cursor: Cursor) -> int:

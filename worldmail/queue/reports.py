@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING
 
-from attrs import define, frozen
+from attrs import define, evolve, frozen
 from zope.interface import Interface, implementer
 
 from worldmail.errors import NoSuchRecipient, Refusal
 from worldmail.interfaces.directory import IDirectory
-from worldmail.interfaces.outbound import IOutgoingContent, RecipientFate
+from worldmail.interfaces.outbound import IOutgoingContent, RecipientFate, Wishes
 from worldmail.interfaces.store import Acceptance, IAcceptance, IAcceptancePart, IContentWriter, StagedContent
 from worldmail.interfaces.world import IClock, IJournal
 from worldmail.mail.address import Address
 from worldmail.mail.dsn.compose import compose
 from worldmail.mail.dsn.rules import is_reported
 from worldmail.mail.dsn.values import Action, Happening, Notice, Original, Report
-from worldmail.mail.envelope import Envelope, Origin, Recipient, Return
+from worldmail.mail.envelope import Envelope, Notify, Origin, Recipient, Return
 from worldmail.queue.expansion import Expansion, sort_out
 from worldmail.queue.jobs import Leased, Message
 from worldmail.queue.states import Event
@@ -115,7 +115,9 @@ class Reports:
             notify = None if doubled else one.leased.recipient.notify
             if action is None or (doubled and action is not Action.FAILED):
                 continue
-            if is_reported(notify, action, null_sender=False, taken_over=transaction.dsn):
+            if is_reported(notify, action, null_sender=False, taken_over=transaction.dsn) or (
+                action is Action.RELAYED and _relay_is_told(message.wishes, notify, transaction)
+            ):
                 found.append(self._happening(one, action, message, transaction))
         return found
 
@@ -137,12 +139,15 @@ class Reports:
         content = await self.acceptance.outgoing(message.content_id)
         now = int(self.clock.now())
         id_ = self.acceptance.new_id()
+        secret = message.wishes.require_tls  # RFC 8689 §5: the report goes the same way, with the header alone
         original = Original(
-            envelope=message.envelope,
+            envelope=evolve(message.envelope, returns=Return.HEADERS) if secret else message.envelope,
             header=await _header(content),
             size=message.size,
             arrived=message.accepted,
             origin=_origin(message) if message.client else None,
+            release=message.wishes.release,
+            deliver_by=None if message.wishes.deliver_by is None else message.wishes.deliver_by[0],
         )
         report = compose(
             Notice(
@@ -169,6 +174,7 @@ class Reports:
                 message_id=f"<{id_}@{self.host}>",
                 unrepeatable=True,
                 onward=expanded.onward,
+                wishes=Wishes(require_tls=secret),
                 report=True,
                 about=message.acceptance,
             )
@@ -198,6 +204,15 @@ def _action(event: Event, transaction: Transaction) -> Action | None:
     if event is Event.EXPANDED:
         return Action.EXPANDED
     return _FINAL.get(event)
+
+
+def _relay_is_told(wishes: Wishes, notify: frozenset[Notify] | None, transaction: Transaction) -> bool:
+    """Mail with a time by which it is to be delivered went on: where it was to be traced, and where nobody knows of
+    the time any more, its sender is told, unless never (RFC 2852 §4)."""
+    by = wishes.deliver_by
+    if by is None or (notify is not None and Notify.NEVER in notify):
+        return False
+    return wishes.trace_by or (by[1] == "N" and not transaction.deliver_by)
 
 
 async def _header(content: IOutgoingContent) -> bytes:

@@ -11,7 +11,7 @@ from collections.abc import Coroutine, Sequence
 from functools import partial
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 from twisted.internet.defer import Deferred, gatherResults
 
 from worldmail.errors import OverQuota, RecipientGone, Refusal, WorldMailError
@@ -22,6 +22,7 @@ from worldmail.interfaces.world import IClock, IJournal
 from worldmail.queue.destinations import Destination
 from worldmail.queue.here import fate_of
 from worldmail.queue.jobs import Job, Leased, Message
+from worldmail.queue.lateness import look_again, status_at_end
 from worldmail.queue.reports import Happened, IReports
 from worldmail.queue.rows import defer_recipient, end_recipients, may_be_due, take_wish
 from worldmail.queue.schedule import Schedule
@@ -32,18 +33,17 @@ from worldmail.wire.flat_json import FlatJson
 AGAIN = (0.2, 1.0, 5.0, 15.0)
 """Seconds after which a unit that could not be written is tried again; the last one for ever."""
 
-UNDELIVERED = "4.4.7"  # RFC 3463 §3.5: delivery time expired
-
 _to_json = FlatJson(ascii=False).render
 
 
 @frozen(kw_only=True)
 class Transaction:
-    """One attempt, as it is settled: which server, and whether it took our DSN wishes over."""
+    """One attempt, as it is settled: which server, whether it took our DSN wishes over, and those of DELIVERBY."""
 
     server: str
     dsn: bool = False
     tls: str | None = None
+    deliver_by: bool = False
 
 
 @frozen(kw_only=True)
@@ -176,11 +176,13 @@ class Settler:
         if fate.fate is Fate.FAILED:
             return _Ended(Event.FAILED, leased, fate)
         if now >= leased.expires:
-            return _Ended(Event.EXPIRED, leased, fate)
+            return _Ended(Event.EXPIRED, leased, evolve(fate, status=status_at_end(message.wishes, now)))
         interval = intervals.setdefault(leased.attempts, self.schedule.interval(leased.attempts))
         due = max(now + interval, destination.rest_until)
         due = min(due, leased.expires)
-        look = self.schedule.look(message.accepted, leased.expires, warned=leased.warned)
+        look = look_again(
+            self.schedule, message.wishes, accepted=message.accepted, expires=leased.expires, told=leased.warned
+        )
         return _Ended(Event.DEFERRED, leased, fate, due, look)
 
     async def _until_written(

@@ -75,6 +75,7 @@ class ScriptedConversation:
     recipients: int = 1000
     transactions: int = 0
     dsn: bool = False
+    deliver_by: bool = False
     usable: bool = True
     gone: bool = False
     closed: bool = False
@@ -132,7 +133,7 @@ class ScriptedConversation:
         self.proceed()
 
     def _outcome(self, fates: Sequence[RecipientFate]) -> Outcome:
-        return Outcome(fates=tuple(fates), dsn=self.dsn, server=self.server)
+        return Outcome(fates=tuple(fates), dsn=self.dsn, server=self.server, deliver_by=self.deliver_by)
 
 
 @implementer(IOutbound)

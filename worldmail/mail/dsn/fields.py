@@ -49,6 +49,10 @@ def status_fields(notice: Notice, *, utf8: bool) -> bytes:
     if origin is not None:
         lines.append(_field("Received-From-MTA", _received_from(origin)))
     lines.append(_field("Arrival-Date", date_time(notice.original.arrived)))
+    if notice.original.deliver_by is not None:
+        lines.append(_field("Deliver-By-Date", date_time(notice.original.deliver_by)))  # RFC 2852 §5
+    if release := in_ascii(notice.original.release or "", 80):
+        lines.append(_field("Future-Release-Request", release))  # RFC 4865 §5
     for happening in notice.happenings:
         lines += ["\r\n", *_recipient(happening, utf8=utf8)]
     return "".join(lines).encode()

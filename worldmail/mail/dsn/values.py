@@ -56,6 +56,8 @@ class Original:
         size: octets of the whole message.
         arrived: epoch seconds.
         origin: where it came from; None if that is not told.
+        release: FUTURERELEASE, "for;3600" or "until;2030-03-17T17:46:40Z"; None if it was not to be held.
+        deliver_by: epoch seconds, of DELIVERBY; None if it had no such time.
     """
 
     envelope: Envelope
@@ -63,6 +65,8 @@ class Original:
     size: int
     arrived: int
     origin: Origin | None = None
+    release: str | None = None
+    deliver_by: int | None = None
 
 
 @frozen(kw_only=True)

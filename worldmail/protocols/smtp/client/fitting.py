@@ -41,6 +41,7 @@ class Fitted:
         asked: the recipients that go, by their places.
         fates: of those that do not.
         binary: the content's octets are no lines.
+        deliver_by: the time by which it is to be delivered goes with it.
     """
 
     commands: list[bytes]
@@ -49,6 +50,7 @@ class Fitted:
     content: IOutgoingContent
     binary: bool
     dsn: bool
+    deliver_by: bool
 
 
 def unfit(status: str, reason: str, phase: Phase = Phase.MAIL) -> Unfit:
@@ -63,6 +65,7 @@ async def fit(channel: Channel, shipment: Shipment) -> Fitted:
     if limit and content.size > limit:
         raise _too_large()
     parameters = _wishes(channel, shipment)
+    timed = " BY=" in parameters
     utf8 = False
     if envelope.smtputf8 or not _has_ascii_addresses(envelope):
         if capabilities.smtputf8:
@@ -85,6 +88,7 @@ async def fit(channel: Channel, shipment: Shipment) -> Fitted:
         content=content,
         binary=body is Body.BINARY,
         dsn=dsn,
+        deliver_by=timed,
     )
     _choose_recipients(channel, envelope, fitted, utf8=utf8)
     return fitted

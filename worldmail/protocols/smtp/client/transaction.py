@@ -95,6 +95,7 @@ class Transaction:
             dsn=channel.capabilities.dsn,
             server=channel.server,
             tls=channel.peer.tls,
+            deliver_by=self._fitted is not None and self._fitted.deliver_by,
         )
 
     # --- what is said ------------------------------------------------------------------
