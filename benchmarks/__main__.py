@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import backlog, delivered, idle, imap, imap_growth, imap_idle, large, pop3check, relay
+from benchmarks import backlog, delivered, idle, imap, imap_growth, imap_idle, large, picking, pop3check, relay
 from benchmarks.figures import Figure, table
 from benchmarks.peers import Peers, missing
 from benchmarks.worldmail_side import WorldMail
@@ -80,6 +80,11 @@ def run_backlog(place: Path, rounds: int, tell: Tell) -> Iterator[Figure]:
     yield from backlog.measure(place, tell)
 
 
+def run_picking(place: Path, rounds: int, tell: Tell) -> Iterator[Figure]:
+    """A million recipients in the queue."""
+    yield from picking.measure(place, tell)
+
+
 def run_imapidle(place: Path, rounds: int, tell: Tell) -> Iterator[Figure]:
     """10,000 connections in IDLE."""
     ours = WorldMail(directory=place / "w", mailboxes=imap_idle.ACCOUNTS)
@@ -99,6 +104,7 @@ MEASUREMENTS: dict[str, Measurement] = {
     "large": run_large,
     "relay": run_relay,
     "backlog": run_backlog,
+    "picking": run_picking,
     "pop3check": run_pop3check,
     "imap": run_imap,
     "imapidle": run_imapidle,
