@@ -17,7 +17,7 @@ from worldmail.mail.address import Address
 from worldmail.mail.dsn.compose import compose
 from worldmail.mail.dsn.rules import is_reported
 from worldmail.mail.dsn.values import Action, Happening, Notice, Original, Report
-from worldmail.mail.envelope import Envelope, Notify, Origin, Recipient, Return
+from worldmail.mail.envelope import Body, Envelope, Notify, Origin, Recipient, Return
 from worldmail.queue.expansion import Expansion, sort_out
 from worldmail.queue.jobs import Leased, Message
 from worldmail.queue.states import Event
@@ -183,6 +183,8 @@ class Reports:
     async def _staged(self, report: Report, content: IOutgoingContent) -> StagedContent:
         writer: IContentWriter = self.acceptance.writer()
         try:
+            if report.body is Body.BINARY:
+                writer.may_be_binary()
             writer.write(report.head)
             if report.original is Return.FULL:
                 async for chunk in content.chunks():
