@@ -8,5 +8,6 @@ from pathlib import Path
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2])]
 
 from oracle.fixtures import disk, long, make_server, prepared, seed  # noqa: E402 - found through the path above
+from oracle.relay_fixtures import make_relay, prepared_relay  # noqa: E402 - found through the path above
 
-__all__ = ["disk", "long", "make_server", "prepared", "seed"]
+__all__ = ["disk", "long", "make_relay", "make_server", "prepared", "prepared_relay", "seed"]

@@ -49,6 +49,7 @@ _QUESTIONS = {
     ),
     "content {} is forgotten: nothing refers to it, and nobody noted that": (
         "SELECT id FROM content c WHERE NOT EXISTS (SELECT 1 FROM message r WHERE r.content_id = c.id)"
+        " AND NOT EXISTS (SELECT 1 FROM queued q WHERE q.content_id = c.id)"
         " AND NOT EXISTS (SELECT 1 FROM orphan o WHERE o.content_id = c.id)"
     ),
     "message {} of mailbox {} refers to content {}, which is not there": (
@@ -98,6 +99,7 @@ def _wrong_content(connection: apsw.Connection, directory: Path) -> Iterator[str
     rows = connection.execute(
         "SELECT id, digest, size, inline, place FROM content c"
         " WHERE EXISTS (SELECT 1 FROM message r WHERE r.content_id = c.id)"
+        " OR EXISTS (SELECT 1 FROM queued q WHERE q.content_id = c.id)"
     )
     for number, digest, size, inline, place in rows:
         octets = inline if place is None else _octets(directory, place)
