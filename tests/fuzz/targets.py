@@ -324,6 +324,7 @@ TARGETS: dict[str, Target] = {
         run=_smtp_arguments,
         seeds=(
             b"FROM:<a@b.test> SIZE=1 BODY=8BITMIME RET=HDRS ENVID=x",
+            b"FROM:<> HOLDUNTIL=2030-03-17T17:46:40.5+02:00 BY=-600;NT MT-PRIORITY=-9 REQUIRETLS",
             b"TO:<@a,@b:c@d> ORCPT=rfc822;a+2Bb",
             b"1 LAST",
             b"PLAIN =",

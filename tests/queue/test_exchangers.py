@@ -52,6 +52,7 @@ def test_a_hop_is_made_as_the_route_and_the_server_say() -> None:
             helo="mail.our.example",
             security=Security.ENCRYPTED,
             source=("192.0.2.9",),
+            by_dns=True,
         )
     ]
 

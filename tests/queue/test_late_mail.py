@@ -7,7 +7,7 @@ import re
 import pytest
 from attrs import evolve
 
-from worldmail.interfaces.outbound import Wishes
+from worldmail.interfaces.outbound import Fate, Phase, RecipientFate, Wishes
 from worldmail.interfaces.queue import Route, Via
 from worldmail.interfaces.store import Acceptance
 from worldmail.mail.envelope import Notify, Return
@@ -252,3 +252,15 @@ def test_a_report_on_mail_that_requires_TLS_requires_it_too_and_has_the_header_a
     assert report.shipment.wishes == Wishes(require_tls=True)
     assert b"Subject: hello" in report.octets
     assert b"How are you?" not in report.octets
+
+
+def test_mail_that_requires_TLS_and_cannot_have_it_comes_back_at_once() -> None:
+    site = site_that_sends()
+    reason = "The message requires TLS all the way, which cannot be had with this server"
+    fate = RecipientFate(fate=Fate.FAILED, status="5.7.30", phase=Phase.MAIL, reason=reason)
+    site.elsewhere.fates = {"there.test": [fate]}
+    site.accept(ALICE, BOB, wishes=Wishes(require_tls=True))
+    site.advance(1)
+    assert reports(site) == [("failed", "5.7.30")]
+    assert b"How are you?" not in site.mail()[0]
+    assert (site.queued(), site.faults()) == ([], [])

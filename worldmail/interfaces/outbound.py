@@ -56,6 +56,7 @@ class Hop:
         login: whom to sign in as, None for nobody.
         helo: the name we give in EHLO.
         source: our own addresses to connect from, at most one of each IP version.
+        by_dns: the DNS named the host, which nobody can vouch for: that its certificate is its own says little.
     """
 
     host: str
@@ -67,6 +68,7 @@ class Hop:
     implicit_tls: bool = False
     login: Login | None = None
     source: tuple[str, ...] = ()
+    by_dns: bool = False
 
 
 class Phase(enum.Enum):

@@ -223,6 +223,7 @@ class Exchangers:
             login=route.login,
             helo=self._helo,
             source=self._source,
+            by_dns=route.via not in TO_HOST,
         )
 
 

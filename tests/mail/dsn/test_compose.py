@@ -161,6 +161,16 @@ def test_what_was_not_given_is_not_told() -> None:
     assert list(of_bob) == ["Final-Recipient", "Action", "Status"]
 
 
+def test_what_was_asked_of_the_message_is_told_of_it() -> None:
+    made = notice(failed())
+    original = evolve(made.original, origin=None, release="until;2030-03-17T16:50:00Z", deliver_by=1_900_000_000)
+    about, _ = fields(evolve(made, original=original))
+    assert list(about.items())[2:] == [
+        ("Deliver-By-Date", "Sun, 17 Mar 2030 17:46:40 +0000"),
+        ("Future-Release-Request", "until;2030-03-17T16:50:00Z"),
+    ]
+
+
 def test_our_own_finding_is_told_where_no_server_spoke() -> None:
     made = notice(failed(server=None, reply=None, reason="The domain does not exist.", status="5.1.2"))
     assert fields(made)[1]["Diagnostic-Code"] == "x-worldmail; The domain does not exist."

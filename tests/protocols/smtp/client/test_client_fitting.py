@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 from worldmail.interfaces.outbound import Fate, Outcome, Wishes
 from worldmail.mail.address import Address
 from worldmail.mail.envelope import Notify, OriginalRecipient, Recipient, Return, TlsFacts
 from worldmail.protocols.smtp.grammar import parse_mail, parse_rcpt
 from worldmail.testing.scripted_smtp import ScriptedServer
-from worldmail.testing.smtp_client import TLS, ClientMeeting, MemoryContent, make_means, make_shipment
+from worldmail.testing.smtp_client import HOP, TLS, ClientMeeting, MemoryContent, make_means, make_shipment
 from worldmail.testing.world import ManualClock
 
 NOW = 1_000_000
@@ -159,6 +160,13 @@ def test_a_message_that_requires_TLS_goes_in_no_other_way(offers: tuple[str, ...
     refused(meet(*offers, tls=tls), "5.7.30", wishes=Wishes(require_tls=True))
 
 
+def test_a_message_that_requires_TLS_goes_to_no_host_that_the_DNS_named() -> None:
+    means = make_means(clock=ManualClock(time=NOW))
+    hop = evolve(HOP, by_dns=True)
+    meeting = ClientMeeting(server=ScriptedServer(offers=("REQUIRETLS",)), tls=TLS, hop=hop, means=means)
+    refused(meeting, "5.7.30", wishes=Wishes(require_tls=True))
+
+
 @pytest.mark.parametrize(("offers", "said"), [(("MT-PRIORITY",), " MT-PRIORITY=-3"), ((), "")])
 def test_a_priority_is_passed_on(offers: tuple[str, ...], said: str) -> None:
     assert send(meet(*offers), wishes=Wishes(priority=-3))[1] == said
@@ -170,13 +178,19 @@ def test_a_priority_is_passed_on(offers: tuple[str, ...], said: str) -> None:
         (("DELIVERBY",), Wishes(deliver_by=(NOW + 90, "R")), " BY=90;R"),
         (("DELIVERBY 90",), Wishes(deliver_by=(NOW + 90, "R"), trace_by=True), " BY=90;RT"),
         (("DELIVERBY",), Wishes(deliver_by=(NOW - 5, "N")), " BY=-5;N"),
-        (("DELIVERBY 91",), Wishes(deliver_by=(NOW + 90, "N")), ""),
+        (("DELIVERBY 91",), Wishes(deliver_by=(NOW + 90, "N")), " BY=90;N"),
         ((), Wishes(deliver_by=(NOW + 90, "N")), ""),
         (("DELIVERBY",), Wishes(deliver_by=(NOW + 10**12, "N")), " BY=999999999;N"),
     ],
 )
 def test_the_time_that_is_left_is_passed_on(offers: tuple[str, ...], wishes: Wishes, said: str) -> None:
-    assert send(meet(*offers), wishes=wishes)[1] == said
+    outcome, told = send(meet(*offers), wishes=wishes)
+    assert told == said
+    assert outcome.deliver_by == bool(said)
+
+
+def test_nobody_takes_over_a_time_that_there_is_not() -> None:
+    assert not send(meet("DELIVERBY"))[0].deliver_by
 
 
 @pytest.mark.parametrize(

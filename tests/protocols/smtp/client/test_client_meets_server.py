@@ -7,15 +7,19 @@ from typing import Any
 import pytest
 from attrs import define, evolve, field
 
-from worldmail.interfaces.outbound import Fate, Login, Security
+from worldmail.config.units import duration
+from worldmail.interfaces.outbound import Fate, Login, Security, Wishes
 from worldmail.mail.address import Address
 from worldmail.mail.envelope import Body, Notify, OriginalRecipient, Recipient, Return
 from worldmail.testing.feeding import Conductor, settle
 from worldmail.testing.smtp import TLS as SERVER_TLS
 from worldmail.testing.smtp import SmtpScene
-from worldmail.testing.smtp_client import CUTS, HOP, ClientMeeting, MemoryContent, make_shipment
+from worldmail.testing.smtp_client import CUTS, HOP, ClientMeeting, MemoryContent, make_means, make_shipment
+from worldmail.testing.smtp_client import TLS as VERIFIED
+from worldmail.testing.world import EPOCH, ManualClock
 from worldmail.wire.effects import StartTls
 
+NOW = int(EPOCH)
 BINARY = b"MIME-Version: 1.0\r\nContent-Transfer-Encoding: binary\r\n\r\n\x00\xff\r\n.\r\n\rQUIT\n\x01"
 
 
@@ -132,11 +136,34 @@ def test_wishes_for_reports_arrive_if_the_server_takes_them() -> None:
     assert outcome.fates[0].fate is Fate.DELIVERED
     [accepted] = meeting.server.scene.world.acceptance.accepted
     envelope = accepted.envelope
-    if outcome.dsn:
-        assert (envelope.envelope_id, envelope.returns) == ("an id+", Return.HEADERS)
-        assert envelope.recipients[0] == recipient
-    else:
-        assert (envelope.envelope_id, envelope.returns) == (None, None)
+    assert outcome.dsn
+    assert (envelope.envelope_id, envelope.returns) == ("an id+", Return.HEADERS)
+    assert envelope.recipients[0] == recipient
+
+
+@pytest.mark.parametrize("cut", CUTS)
+def test_what_was_asked_for_arrives_with_the_time_that_is_left(cut: str) -> None:
+    """Of the priority of strangers, what is below the usual."""
+    wishes = Wishes(require_tls=True, deliver_by=(NOW + 90, "R"), trace_by=True, priority=-3)
+    means = make_means(clock=ManualClock(time=NOW + 30.9))
+    meeting = meet(cut, hop=HOP, means=means, scene=SmtpScene(tls=True), tls=VERIFIED)
+    outcome = meeting.send(make_shipment("bob@example.test", wishes=wishes))
+    assert outcome.fates[0].fate is Fate.DELIVERED and outcome.deliver_by
+    [accepted] = meeting.server.scene.world.acceptance.accepted
+    assert accepted.wishes == evolve(wishes, deliver_by=(NOW + 60, "R"))
+
+
+def test_what_is_too_late_for_the_server_is_not_sent() -> None:
+    scene = SmtpScene(settings={"deliver_by_minimum": duration("2m")})
+    meeting = meet(scene=scene, means=make_means(clock=ManualClock(time=NOW)))
+    outcome = meeting.send(make_shipment("bob@example.test", wishes=Wishes(deliver_by=(NOW + 90, "R"))))
+    assert (outcome.fates[0].fate, outcome.fates[0].status) == (Fate.FAILED, "5.4.7")
+    assert len(meeting.writes) == 1
+
+
+def test_in_the_clear_nothing_goes_that_requires_TLS() -> None:
+    outcome = meet().send(make_shipment("bob@example.test", wishes=Wishes(require_tls=True)))
+    assert (outcome.fates[0].fate, outcome.fates[0].status) == (Fate.FAILED, "5.7.30")
 
 
 def test_a_message_that_is_too_large_for_the_server_is_not_sent() -> None:

@@ -128,7 +128,8 @@ def _wishes(channel: Channel, shipment: Shipment) -> str:
     text = ""
     if wishes.require_tls:
         tls = channel.peer.tls
-        if tls is None or not tls.verified or not capabilities.require_tls:  # RFC 8689 §4.2.1
+        # RFC 8689 §4.2.1: the host's name too must come from where it cannot be forged.
+        if tls is None or not tls.verified or channel.hop.by_dns or not capabilities.require_tls:
             raise unfit("5.7.30", "The message requires TLS all the way, which cannot be had with this server")
         text += " REQUIRETLS"
     if wishes.deliver_by is not None:
@@ -139,7 +140,10 @@ def _wishes(channel: Channel, shipment: Shipment) -> str:
 
 
 def _deliver_by(channel: Channel, moment: int, mode: str, *, trace: bool) -> str:
-    """BY with the time that is left (RFC 2852 §4); "R": in time or not at all, "N": it may be late, and is told so."""
+    """BY with the time that is left (RFC 2852 §4); "R": in time or not at all, "N": it may be late, and is told so.
+
+    The shortest time that a server takes is for "R" alone.
+    """
     left = moment - int(channel.means.clock.now())
     shortest = channel.capabilities.deliver_by
     if mode == "R":
@@ -149,7 +153,7 @@ def _deliver_by(channel: Channel, moment: int, mode: str, *, trace: bool) -> str
             raise unfit("5.3.3", "The server cannot be asked to deliver the message in time")
         if left < shortest:
             raise unfit("5.4.7", "The server does not deliver in the time that is left")
-    elif shortest is None or 0 < left < shortest:
+    elif shortest is None:
         return ""
     left = max(-999_999_999, min(999_999_999, left))
     return f" BY={left};{mode}{'T' if trace else ''}"
