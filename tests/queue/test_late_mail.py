@@ -236,6 +236,20 @@ def test_what_is_urgent_goes_first_and_what_can_wait_last() -> None:
     ]
 
 
+def test_what_is_urgent_is_taken_before_what_waits_longer() -> None:
+    site = QueueSite.make(connections_per_destination=1)
+    for number in range(80):
+        site.accept(ALICE, f"n{number}@there.test", wishes=Wishes(priority=0 if number % 2 else None))
+    site.advance(60)
+    site.accept(ALICE, "urgent@there.test", wishes=Wishes(priority=1))
+    site.accept(ALICE, "low@there.test", wishes=Wishes(priority=-1))
+    site.start()
+    site.advance(60)
+    order = [address.partition("@")[0] for _, address in site.elsewhere.taken]
+    assert (order[0], order[-1], len(order)) == ("urgent", "low", 82)
+    assert site.faults() == []
+
+
 # --- in TLS ----------------------------------------------------------------------------------------
 
 

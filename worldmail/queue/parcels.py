@@ -30,6 +30,11 @@ LOCAL = Route(name="", via=Via.LOCAL)
 """The way of what leads to mailboxes of ours."""
 
 
+URGENCY = 3600
+"""Seconds by which each step of priority above the usual one lets a recipient be due before it came: so it is taken
+before those that wait longer (RFC 6710 §5)."""
+
+
 class Taker(Protocol):
     """Who sends at once, if it can: the runner of this process."""
 
@@ -108,6 +113,8 @@ class Parcels:
         standing = Standing.WAITING if runner_id is None else Standing.LEASED
         if destination.route.via is Via.HOLD:
             standing, next_look = Standing.HELD, FOREVER
+        elif due == now and wishes.priority is not None:
+            due -= URGENCY * max(0, wishes.priority)
         recipient = onward.recipient
         return NewRecipient(
             address=str(recipient.address),
