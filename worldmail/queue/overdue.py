@@ -7,7 +7,7 @@ another runner was faster.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 from attrs import define, frozen
@@ -19,7 +19,7 @@ from worldmail.interfaces.store import IAcceptancePart, ITrace
 from worldmail.interfaces.world import IClock, IJournal
 from worldmail.queue.jobs import Leased, Message, read_recipient
 from worldmail.queue.lateness import EXPIRED, look_again, status_at_end, told_now
-from worldmail.queue.reports import Happened, IReports
+from worldmail.queue.reports import Happened, IReports, Manner
 from worldmail.queue.rows import fewer, read_message
 from worldmail.queue.schedule import Schedule
 from worldmail.queue.settling import Transaction
@@ -83,20 +83,29 @@ class Overdue:
             if some:
                 status = status_at_end(message.wishes, now) if event is Event.EXPIRED else EXPIRED
                 happened = [Happened(event=event, leased=one.leased, fate=_fate(one, status)) for one in some]
-                part = await self.reports.part(message, happened, Transaction(server=""))
-                await self._written(partial(self._write, event, message, some, now), part, message)
+                report_of = partial(self.reports.part, message, happened, Transaction(server=""))
+                await self._written(partial(self._write, event, message, some, now), report_of)
 
-    async def _written(self, unit: partial[None], part: IAcceptancePart | None, message: Message) -> None:
+    async def _written(
+        self, unit: partial[None], report_of: Callable[[Manner], Awaitable[IAcceptancePart | None]]
+    ) -> None:
+        """Raises what is in the way now: the next round comes."""
+        part = await report_of(Manner.NOW)
         try:
-            result = await self.database.write(partial(_with_part, unit, part))
-        except _Passed:
-            if part is not None:
+            try:
+                result = await self.database.write(partial(_with_part, unit, part))
+            except (OverQuota, RecipientGone):
+                assert part is not None
                 await part.dropped(refused=True)
-        except (OverQuota, RecipientGone) as refusal:
-            assert part is not None
-            await part.dropped(refused=True)
-            self.journal.record("report.lost", acceptance=message.acceptance, reason=refusal.reason)
-            await self._written(unit, None, message)
+                part = None
+                part = await report_of(Manner.BY_QUEUE)
+                result = await self.database.write(partial(_with_part, unit, part))
+        except BaseException as error:
+            passed = isinstance(error, _Passed)
+            if part is not None:
+                await part.dropped(refused=passed)
+            if not passed:
+                raise
         else:
             if part is not None:
                 part.accepted(result)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 
 from attrs import define, field
@@ -87,12 +87,26 @@ class Registration:
                 await lock.release()
         return reclaimed
 
-    def _free(self, id_: int, cursor: Cursor) -> int:
+    async def strays(self, known: Collection[int], suspects: Collection[int]) -> set[int]:
+        """What is leased to us and not known here: a unit came about though that could not be told.
+
+        Those who were suspects before wait again.
+        """
+        leased = await self.database.read(partial(_leased_to, self.id))
+        unknown = leased.difference(known)
+        sure = sorted(unknown.intersection(suspects))[:BATCH]
+        if sure:
+            await self.database.write(partial(self._free, self.id, only=frozenset(sure)))
+        return unknown.difference(sure)
+
+    def _free(self, id_: int, cursor: Cursor, only: Collection[int] | None = None) -> int:
         now = int(self.now())
-        rows = cursor.all(_HELD, (id_, BATCH))
-        messages: dict[int, list[str]] = {}
+        rows = cursor.all(_HELD, (id_, BATCH)) if only is None else cursor.all(_HELD, (id_, FOREVER))
+        if only is not None:
+            rows = [row for row in rows if row[0] in only]
+        told: dict[tuple[int, Event], list[str]] = {}
         for recipient, queued_id, destination, address, wish in rows:
-            messages.setdefault(queued_id, []).append(address)
+            told.setdefault((queued_id, Event.REMOVED if wish == "remove" else Event.RECLAIMED), []).append(address)
             if wish == "remove":
                 cursor.run(_GONE, (recipient,))
                 continue
@@ -100,16 +114,19 @@ class Registration:
             cursor.run(_FREE, (standing.value, now, standing.value, FOREVER, UNKNOWN, recipient))
             if standing is Standing.WAITING:
                 may_be_due(cursor, destination, now)
-        for queued_id, addresses in messages.items():
+        for (queued_id, event), addresses in told.items():
             row = cursor.one("SELECT acceptance FROM queued WHERE id = ?", (queued_id,))
             if row is not None:
-                self.trace.record(
-                    cursor, row[0], now, Event.RECLAIMED.value, (), _to_json({"to": addresses, "said": UNKNOWN})
-                )
-        for _, queued_id, _, _, wish in rows:
-            if wish == "remove":
-                fewer(cursor, queued_id, 1, now)
+                said = UNKNOWN if event is Event.RECLAIMED else "by an administrator, while it was tried"
+                self.trace.record(cursor, row[0], now, event.value, (), _to_json({"to": addresses, "said": said}))
+        for (queued_id, event), addresses in told.items():
+            if event is Event.REMOVED:
+                fewer(cursor, queued_id, len(addresses), now)
         return len(rows)
+
+
+def _leased_to(id_: int, cursor: Cursor) -> set[int]:
+    return {row[0] for row in cursor.all("SELECT id FROM recipient WHERE runner_id = ?", (id_,))}
 
 
 def _enter(node: str, now: int, cursor: Cursor) -> int:

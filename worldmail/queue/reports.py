@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING
 
 from attrs import define, evolve, frozen
 from zope.interface import Interface, implementer
 
-from worldmail.errors import NoSuchRecipient, Refusal
+from worldmail.errors import Refusal
 from worldmail.interfaces.directory import IDirectory
+from worldmail.interfaces.expansion import Expanded
 from worldmail.interfaces.outbound import IOutgoingContent, RecipientFate, Wishes
-from worldmail.interfaces.store import Acceptance, IAcceptance, IAcceptancePart, IContentWriter, StagedContent
+from worldmail.interfaces.store import Acceptance, IAcceptance, IAcceptancePart, IContentWriter, Onward, StagedContent
 from worldmail.interfaces.world import IClock, IJournal
 from worldmail.mail.address import Address
 from worldmail.mail.dsn.compose import compose
 from worldmail.mail.dsn.rules import is_reported
 from worldmail.mail.dsn.values import Action, Happening, Notice, Original, Report
-from worldmail.mail.envelope import Body, Envelope, Notify, Origin, Recipient, Return
-from worldmail.queue.expansion import Expansion, sort_out
+from worldmail.mail.envelope import Body, Envelope, Notify, Origin, OriginalRecipient, Recipient, Return
+from worldmail.queue.expansion import Expansion, is_elsewhere, sort_out
 from worldmail.queue.jobs import Leased, Message
 from worldmail.queue.states import Event
 
@@ -26,7 +28,8 @@ if TYPE_CHECKING:
     from worldmail.queue.settling import Transaction
 
 AGAIN = (0.2, 1.0, 5.0, 15.0, 60.0)
-"""Seconds after which a report that could not be made is tried again; then it is lost, and the log says so."""
+"""Seconds after which a report that could not be made is tried again; of a failure the last one for ever, others are
+lost then, and the log says so."""
 
 HEADER = 256 * 1024
 """Octets of a message in which its header is looked for."""
@@ -35,6 +38,14 @@ MOST = 1000
 """Recipients in one report."""
 
 _FINAL = {Event.FAILED: Action.FAILED, Event.EXPIRED: Action.FAILED, Event.DELAYED: Action.DELAYED}
+
+
+class Manner(enum.Enum):
+    """How a report is made."""
+
+    PATIENT = enum.auto()  # try again until it can be
+    NOW = enum.auto()  # once; what is in the way is raised
+    BY_QUEUE = enum.auto()  # patiently; to a mailbox of ours by way of the queue, since that is full
 
 
 @frozen(kw_only=True)
@@ -50,11 +61,11 @@ class IReports(Interface):
     """Makes reports."""
 
     def part(
-        message: Message, happened: Sequence[Happened], transaction: Transaction
+        message: Message, happened: Sequence[Happened], transaction: Transaction, manner: Manner = Manner.PATIENT
     ) -> Awaitable[IAcceptancePart | None]:
         """The acceptance of a report to the sender, to be written with what it tells of; None if nobody is to be told.
 
-        Never fails: what cannot be reported is logged.
+        What can never be reported is logged. Raises a temporary `Refusal` if it is to be made now and cannot.
         """
 
 
@@ -77,38 +88,53 @@ class Reports:
     double_failures: str
 
     async def part(
-        self, message: Message, happened: Sequence[Happened], transaction: Transaction
+        self,
+        message: Message,
+        happened: Sequence[Happened],
+        transaction: Transaction,
+        manner: Manner = Manner.PATIENT,
     ) -> IAcceptancePart | None:
         """See `IReports.part`."""
         to = self._whom(message, happened)
-        happenings = [] if to is None else self._happenings(message, happened, transaction)
-        if to is None or not happenings:
-            return None
-        for pause in AGAIN:
+        tries = 0
+        while to is not None and (happenings := self._happenings(message, happened, transaction, to)):
             try:
-                return await self._make(message, happenings, to)
-            except NoSuchRecipient as refusal:
-                reason = str(refusal.reason or refusal)
-                break
+                return await self._make(message, happenings, to, by_queue=manner is Manner.BY_QUEUE)
             except Refusal as refusal:
+                failed = any(happening.action is Action.FAILED for happening in happenings)
+                lost = not refusal.temporary or (tries >= len(AGAIN) and not failed)
+                if not lost and manner is Manner.NOW:
+                    raise
                 reason = str(refusal.reason or refusal)
-                await self.clock.sleep(pause)
-        self.journal.record("report.lost", acceptance=message.acceptance, to=str(to), reason=reason)
+            except Exception as error:  # noqa: BLE001  a message that no report can be made of must not stay for ever
+                self.journal.failure("report.failed", error, acceptance=message.acceptance)
+                return None
+            if lost:
+                self.journal.record("report.lost", acceptance=message.acceptance, to=str(to), reason=reason)
+                to = self._postmaster() if to.key != self._name().key else None
+            else:
+                await self.clock.sleep(AGAIN[min(tries, len(AGAIN) - 1)])
+                tries += 1
         return None
 
     def _whom(self, message: Message, happened: Sequence[Happened]) -> Address | None:
-        """The sender; for mail without one the postmaster, if it failed and the site wants that (RFC 5321 §6.1)."""
-        sender = message.envelope.sender
-        if sender is not None:
-            return sender
-        failed = any(one.event in (Event.FAILED, Event.EXPIRED) for one in happened)
-        told_before = any(one.leased.recipient.address.local_key == "postmaster" for one in happened)
-        if failed and not told_before and self.double_failures == "postmaster":
-            return Address("postmaster", self.host)
-        return None
+        """The sender; for mail without one the postmaster, if the site wants that (RFC 5321 §6.1)."""
+        if message.envelope.sender is not None:
+            return message.envelope.sender
+        told_before = any(_was_for_postmaster(one.leased.recipient) for one in happened)
+        return None if told_before else self._postmaster()
 
-    def _happenings(self, message: Message, happened: Sequence[Happened], transaction: Transaction) -> list[Happening]:
-        doubled = message.envelope.sender is None
+    def _name(self) -> Address:
+        return Address("postmaster", self.host)
+
+    def _postmaster(self) -> Address | None:
+        """Who is told of what nobody else can be."""
+        return self._name() if self.double_failures == "postmaster" else None
+
+    def _happenings(
+        self, message: Message, happened: Sequence[Happened], transaction: Transaction, to: Address
+    ) -> list[Happening]:
+        doubled = to is not message.envelope.sender
         found = []
         for one in happened[:MOST]:
             action = _action(one.event, transaction)
@@ -135,7 +161,9 @@ class Reports:
             log_id=message.acceptance,
         )
 
-    async def _make(self, message: Message, happenings: Sequence[Happening], to: Address) -> IAcceptancePart:
+    async def _make(
+        self, message: Message, happenings: Sequence[Happening], to: Address, *, by_queue: bool
+    ) -> IAcceptancePart:
         content = await self.acceptance.outgoing(message.content_id)
         now = int(self.clock.now())
         id_ = self.acceptance.new_id()
@@ -159,9 +187,12 @@ class Reports:
                 message_id=f"{id_}@{self.host}",
             )
         )
-        recipient = Recipient(address=to, notify=report.envelope.recipients[0].notify)
+        recipient = Recipient(address=to, notify=report.envelope.recipients[0].notify, original=self._original(to))
         accounts, others = sort_out(await self.directory.resolve(to))
-        expanded = await self.expansion.places(recipient, accounts, others, None)
+        if by_queue and not is_elsewhere(recipient, accounts, others):
+            expanded = Expanded(deliveries=(), onward=(Onward(recipient=recipient, here=True),), accounts=())
+        else:
+            expanded = await self.expansion.places(recipient, accounts, others, None)
         staged = await self._staged(report, content)
         return self.acceptance.part(
             Acceptance(
@@ -180,6 +211,10 @@ class Reports:
             )
         )
 
+    def _original(self, to: Address) -> OriginalRecipient | None:
+        """Whom a report to the postmaster was for, wherever it goes: it must be known for what it is if it fails."""
+        return OriginalRecipient(address_type="rfc822", address=str(to)) if to.key == self._name().key else None
+
     async def _staged(self, report: Report, content: IOutgoingContent) -> StagedContent:
         writer: IContentWriter = self.acceptance.writer()
         try:
@@ -197,6 +232,13 @@ class Reports:
             writer.abort()
             raise
         return staged
+
+
+def _was_for_postmaster(recipient: Recipient) -> bool:
+    original = recipient.original
+    return recipient.address.local_key == "postmaster" or (
+        original is not None and original.address.lower().startswith("postmaster@")
+    )
 
 
 def _action(event: Event, transaction: Transaction) -> Action | None:

@@ -207,11 +207,11 @@ def read_message(cursor: Cursor, queued_id: int) -> Message:
     )
 
 
-def end_recipients(cursor: Cursor, message: Message, ids: Sequence[int], runner_id: int, now: int) -> int:
-    """These recipients are done with: remove them, and the message with its last; how many were still ours."""
-    ended = sum(cursor.run(_END, (id_, runner_id)) for id_ in ids)
+def end_recipients(cursor: Cursor, message: Message, ids: Sequence[int], runner_id: int, now: int) -> set[int]:
+    """These recipients are done with: remove them, and the message with its last; those that were still ours."""
+    ended = {id_ for id_ in ids if cursor.run(_END, (id_, runner_id))}
     if ended:
-        fewer(cursor, message.id, ended, now)
+        fewer(cursor, message.id, len(ended), now)
     return ended
 
 

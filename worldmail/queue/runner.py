@@ -14,10 +14,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from attrs import define, field
+from attrs import Factory, define, field
 from twisted.internet.defer import Deferred
 
 from worldmail.errors import Refusal
@@ -28,6 +29,7 @@ from worldmail.interfaces.world import IClock, IJournal
 from worldmail.queue.carrier import Carriage
 from worldmail.queue.destinations import READY, Destination, Destinations
 from worldmail.queue.jobs import Job, Leased
+from worldmail.queue.places import Idle, Places
 from worldmail.queue.rows import end_rest, rest_destination, return_leased
 from worldmail.queue.schedule import Schedule
 from worldmail.queue.settling import Arrival, Settler, Transaction
@@ -40,9 +42,6 @@ INLINE = 64 << 20
 
 LAST = 5.0
 """Seconds beyond the grace until the server stops, whatever cannot be written: the next runner takes over then."""
-
-UNPROVEN = 0.5
-"""The part of all connections for destinations where nothing was taken yet: dead ones must not take them all."""
 
 
 @define(kw_only=True, eq=False)
@@ -76,11 +75,9 @@ class Runner:
     short: bool = field(default=False, init=False)
     look: Callable[[int], None] = field(default=lambda due: None, init=False)
     _inline: int = field(default=0, init=False)
-    _open: int = field(default=0, init=False)
-    _unproven: int = field(default=0, init=False)
-    _stalled: dict[str, Destination] = field(factory=dict, init=False)
-    _stalled_unproven: dict[str, Destination] = field(factory=dict, init=False)
-    _waiters: dict[str, deque[Deferred[Job | None]]] = field(factory=dict, init=False)
+    _places: Places = field(default=Factory(lambda self: Places(most=self.most), takes_self=True), init=False)
+    _ended: deque[Destination] = field(factory=deque, init=False)
+    _idle: Idle = field(default=Factory(lambda self: Idle(later=self.later), takes_self=True), init=False)
     _carriers: set[Deferred[None]] = field(factory=set, init=False)
     _conversations: set[IConversation] = field(factory=set, init=False)
 
@@ -90,14 +87,10 @@ class Runner:
         """How many more recipients may be leased for this destination."""
         if not self.going or destination.route.via is Via.HOLD or destination.rest_until > self.clock.now():
             return 0
-        if self.leased >= LEASED or not (destination.took or destination.carriers or self._may_try()):
+        if self.leased >= LEASED or not (destination.took or destination.carriers or self._places.may_try()):
             self.short = True
             return 0
         return max(0, min(destination.room, LEASED - self.leased))
-
-    def _may_try(self) -> bool:
-        """May one more connection go where nothing was taken yet?"""
-        return self._unproven < self.most * UNPROVEN
 
     def reserve(self, destination: Destination, recipients: int) -> int | None:
         """See `parcels.Taker`."""
@@ -127,12 +120,7 @@ class Runner:
             else:
                 job.held = job.content.size
                 self._inline += job.held
-        waiters = self._waiters.get(destination.key)
-        if waiters:
-            waiting = waiters.popleft()
-            if not waiters:
-                del self._waiters[destination.key]
-            waiting.callback(job)
+        if self._idle.give(destination, job):
             return
         destination.push(job)
         self._serve(destination)
@@ -151,45 +139,41 @@ class Runner:
     def _serve(self, destination: Destination) -> None:
         """Another connection, if it takes one."""
         while self.going and destination.wants_carrier():
-            if self._open >= self.most:
-                self._stalled[destination.key] = destination
+            leave = self._places.take(destination)
+            if leave is None:
                 return
-            if not destination.took and not self._may_try():
-                self._stalled_unproven[destination.key] = destination
-                return
-            self._begin(destination)
+            self._begin(destination, leave)
 
-    def _begin(self, destination: Destination) -> None:
+    def _begin(self, destination: Destination, leave: Callable[[], None]) -> None:
         destination.carriers += 1
-        self._open += 1
-        unproven = not destination.took
-        self._unproven += unproven
         carrier = Deferred.fromCoroutine(self.carriage.run(self, destination))
         self._carriers.add(carrier)
 
         def over(result: Any) -> None:
             self._carriers.discard(carrier)
             destination.carriers -= 1
-            self._open -= 1
-            self._unproven -= unproven
-            if isinstance(result, BaseException) or hasattr(result, "value"):
+            leave()
+            if hasattr(result, "value"):
                 self._broken(destination, result)
             self._free(destination)
 
         carrier.addBoth(over)
 
     def _free(self, destination: Destination) -> None:
-        """A connection is over: whoever waits may have one."""
-        self._serve(destination)
-        while self._stalled_unproven and self._open < self.most and self._may_try():
-            self._serve(self._stalled_unproven.pop(next(iter(self._stalled_unproven))))
-        while self._stalled and self._open < self.most:
-            self._serve(self._stalled.pop(next(iter(self._stalled))))
+        """A connection is over: whoever waits may have one. Not one within the other: a thousand may fail at once."""
+        self._ended.append(destination)
+        if len(self._ended) > 1:
+            return
+        while self._ended:
+            self._serve(self._ended[0])
+            self._ended.popleft()
+            if not self._ended and (waiting := self._places.next()) is not None:
+                self._ended.append(waiting)
         self._not_short()
 
     def _not_short(self) -> None:
         """If something could not be leased for want of room, look again."""
-        if self.short and self.leased < LEASED // 2 and self._may_try():
+        if self.short and self.leased < LEASED // 2 and self._places.may_try():
             self.short = False
             self.look(0)
 
@@ -209,21 +193,7 @@ class Runner:
             self.look(0)
         if job is not None or not patience:
             return job
-        waiters = self._waiters.setdefault(destination.key, deque())
-        waiting: Deferred[Job | None] = Deferred()
-        waiters.append(waiting)
-
-        def too_long() -> None:
-            waiters.remove(waiting)
-            if not waiters:
-                self._waiters.pop(destination.key, None)
-            waiting.callback(None)
-
-        timer = self.later(patience, too_long)
-        job = await waiting
-        if timer.active():
-            timer.cancel()
-        return job
+        return await self._idle.wait(destination, patience)
 
     def opened(self, destination: Destination, conversation: IConversation) -> None:
         """See `carrier.Owner`."""
@@ -302,13 +272,7 @@ class Runner:
                     reply=trouble.reason or str(trouble.reply),
                 )
             )
-        fate = RecipientFate(
-            fate=trouble.fate,
-            status=trouble.status,
-            phase=trouble.phase,
-            reply=trouble.reply,
-            reason=trouble.reason,
-        )
+        fate = _fate_of(trouble)
         for job in destination.drain():
             self.settle(
                 destination, job, [(leased, fate) for leased in job.recipients], Transaction(server=trouble.server)
@@ -316,14 +280,7 @@ class Runner:
 
     def _write(self, unit: Callable[..., Any]) -> None:
         """What is only of use, and may be missed."""
-
-        def failed(failure: Any) -> None:
-            failure.trap(Refusal)
-
-        async def write() -> None:
-            await self.database.write(unit)
-
-        Deferred.fromCoroutine(write()).addErrback(failed)
+        Deferred.fromCoroutine(_written(self.database, unit))
 
     # -- beginning and end -----------------------------------------------------------------
 
@@ -339,11 +296,7 @@ class Runner:
         False if something is leased still: its acceptance is not on disk yet, or nothing could be written.
         """
         self.going = False
-        for waiters in list(self._waiters.values()):
-            for waiting in list(waiters):
-                waiters.remove(waiting)
-                waiting.callback(None)
-        self._waiters.clear()
+        self._idle.dismiss()
         resting = Deferred.fromCoroutine(self._come_to_rest())
         late: Deferred[None] = Deferred()
         timers = [self.later(grace, self.abort), self.later(grace + LAST, late.callback, None)]
@@ -382,6 +335,17 @@ class Runner:
                 self.leased -= len(job.recipients)
                 self._inline -= job.held
         self.held.clear()
+
+
+def _fate_of(trouble: Trouble) -> RecipientFate:
+    return RecipientFate(
+        fate=trouble.fate, status=trouble.status, phase=trouble.phase, reply=trouble.reply, reason=trouble.reason
+    )
+
+
+async def _written(database: IDatabase, unit: Callable[..., Any]) -> None:
+    with suppress(Refusal):
+        await database.write(unit)
 
 
 async def _any_of(some: Iterable[Deferred[None]]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -120,6 +121,7 @@ class QueueService(Service):
         self._chores = [Chore(every, work, journal, later) for every, work in chores]
         self._beginning: Deferred[None] | None = None
         self._entering = False
+        self._suspects: set[int] = set()
         self._subscriptions: list[Callable[[], None]] = []
 
     def startService(self) -> None:
@@ -142,12 +144,14 @@ class QueueService(Service):
     async def _begin(self) -> None:
         self._entering = True
         try:
-            id_ = await self._registration.enter()
-            await self._registration.reclaim()
+            if not self._registration.held():
+                await self._registration.enter()
+            with suppress(Refusal):  # the chore comes again
+                await self._registration.reclaim()
         finally:
             self._entering = False
         if self.running:
-            self.runner.begin(id_)
+            self.runner.begin(self._registration.id)
             self._looking.start()
 
     async def _end(self) -> None:
@@ -167,7 +171,7 @@ class QueueService(Service):
 
     async def _watch(self) -> None:
         """If the lock is lost, others may have what was ours: begin anew."""
-        if self._entering or self._registration.held() or not self.running:
+        if self._entering or not self.running or (self._registration.held() and self.runner.going):
             return
         self.runner.forget()
         await self._looking.stop()
@@ -175,6 +179,8 @@ class QueueService(Service):
 
     async def _reclaim(self) -> None:
         await self._registration.reclaim()
+        if self._registration.held():
+            self._suspects = await self._registration.strays(self.runner.held, self._suspects)
 
     async def _count(self) -> None:
         counts = self._tally.take()

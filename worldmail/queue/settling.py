@@ -3,11 +3,13 @@
 In that unit recipients that are done with leave the queue, others wait again, the trace tells of all, and a report to
 the sender is accepted: a crash leaves all of it or none of it, so that no report is lost or sent twice. A unit that
 cannot be written now is written later: the leases last as long as the runner lives, so nobody else tries meanwhile.
+One that finds a lease gone writes nothing of that recipient: another runner answers for it, or an earlier try of the
+same unit came about though nobody could tell.
 """
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any
 
@@ -23,7 +25,7 @@ from worldmail.queue.destinations import Destination
 from worldmail.queue.here import fate_of
 from worldmail.queue.jobs import Job, Leased, Message
 from worldmail.queue.lateness import look_again, status_at_end
-from worldmail.queue.reports import Happened, IReports
+from worldmail.queue.reports import Happened, IReports, Manner
 from worldmail.queue.rows import defer_recipient, end_recipients, may_be_due, take_wish
 from worldmail.queue.schedule import Schedule
 from worldmail.queue.states import Event
@@ -61,6 +63,14 @@ class _NotTaken(WorldMailError):
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(str(refusal))
         self.refusal = refusal
+
+
+class _NotOurs(WorldMailError):
+    """Some recipients are not leased to this runner."""
+
+    def __init__(self, ids: frozenset[int]) -> None:
+        super().__init__(f"{len(ids)} recipients are not leased any more")
+        self.ids = ids
 
 
 @frozen
@@ -137,8 +147,15 @@ class Settler:
         intervals: dict[int, int] = {}  # one chance for all: what failed together goes together again
         ended = [self._ended(job.message, leased, fate, destination, now, intervals) for leased, fate in fates]
         unit = partial(self._write, runner_id, destination, job.message, ended, transaction, now)
-        await self._until_written(unit, job.message, await self._report(job.message, ended, transaction))
-        self._tell(job.message, ended, transaction)
+        try:
+            await self._until_written(unit, job.message, partial(self._report, job.message, ended, transaction))
+        except _NotOurs as lost:
+            self.journal.record("queue.lost", acceptance=job.message.acceptance, recipients=len(lost.ids))
+            ours = [(leased, fate) for leased, fate in fates if leased.id not in lost.ids]
+            if ours:
+                await self._settle(runner_id, destination, job, ours, transaction)
+        else:
+            self._tell(job.message, ended, transaction)
 
     async def _settle_here(
         self, runner_id: int, destination: Destination, job: Job, leased: Leased, arrival: Arrival
@@ -147,19 +164,21 @@ class Settler:
         ended = [_Ended(arrival.event, leased, arrival.fate)]
         unit = partial(self._write, runner_id, destination, job.message, ended, transaction, int(self.clock.now()))
         try:
-            report = await self._report(job.message, ended, transaction)
-            await self._until_written(unit, job.message, report, arrival.part)
+            report_of = partial(self._report, job.message, ended, transaction)
+            await self._until_written(unit, job.message, report_of, arrival.part)
         except _NotTaken as failed:
             fate = fate_of(failed.refusal)
             await self._settle(runner_id, destination, job, [(leased, fate)], transaction)
+        except _NotOurs:
+            self.journal.record("queue.lost", acceptance=job.message.acceptance, recipients=1)
         else:
             self._tell(job.message, ended, transaction)
 
     async def _report(
-        self, message: Message, ended: Sequence[_Ended], transaction: Transaction
+        self, message: Message, ended: Sequence[_Ended], transaction: Transaction, manner: Manner = Manner.PATIENT
     ) -> IAcceptancePart | None:
         happened = [Happened(event=one.event, leased=one.leased, fate=one.fate) for one in ended]
-        part: IAcceptancePart | None = await self.reports.part(message, happened, transaction)
+        part: IAcceptancePart | None = await self.reports.part(message, happened, transaction, manner)
         return part
 
     def _ended(
@@ -186,33 +205,39 @@ class Settler:
         return _Ended(Event.DEFERRED, leased, fate, due, look)
 
     async def _until_written(
-        self, unit: Any, message: Message, report: IAcceptancePart | None, arrival: IAcceptancePart | None = None
+        self,
+        unit: Any,
+        message: Message,
+        report_of: Callable[..., Awaitable[IAcceptancePart | None]],
+        arrival: IAcceptancePart | None = None,
     ) -> None:
-        """Write the unit with these parts, whatever it takes. Raises `_NotTaken` if the arrival is not possible."""
+        """Write the unit with these parts, whatever it takes. Raises `_NotOurs`; `_NotTaken` of the arrival."""
         tries = 0
-        while True:
-            try:
-                results = await self.database.write(partial(_with_parts, unit, arrival, report))
-            except _NotTaken:
-                for part in (arrival, report):
-                    if part is not None:
-                        await part.dropped(refused=True)
-                raise
-            except (OverQuota, RecipientGone) as refusal:
-                # Nobody can be told; what happened is true all the same (RFC 5321 §6.1: no report about a report).
-                assert report is not None
-                await report.dropped(refused=True)
-                self.journal.record("report.lost", acceptance=message.acceptance, reason=refusal.reason)
-                report = None
-            except Refusal as refusal:
-                self.journal.record("queue.unwritten", acceptance=message.acceptance, reason=refusal.reason)
-                await self.clock.sleep(AGAIN[min(tries, len(AGAIN) - 1)])
-                tries += 1
-            else:
-                for part, result in zip((arrival, report), results, strict=True):
-                    if part is not None:
-                        part.accepted(result)
-                return
+        report: IAcceptancePart | None = None
+        try:
+            report = await report_of()
+            while True:
+                try:
+                    results = await self.database.write(partial(_with_parts, unit, arrival, report))
+                    break
+                except (OverQuota, RecipientGone):  # of who is told, who will have the report when there is room
+                    assert report is not None
+                    await report.dropped(refused=not tries)
+                    report = None
+                    report = await report_of(Manner.BY_QUEUE)
+                except Refusal as refusal:
+                    self.journal.record("queue.unwritten", acceptance=message.acceptance, reason=refusal.reason)
+                    await self.clock.sleep(AGAIN[min(tries, len(AGAIN) - 1)])
+                    tries += 1
+        except BaseException as error:
+            refused = isinstance(error, (_NotTaken, _NotOurs)) and not tries
+            for part in (arrival, report):
+                if part is not None:
+                    await part.dropped(refused=refused)
+            raise
+        for part, result in zip((arrival, report), results, strict=True):
+            if part is not None:
+                part.accepted(result)
 
     def _write(
         self,
@@ -224,25 +249,33 @@ class Settler:
         now: int,
         cursor: Cursor,
     ) -> None:
-        dues = []
-        gone = []
+        dues: list[int] = []
+        gone: list[int] = []
+        lost: set[int] = set()
+        asked: dict[Event, list[str]] = {}
         for one in ended:
-            if one.event is not Event.DEFERRED:
+            wish = take_wish(cursor, one.leased.id, runner_id) if one.event is Event.DEFERRED else None
+            if wish is not None:
+                event = Event.HELD if wish == "hold" else Event.REMOVED
+                asked.setdefault(event, []).append(str(one.leased.recipient.address))
+            if one.event is not Event.DEFERRED or wish == "remove":
                 gone.append(one.leased.id)
-                continue
-            said = _said(one.fate)
-            leased = one.leased
-            wish = take_wish(cursor, leased.id, runner_id)
-            if wish == "remove":
-                gone.append(leased.id)
-            elif defer_recipient(cursor, leased.id, runner_id, one.due, one.look, said, leased.attempts, wish):
+            elif _defer(cursor, runner_id, one, wish):
                 dues.append(one.due)
-        if gone:
-            end_recipients(cursor, message, gone, runner_id, now)
+            else:
+                lost.add(one.leased.id)
+        lost.update(set(gone) - end_recipients(cursor, message, gone, runner_id, now))
+        if lost:
+            raise _NotOurs(frozenset(lost))
         if dues:
             may_be_due(cursor, destination.id, min(dues))
         for detail_event, detail in _details(ended, transaction):
             self.trace.record(cursor, message.acceptance, now, detail_event, (), detail)
+        for event, addresses in asked.items():
+            said = "by an administrator, while it was tried"
+            self.trace.record(
+                cursor, message.acceptance, now, event.value, (), _to_json({"to": addresses, "said": said})
+            )
 
     def _tell(self, message: Message, ended: Sequence[_Ended], transaction: Transaction) -> None:
         """The log, one record for each recipient, and the figures."""
@@ -277,6 +310,11 @@ def _with_parts(unit: Any, arrival: IAcceptancePart | None, report: IAcceptanceP
     if report is not None:
         told = report.write(cursor)
     return came, told
+
+
+def _defer(cursor: Cursor, runner_id: int, one: _Ended, wish: str | None) -> bool:
+    leased = one.leased
+    return defer_recipient(cursor, leased.id, runner_id, one.due, one.look, _said(one.fate), leased.attempts, wish)
 
 
 def _said(fate: RecipientFate) -> str:

@@ -61,7 +61,7 @@ MOVES: Mapping[Event, Mapping[Standing | None, tuple[Standing | None, ...]]] = {
     Event.RETRIED: {_W: (_W,)},
     Event.HELD: {_W: (_H,)},
     Event.RELEASED: {_H: (_W,)},
-    Event.REDIRECTED: {_W: (_W, _H), _H: (_W, _H)},
+    Event.REDIRECTED: {_W: (_W,), _H: (_W,)},
     Event.REMOVED: {_W: (None,), _H: (None,), _L: (None,)},
 }
 """From where each event may come, and where it leads; None is outside the queue."""

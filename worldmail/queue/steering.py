@@ -35,7 +35,7 @@ from worldmail.mail.envelope import OriginalRecipient
 from worldmail.queue.expansion import is_elsewhere, sort_out
 from worldmail.queue.jobs import Leased, read_recipient, write_wishes
 from worldmail.queue.parcels import LOCAL
-from worldmail.queue.reports import Happened, IReports
+from worldmail.queue.reports import Happened, IReports, Manner
 from worldmail.queue.rows import FOREVER, STEERED, destination_id, fewer, read_message, recount_due
 from worldmail.queue.selecting import Matched, counters, destinations, matched, shown
 from worldmail.queue.settling import Transaction
@@ -158,16 +158,19 @@ class QueueAdmin:
         now = int(self.clock.now())
         rows = matched(cursor, selection, after, states)
         done: dict[tuple[str, Event], list[str]] = {}
+        changed = 0
         for row in rows:
             event = change(cursor, row, now)
             if event is not None:
+                changed += 1
+            if event is not None and row.standing is not Standing.LEASED:  # of these the trace is told when it is done
                 done.setdefault((row.acceptance, event), []).append(row.address)
         for destination in sorted({row.destination_id for row in rows}):
             recount_due(cursor, destination)
             cursor.notice(STEERED, destination)
         for (acceptance, event), addresses in done.items():
             self._tell(cursor, acceptance, event, addresses, now, instead)
-        return rows[-1].id if rows else 0, sum(map(len, done.values()))
+        return rows[-1].id if rows else 0, changed
 
     def _tell(
         self,
@@ -207,7 +210,7 @@ class QueueAdmin:
         recipient = read_recipient(row.address, row.wishes)
         original = recipient.original or OriginalRecipient(address_type="rfc822", address=row.address)
         sender = Address.parse(row.sender) if row.sender else None
-        route: Route = LOCAL if here else self.routes.route(sender, domain)
+        route: Route = LOCAL if here else self.routes.onward(sender, domain)
         target = destination_id(cursor, route.destination(domain), domain, route.name)
         expires = now + round(self.lifetime)
         values = (
@@ -227,7 +230,7 @@ class QueueAdmin:
 
     # -- removal ---------------------------------------------------------------------------
 
-    async def _remove(self, rows: Sequence[Matched], report: bool) -> int:
+    async def _remove(self, rows: Sequence[Matched], report: bool, manner: Manner = Manner.NOW) -> int:
         """Remove recipients of one message; with a report it is in the same unit."""
         message = await self.database.read(partial(read_message, queued_id=rows[0].queued_id))
         part: IAcceptancePart | None = None
@@ -252,13 +255,16 @@ class QueueAdmin:
                 )
                 for row in rows
             ]
-            part = await self.reports.part(message, happened, Transaction(server=""))
+            part = await self.reports.part(message, happened, Transaction(server=""), manner)
         try:
             removed, result = await self.database.write_long(partial(self._removal, rows=rows, part=part))
-        except (OverQuota, RecipientGone):
-            assert part is not None
-            await part.dropped(refused=True)
-            return await self._remove(rows, report=False)
+        except BaseException as error:
+            refused = isinstance(error, (OverQuota, RecipientGone))
+            if part is not None:
+                await part.dropped(refused=refused)
+            if not refused or manner is Manner.BY_QUEUE:
+                raise
+            return await self._remove(rows, report, Manner.BY_QUEUE)
         if part is not None:
             part.accepted(result)
         return removed

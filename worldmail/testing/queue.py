@@ -13,23 +13,19 @@ units of work are not written, nothing comes back to it.
 from __future__ import annotations
 
 import copy
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
 from attrs import define, evolve, field
 from twisted.internet.defer import Deferred
-from twisted.internet.task import Clock, deferLater
 from zope.interface import implementer
 
 from worldmail.config.delivery import QueueSettings
-from worldmail.database.settled import Failed
-from worldmail.errors import TemporaryFailure
-from worldmail.interfaces.database import IChanges, IDatabase, Row, Unit
+from worldmail.interfaces.database import IChanges, Row
 from worldmail.interfaces.outbound import Wishes
 from worldmail.interfaces.queue import IRoutes, Route
-from worldmail.interfaces.store import Acceptance, IMaildropLock, IMaildropLocks, Onward, StagedContent
-from worldmail.interfaces.world import IClock
+from worldmail.interfaces.store import Acceptance, Onward, StagedContent
 from worldmail.mail.address import Address
 from worldmail.mail.envelope import Envelope, Notify, Origin, Recipient
 from worldmail.queue.expansion import Expansion
@@ -37,122 +33,13 @@ from worldmail.queue.opening import Queue, Surroundings, make_schedule, open_que
 from worldmail.queue.reports import Reports
 from worldmail.queue.routes import RouteTable
 from worldmail.queue.steering import QueueAdmin
+from worldmail.testing.faulty import FaultyDatabase, MemoryLocks, TurnedClock
 from worldmail.testing.outbound import Elsewhere
 from worldmail.testing.real_store import RealStoreWorld, settle
-from worldmail.testing.world import EPOCH
-from worldmail.wire.ready import Ready
 
 T = TypeVar("T")
 
 MESSAGE = b"From: alice@example.test\r\nSubject: hello\r\n\r\nHow are you?\r\n"
-
-
-@implementer(IClock)
-@define(eq=False)
-class TurnedClock:
-    """The time of a `Clock` that the test turns; whoever sleeps is woken by it."""
-
-    turned: Clock = field(factory=Clock)
-
-    def seconds(self) -> float:
-        """Seconds that only grow."""
-        return float(self.turned.seconds())
-
-    def now(self) -> float:
-        """Epoch seconds."""
-        return EPOCH + float(self.turned.seconds())
-
-    def sleep(self, seconds: float) -> Awaitable[None]:
-        """Done when the clock was turned so far."""
-        waiting: Awaitable[None] = deferLater(self.turned, seconds, lambda: None)
-        return waiting
-
-
-@implementer(IMaildropLock)
-@define(eq=False)
-class _Lock:
-    _locks: MemoryLocks
-    _id: int
-
-    def held(self) -> bool:
-        """See `IMaildropLock.held`."""
-        return self._locks.taken.get(self._id) is self
-
-    def release(self) -> Ready[None]:
-        """See `IMaildropLock.release`."""
-        if self.held():
-            del self._locks.taken[self._id]
-        return Ready(None)
-
-
-@implementer(IMaildropLocks)
-@define(eq=False)
-class MemoryLocks:
-    """Locks of several processes; `taken` has those that are held."""
-
-    taken: dict[int, _Lock] = field(factory=dict)
-
-    def lock(self, account_id: int) -> Awaitable[IMaildropLock | None]:
-        """See `IMaildropLocks.lock`."""
-        if account_id in self.taken:
-            return Ready(None)
-        lock = self.taken[account_id] = _Lock(self, account_id)
-        return Ready(lock)
-
-
-@implementer(IDatabase)
-@define(eq=False)
-class FaultyDatabase:
-    """A database that fails when it is told to.
-
-    Attributes:
-        locked: nothing can be written; `dead`: nothing comes back any more.
-        vanishing: so many of the next commits come about, and the connection is lost before that is known.
-        refuses: says of a unit that it cannot be written.
-        writes: how many were done.
-    """
-
-    _inner: Any
-    locked: bool = False
-    dead: bool = False
-    vanishing: int = 0
-    refuses: Callable[[Any], bool] = lambda unit: False
-    writes: int = 0
-
-    def write(self, unit: Unit[T]) -> Awaitable[T]:
-        """See `IDatabase.write`."""
-        if self.dead:
-            return Deferred()
-        if self.locked or self.refuses(unit):
-            return Failed(TemporaryFailure(reason="the database is locked"))
-        self.writes += 1
-        done: Awaitable[T] = self._inner.write(unit)
-        if self.vanishing:
-            self.vanishing -= 1
-            return Failed(TemporaryFailure(reason="the connection was lost"))
-        return done
-
-    write_long = write
-
-    def read(self, unit: Unit[T]) -> Awaitable[T]:
-        """See `IDatabase.read`."""
-        if self.dead:
-            return Deferred()
-        done: Awaitable[T] = self._inner.read(unit)
-        return done
-
-    scan = read
-
-    def spare(self) -> int:
-        """See `IDatabase.spare`."""
-        return 0
-
-    def start(self) -> None:
-        """It is started by who has it."""
-
-    def stop(self) -> Awaitable[None]:
-        """It is stopped by who has it."""
-        return Ready(None)
 
 
 @implementer(IRoutes)

@@ -1,0 +1,106 @@
+"""Connections in all: how many there may be, who waits for one, and which wait for more to send."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from attrs import define, field
+from twisted.internet.defer import Deferred
+
+from worldmail.queue.destinations import Destination
+from worldmail.queue.jobs import Job
+
+UNPROVEN = 0.5
+"""The part of all connections for destinations where nothing was taken yet: dead ones must not take them all."""
+
+
+@define(kw_only=True, eq=False)
+class Places:
+    """The connections that a runner may have, `most` of them."""
+
+    most: int
+    _open: int = field(default=0, init=False)
+    _unproven: int = field(default=0, init=False)
+    _stalled: dict[str, Destination] = field(factory=dict, init=False)
+    _stalled_unproven: dict[str, Destination] = field(factory=dict, init=False)
+
+    def may_try(self) -> bool:
+        """May one more connection go where nothing was taken yet?"""
+        return self._unproven < self.most * UNPROVEN
+
+    def take(self, destination: Destination) -> Callable[[], None] | None:
+        """One more connection: what gives its place back. None if there is no place now; then it waits for one."""
+        unproven = not destination.took
+        if self._open >= self.most:
+            self._stalled[destination.key] = destination
+            return None
+        if unproven and not self.may_try():
+            self._stalled_unproven[destination.key] = destination
+            return None
+        self._open += 1
+        self._unproven += unproven
+
+        def leave() -> None:
+            self._open -= 1
+            self._unproven -= unproven
+
+        return leave
+
+    def next(self) -> Destination | None:
+        """Who waited for the place that is free now."""
+        if self._open >= self.most:
+            return None
+        waiting = self._stalled_unproven if self._stalled_unproven and self.may_try() else self._stalled
+        return waiting.pop(next(iter(waiting))) if waiting else None
+
+
+@define(kw_only=True, eq=False)
+class Idle:
+    """Connections that wait for more to send.
+
+    Args:
+        later: calls back after so many seconds; gives what cancels it.
+    """
+
+    later: Callable[..., Any]
+    _waiters: dict[str, deque[Deferred[Job | None]]] = field(factory=dict, init=False)
+
+    async def wait(self, destination: Destination, patience: float) -> Job | None:
+        """The next job that is given to this destination within so many seconds."""
+        waiting: Deferred[Job | None] = Deferred()
+        self._waiters.setdefault(destination.key, deque()).append(waiting)
+
+        def too_long() -> None:
+            self._remove(destination.key, waiting)
+            waiting.callback(None)
+
+        timer = self.later(patience, too_long)
+        job = await waiting
+        if timer.active():
+            timer.cancel()
+        return job
+
+    def give(self, destination: Destination, job: Job) -> bool:
+        """Give it to who waits; False if nobody does."""
+        waiters = self._waiters.get(destination.key)
+        if not waiters:
+            return False
+        waiting = waiters[0]
+        self._remove(destination.key, waiting)
+        waiting.callback(job)
+        return True
+
+    def dismiss(self) -> None:
+        """Nothing comes any more."""
+        for key, waiters in list(self._waiters.items()):
+            for waiting in list(waiters):
+                self._remove(key, waiting)
+                waiting.callback(None)
+
+    def _remove(self, key: str, waiting: Deferred[Job | None]) -> None:
+        waiters = self._waiters[key]
+        waiters.remove(waiting)
+        if not waiters:
+            del self._waiters[key]
