@@ -116,9 +116,9 @@ def load(ctx: click.Context, domain: str, file: str, replace: bool, as_json: boo
         return listing, await parts.recipients.load(domain, listing.names, replace, progress)
 
     listing, loaded = run(configuration(ctx), work)
-    sentence = f"{domain} has {loaded.total} recipients now: {loaded.added} were added, {loaded.removed} removed"
+    sentence = f"{domain} has {loaded.total} recipients now: added {loaded.added}, removed {loaded.removed}"
     if listing.elsewhere:
-        sentence += f"; lines about other domains that were passed over: {listing.elsewhere}"
+        sentence += f"; passed over, since about other domains: {listing.elsewhere}"
     show_done(
         as_json,
         sentence,

@@ -51,10 +51,11 @@ class RelayRecipients:
         own = end.own or end.address
         names = list(dict.fromkeys((own, own.split_subaddress(self._delimiters)[0])))
         locals_ = {name.local_key for name in names}
-        if POSTMASTER in locals_ or await self._exists(names, end.listed) is not False:
-            return Elsewhere(address=end.address, relayed=True)
+        known = True if POSTMASTER in locals_ else await self._exists(names, end.listed)
+        if known is not False:
+            return Elsewhere(address=end.address, relayed=True, listed=known)
         if ABUSE in locals_:
-            return Elsewhere(address=Address(POSTMASTER, end.address.domain), relayed=True)
+            return Elsewhere(address=Address(POSTMASTER, end.address.domain), relayed=True, listed=True)
         return NoSuchAddress(address=end.address)
 
     async def _exists(self, names: Sequence[Address], known: bool | None) -> bool | None:

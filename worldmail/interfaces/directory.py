@@ -47,11 +47,11 @@ class LocalAccount:
 class Elsewhere:
     """The address is in no domain whose mailboxes are ours.
 
-    `relayed`: we take mail for its domain from everybody, and hand it on (RFC 5321 §2.3.10). What a source says of
-    such an address beside that is for the directory, which asks others too (`interfaces.queue.IRecipientSource`):
+    `relayed`: we take mail for its domain from everybody, and hand it on (RFC 5321 §2.3.10). Of such an address:
 
     `own`: what stands for it in lists of the domain's recipients, by its `key`: with the domain's own name.
-    `listed`: whether it, or it without its detail, stands in the list that the source has; None if it has none.
+    `listed`: whether it, or it without its detail, stands in the list that the source has; None if it has none. Where
+    the directory says it, it has asked others too (`interfaces.queue.IRecipientSource`), and it is True or None.
     """
 
     address: Address

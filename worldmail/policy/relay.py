@@ -13,11 +13,17 @@ from worldmail.interfaces.plugin import Foundations
 from worldmail.interfaces.policy import IPolicyCheck, PolicyRequest, RecipientRequest
 from worldmail.wire.networks import NetworkSet
 
+_ROUTING = frozenset("%!@")
+
 
 @implementer(IPolicyCheck)
 @frozen
 class RelayCheck:
     """Whoever did not sign in sends to nobody elsewhere, but through aliases of ours and to domains that we relay for.
+
+    In a domain of which nobody has a list of recipients, a local part that a server could take for a route to elsewhere
+    (user%far.example, far.example!user, RFC 5321 appendix F.2, RFC 1123 §5.2.16) is not theirs: the domain's server may
+    trust us more than them.
 
     Args:
         networks: from where anybody may send to everybody.
@@ -35,9 +41,16 @@ class RelayCheck:
             return None
         asked = request.resolution.address.key
         for destination in request.resolution.destinations:
-            if isinstance(destination, Elsewhere) and not destination.relayed and destination.address.key == asked:
+            if isinstance(destination, Elsewhere) and destination.address.key == asked and _is_far(destination):
                 raise RelayDenied
         return None
+
+
+def _is_far(destination: Elsewhere) -> bool:
+    """Is it in no domain of ours, or could the domain's server take it for such an address?"""
+    if not destination.relayed:
+        return True
+    return destination.listed is None and not _ROUTING.isdisjoint(destination.address.local)
 
 
 def relay_check(foundations: Foundations) -> RelayCheck:
