@@ -5,8 +5,13 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import shutil
+import smtplib
+import socketserver
 import subprocess
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +20,9 @@ import pytest
 from attrs import frozen
 
 from worldmail.testing.process import CLI, ROOT, ServerProcess
+
+MESSAGE = "Message-ID: <one@two.test>\r\nSubject: x\r\n\r\ncontent that no trace may show\r\n"
+WITHIN = 30.0
 
 
 @frozen
@@ -109,3 +117,69 @@ def site(template: ServerProcess, tmp_path: Path) -> Iterator[ServerProcess]:
 def worldmail(site: ServerProcess) -> Commands:
     """Commands on that site."""
     return Commands(site.config)
+
+
+class _Session(socketserver.StreamRequestHandler):
+    """Takes mail; who is called "later" is put off, who is called "never" refused."""
+
+    def handle(self) -> None:
+        self._say("220 peer.test ESMTP")
+        while line := self.rfile.readline():
+            word = line[:4].upper()
+            if word == b"RCPT" and b"later" in line:
+                self._say("451 4.7.1 Come \x1b[31m again")
+            elif word == b"RCPT" and b"never" in line:
+                self._say("550 5.1.1 Nobody here of that name")
+            elif word == b"DATA":
+                self._say("354 Go on")
+                while self.rfile.readline() != b".\r\n":
+                    pass
+                self._say("250 2.0.0 Kept as 4711")
+            else:
+                self._say("221 Bye" if word == b"QUIT" else "250 peer.test")
+
+    def _say(self, text: str) -> None:
+        self.wfile.write(text.encode() + b"\r\n")
+
+
+class _Peer(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+
+
+@frozen
+class Sending:
+    """A server that sends on to one other, and commands on it."""
+
+    site: ServerProcess
+    worldmail: Commands
+
+    def send(self, *recipients: str, sender: str = "postmaster@example.test") -> None:
+        """A message to these."""
+        with smtplib.SMTP("127.0.0.1", self.site.port(25), timeout=30) as client:
+            client.sendmail(sender, list(recipients), MESSAGE)
+
+    def trace(self, key: str, until: str) -> Answer:
+        """What is told, once it matches."""
+        end = time.monotonic() + WITHIN
+        while True:
+            answer = self.worldmail("trace", key)
+            if re.search(until, answer.out) is not None:
+                return answer
+            assert time.monotonic() < end, answer
+            time.sleep(0.2)
+
+
+@pytest.fixture
+def sending(site: ServerProcess, worldmail: Commands) -> Iterator[Sending]:
+    """The site sends everything to a server of ours, for anybody."""
+    with _Peer(("127.0.0.1", 0), _Session) as peer:
+        serving = threading.Thread(target=peer.serve_forever)
+        serving.start()
+        try:
+            worldmail.ok("route", "add", "peer", "via=host", "host=127.0.0.1", f"port={peer.server_address[1]}")
+            site.configure({"policy": {"relay_networks": ["127.0.0.0/8"]}})
+            site.start()
+            yield Sending(site, worldmail)
+        finally:
+            peer.shutdown()
+            serving.join()

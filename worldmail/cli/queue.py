@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
 import click
@@ -129,6 +129,8 @@ def destinations(ctx: click.Context, limit: int, as_json: bool) -> None:
             "rests_until": _moment(one.until) if one.until > time.time() else None,
             "failures": one.failures,
             "said": one.reply,
+            "attempts": one.attempts,
+            "replies": _replies(one.replies),
         }
         for one in found
     ]
@@ -142,13 +144,14 @@ def counters(ctx: click.Context, as_json: bool) -> None:
     """Show the queue in figures."""
     found = _work(ctx, lambda admin: admin.counters())
     standing = {name: found.recipients.get(state, 0) for name, state in STATES.items()}
-    replies = {
-        name: found.replies.get(key, 0) for name, key in (("2xx", "2"), ("4xx", "4"), ("5xx", "5"), ("none", "x"))
-    }
+    replies = _replies(found.replies)
     fields: dict[str, Any] = {"messages": found.messages, "octets": found.octets}
     fields["oldest"] = _moment(found.oldest) if found.oldest else None
     if as_json:
-        show_fields(True, {**fields, "recipients": standing, "replies": replies})
+        by_destination = {key: _replies(counts) for key, counts in found.destinations.items()}
+        show_fields(
+            True, {**fields, "recipients": standing, "replies": replies, "replies_by_destination": by_destination}
+        )
         return
     fields.update({f"recipients {name}": count for name, count in standing.items()})
     fields.update({f"replies {name}": count for name, count in replies.items()})
@@ -224,6 +227,10 @@ def export(ctx: click.Context, id: str) -> None:
 
 def _write(octets: bytes) -> None:
     sys.stdout.buffer.write(octets)
+
+
+def _replies(counts: Mapping[str, int]) -> dict[str, int]:
+    return {name: counts.get(key, 0) for name, key in REPLIES.items()}
 
 
 def _say(as_json: bool, what: str, count: int) -> None:

@@ -186,7 +186,10 @@ class Selection:
 
 @frozen(kw_only=True)
 class DestinationState:
-    """One destination with mail. `oldest`: when its oldest was accepted; `until`: 0, or until when it rests."""
+    """One destination with mail. `oldest`: when its oldest was accepted; `until`: 0, or until when it rests.
+
+    `attempts`: those that were made for what is there. `replies`: as `QueueCounters.destinations` has them.
+    """
 
     key: str
     waiting: int
@@ -196,18 +199,22 @@ class DestinationState:
     until: int
     failures: int
     reply: str
+    attempts: int = 0
+    replies: Mapping[str, int] = field(factory=dict)
 
 
 @frozen(kw_only=True)
 class QueueCounters:
     """The queue in figures: messages, recipients by standing, octets, when the oldest was accepted (0: empty),
-    replies by class since they are counted ("2", "4", "5", and "x" for none)."""
+    replies by class since they are counted ("2", "4", "5", and "x" for none), and the same by destination's key for
+    those with the most."""
 
     messages: int
     recipients: Mapping[Standing, int]
     octets: int
     oldest: int
     replies: Mapping[str, int] = field(factory=dict)
+    destinations: Mapping[str, Mapping[str, int]] = field(factory=dict)
 
 
 class IQueueAdmin(Interface):

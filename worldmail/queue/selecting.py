@@ -17,7 +17,7 @@ from worldmail.interfaces.queue import (
     Standing,
 )
 from worldmail.mail.domain import normal_domain
-from worldmail.queue.tally import read_counts
+from worldmail.queue.tally import read_counts, read_destinations
 
 SLICE = 500
 """Recipients that one unit changes."""
@@ -33,7 +33,8 @@ _SHOWN = (
 )
 _DESTINATIONS = (
     "SELECT d.key, sum(CASE WHEN r.state = 0 THEN 1 ELSE 0 END), sum(CASE WHEN r.state = 1 THEN 1 ELSE 0 END),"
-    " sum(CASE WHEN r.state = 2 THEN 1 ELSE 0 END), min(q.accepted), d.rest_until, d.failures, d.reply"
+    " sum(CASE WHEN r.state = 2 THEN 1 ELSE 0 END), min(q.accepted), d.rest_until, d.failures, d.reply,"
+    " sum(r.attempts)"
     f"{_FROM} GROUP BY d.id, d.key, d.rest_until, d.failures, d.reply ORDER BY count(*) DESC, d.key LIMIT ?"
 )
 _STATES = "SELECT state, count(*) FROM recipient GROUP BY state"
@@ -152,6 +153,7 @@ def shown(cursor: Cursor, selection: Selection, limit: int) -> list[QueuedMessag
 
 def destinations(cursor: Cursor, limit: int) -> list[DestinationState]:
     """Destinations with mail, those with the most first."""
+    replies = read_destinations(cursor)
     return [
         DestinationState(
             key=row[0],
@@ -162,6 +164,8 @@ def destinations(cursor: Cursor, limit: int) -> list[DestinationState]:
             until=row[5],
             failures=row[6],
             reply=row[7],
+            attempts=int(row[8]),
+            replies=replies.get(row[0], {}),
         )
         for row in cursor.all(_DESTINATIONS, (limit,))
     ]
@@ -177,6 +181,7 @@ def counters(cursor: Cursor) -> QueueCounters:
         octets=int(octets or 0),
         oldest=oldest or 0,
         replies=read_counts(cursor),
+        destinations=read_destinations(cursor),
     )
 
 

@@ -185,7 +185,7 @@ class QueueService(Service):
     async def _count(self) -> None:
         counts = self._tally.take()
         if counts:
-            await self._database.write(partial(add_counts, counts=counts))
+            await self._database.write_long(partial(add_counts, counts=counts))
 
     def _changed(self, notice: Notice) -> None:
         """Something waits that may be due."""

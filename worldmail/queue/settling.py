@@ -155,7 +155,7 @@ class Settler:
             if ours:
                 await self._settle(runner_id, destination, job, ours, transaction)
         else:
-            self._tell(job.message, ended, transaction)
+            self._tell(destination, job.message, ended, transaction)
 
     async def _settle_here(
         self, runner_id: int, destination: Destination, job: Job, leased: Leased, arrival: Arrival
@@ -172,7 +172,7 @@ class Settler:
         except _NotOurs:
             self.journal.record("queue.lost", acceptance=job.message.acceptance, recipients=1)
         else:
-            self._tell(job.message, ended, transaction)
+            self._tell(destination, job.message, ended, transaction)
 
     async def _report(
         self, message: Message, ended: Sequence[_Ended], transaction: Transaction, manner: Manner = Manner.PATIENT
@@ -277,11 +277,13 @@ class Settler:
                 cursor, message.acceptance, now, event.value, (), _to_json({"to": addresses, "said": said})
             )
 
-    def _tell(self, message: Message, ended: Sequence[_Ended], transaction: Transaction) -> None:
+    def _tell(
+        self, destination: Destination, message: Message, ended: Sequence[_Ended], transaction: Transaction
+    ) -> None:
         """The log, one record for each recipient, and the figures."""
         for one in ended:
             reply = one.fate.reply
-            self.tally.count("x" if reply is None else str(reply.code)[:1])
+            self.tally.count("x" if reply is None else str(reply.code)[:1], destination.key)
             self.journal.record(
                 "delivery",
                 acceptance=message.acceptance,

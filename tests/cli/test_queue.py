@@ -1,0 +1,40 @@
+"""`worldmail queue`: what waits, in lists and figures; what an administrator does with it."""
+
+from __future__ import annotations
+
+from tests.cli.conftest import Sending
+
+REPLIES = {"2xx": 1, "4xx": 1, "5xx": 1, "none": 0}
+
+
+def test_what_waits_is_listed_shown_and_exported(sending: Sending) -> None:
+    sending.send("later@far.test")
+    sending.trace("later@far.test", "deferred")
+    (row,) = sending.worldmail.ok("queue", "list", "--domain", "far.test", "--json").json
+    assert (row["to"], row["state"], row["attempts"]) == ("later@far.test", "waiting", 1)
+    assert row["said"].startswith("451 4.7.1")
+    shown = sending.worldmail.ok("queue", "show", row["id"]).out
+    assert "later@far.test" in shown and "host peer" in shown
+    assert "Subject: x" in sending.worldmail.ok("queue", "export", row["id"]).out
+    assert sending.worldmail.ok("queue", "list", "--state", "held", "--json").json == []
+
+
+def test_replies_are_counted_in_all_and_by_destination(sending: Sending) -> None:
+    sending.send("a@far.test", "later@far.test", "never@far.test")
+    sending.trace("later@far.test", "deferred")
+    sending.site.stop()  # servers keep what they counted once a minute, and at their end
+    counters = sending.worldmail.ok("queue", "counters", "--json").json
+    assert counters["recipients"] == {"waiting": 1, "held": 0, "leased": 0}
+    assert (counters["messages"], counters["replies"]) == (1, REPLIES)
+    assert counters["replies_by_destination"] == {"host peer": REPLIES}
+    (destination,) = sending.worldmail.ok("queue", "destinations", "--json").json
+    assert (destination["destination"], destination["waiting"], destination["attempts"]) == ("host peer", 1, 1)
+    assert destination["replies"] == REPLIES
+
+
+def test_a_change_of_everything_must_be_asked_for(sending: Sending) -> None:
+    assert sending.worldmail("queue", "remove").status == 2
+    sending.send("later@far.test")
+    sending.trace("later@far.test", "deferred")
+    assert sending.worldmail.ok("queue", "remove", "--all").out == "1 recipient removed\n"
+    assert sending.worldmail.ok("queue", "list", "--json").json == []
