@@ -20,7 +20,7 @@ from worldmail.mail.address import MAXIMUM_LOCAL_OCTETS, Address
 from worldmail.mail.domain import normal_domain
 
 _BLANK = " \t\r\n\v\f"
-_COMMENT = re.compile(r"(?:^|[ \t])#(?:[ \t].*)?$|^#.*$")
+_COMMENT = re.compile(r"(?:^|[ \t])#.*")
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 _ATEXT = r"[a-z0-9!#$%&'*+/=?^_`{|}~-]"
 # Nearly every line: what needs neither quotes nor folding. RFC 5321 §4.1.2: Dot-string
@@ -73,7 +73,7 @@ def read_recipients(lines: Iterable[bytes], domains: Collection[str]) -> Listing
 
 
 def _without_comment(text: str) -> str:
-    """A "#" may stand in a local part: a comment begins the line, or stands behind white space and before some."""
+    """A "#" may stand in a local part: a comment begins the line, or stands behind white space."""
     quoted = _QUOTED.match(text)
     start = 0 if quoted is None else quoted.end()
     return text[:start] + _COMMENT.sub("", text[start:]).rstrip(_BLANK)
