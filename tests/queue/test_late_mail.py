@@ -11,6 +11,7 @@ from worldmail.interfaces.outbound import Fate, Phase, RecipientFate, Wishes
 from worldmail.interfaces.queue import Route, Via
 from worldmail.interfaces.store import Acceptance
 from worldmail.mail.envelope import Notify, Return
+from worldmail.queue.resting import Resting
 from worldmail.testing.outbound import LATER, NEVER
 from worldmail.testing.queue import QueueSite
 from worldmail.testing.real_store import settle
@@ -90,6 +91,41 @@ def test_mail_that_is_held_outlives_its_process() -> None:
     assert site.elsewhere.attempts == []
     site.advance(60)
     assert site.elsewhere.taken == [(id_, BOB)]
+
+
+def link_down(site: QueueSite, seconds: float) -> None:
+    """The link of there.test is down for so long."""
+    resting = Resting(database=site.base.database, now=site.clock.now)
+    settle(resting.rest(["mx there.test"], int(site.clock.now())))
+    site.advance(seconds, step=60)
+    settle(resting.wake(["mx there.test"]))
+
+
+def test_mail_that_is_held_is_held_though_a_link_comes_back() -> None:
+    site = site_that_sends(lifetime=2.0 * HOUR)
+    id_ = site.accept(ALICE, BOB, not_before=int(site.clock.now()) + 3 * HOUR)
+    link_down(site, HOUR)
+    site.advance(HOUR, step=60)
+    assert site.elsewhere.attempts == []
+    link_down(site, 2 * HOUR)
+    site.advance(60)
+    assert site.elsewhere.taken == [(id_, BOB)]
+    assert site.faults() == []
+
+
+def test_the_time_that_a_link_is_down_counts_for_nobody_but_who_named_a_time() -> None:
+    site = site_that_sends(lifetime=2.0 * HOUR, warn_after=0.0)
+    site.elsewhere.fates = {"there.test": [LATER]}
+    site.accept(ALICE, "plain@there.test")
+    site.accept(ALICE, "return@there.test", wishes=in_seconds(site, HOUR, "R"))
+    site.accept(ALICE, "tell@there.test", wishes=in_seconds(site, HOUR, "N"))
+    link_down(site, 4 * HOUR)
+    site.advance(60)
+    assert sorted(reports(site)) == [("delayed", "4.4.7"), ("failed", "5.4.7")]
+    assert sorted(site.queued()) == [("plain@there.test", 0), ("tell@there.test", 0)]
+    site.advance(3 * HOUR, step=60)
+    assert sorted(reports(site)) == [("delayed", "4.4.7"), *[("failed", "4.4.7")] * 2, ("failed", "5.4.7")]
+    assert (site.queued(), site.faults()) == ([], [])
 
 
 # --- in time -----------------------------------------------------------------------------------

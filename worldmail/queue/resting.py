@@ -8,8 +8,10 @@ from functools import partial
 from attrs import frozen
 from zope.interface import implementer
 
-from worldmail.interfaces.database import Cursor, IDatabase
+from worldmail.interfaces.database import Cursor, IDatabase, Row
 from worldmail.interfaces.queue import IResting
+from worldmail.queue.jobs import read_envelope
+from worldmail.queue.lateness import end
 from worldmail.queue.rows import STEERED, recount_due
 from worldmail.queue.selecting import literal
 
@@ -20,10 +22,11 @@ _BEGINNING = "key LIKE ? ESCAPE '!'"
 _STAND = f"UPDATE destination SET down_since = ? WHERE down_since IS NULL AND {_BEGINNING}"
 _STANDING = f"SELECT id, down_since FROM destination WHERE down_since IS NOT NULL AND {_BEGINNING} ORDER BY id"
 _NEXT = (
-    "SELECT r.id, q.accepted FROM recipient r JOIN queued q ON q.id = r.queued_id"
+    "SELECT r.id, r.due, r.attempts, r.expires, r.look, q.accepted, q.sender, q.envelope FROM recipient r"
+    " JOIN queued q ON q.id = r.queued_id"
     " WHERE r.destination_id = ? AND r.state = 0 AND r.id > ? ORDER BY r.id LIMIT ?"
 )
-_GIVE_BACK = "UPDATE recipient SET expires = expires + ?, look = look + ?, due = ? WHERE id = ? AND state = 0"
+_GIVE_BACK = "UPDATE recipient SET expires = ?, look = ?, due = ? WHERE id = ? AND state = 0"
 _GO_ON = "UPDATE destination SET down_since = NULL, rest_until = 0, failures = 0 WHERE id = ?"
 
 
@@ -55,15 +58,29 @@ class Resting:
         """One slice; the id of its last recipient, None once the destination goes on."""
         now = int(self.now())
         rows = cursor.all(_NEXT, (destination, after, SLICE))
-        for id_, accepted in rows:
-            stood = max(0, now - max(since, accepted))
-            cursor.run(_GIVE_BACK, (stood, stood, now, id_))
+        for row in rows:
+            cursor.run(_GIVE_BACK, (*_later(row, since, now), row[0]))
         if len(rows) == SLICE:
             return int(rows[-1][0])
         cursor.run(_GO_ON, (destination,))
         recount_due(cursor, destination)
         cursor.notice(STEERED, destination)
         return None
+
+
+def _later(row: Row, since: int, now: int) -> tuple[int, int, int]:
+    """When it expires, is looked at, and is due. What is held for a later time goes on being held, and a time by which
+    it is to be delivered is the sender's."""
+    _, due, attempts, expires, look, accepted, sender, envelope = row
+    began = accepted if attempts else max(accepted, due)
+    stood = max(0, now - max(since, began))
+    _, wishes, *_ = read_envelope(sender, envelope)
+    by = wishes.deliver_by
+    new_expires = end(wishes, expires + stood)
+    new_look = min(look + stood, new_expires)
+    if by is not None and look <= by[0]:
+        new_look = min(new_look, by[0])
+    return new_expires, new_look, due if began > now else now
 
 
 def _stand(cursor: Cursor, *, beginning: str, since: int) -> None:
