@@ -19,6 +19,16 @@ SMTP = 25
 
 
 @pytest.fixture
+def inner(place: Path) -> Iterator[ServerProcess]:
+    """The server that has the mailboxes of branch.test: its postmaster's."""
+    made = ServerProcess(directory=place / "inner", domain="branch.test")
+    made.initialise()
+    made.start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
 def file(place: Path) -> Path:
     return place / "recipients"
 
@@ -88,3 +98,12 @@ def test_SIGHUP_takes_up_another_file_and_without_a_list_nobody_is_refused_for_g
     running.config.write_text(text)
     hang_up(running, "server.reloaded", 2)
     assert replies(running, BOB, EVE) == [250, 550]
+
+
+def test_a_gateway_hands_mail_on_to_the_server_behind_it(running: ServerProcess, inner: ServerProcess) -> None:
+    there = ("via=host", "host=127.0.0.1", f"port={inner.port(SMTP)}")
+    Commands(running.config).ok("route", "add", "branch", "domain=branch.test", *there)
+    with smtplib.SMTP("127.0.0.1", running.port(SMTP), timeout=20) as client:
+        client.sendmail("a@a.test", ["abuse@branch.test"], "Subject: Behind the gateway\r\n\r\nHello.\r\n")
+    delivered = until(lambda: [one for one in records(inner) if one["event"] == "delivered"])
+    assert delivered[0]["account"] == "postmaster@branch.test"
