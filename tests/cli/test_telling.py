@@ -58,7 +58,7 @@ def test_each_event_has_its_words() -> None:
             {"to": to, "server": "", "said": "No answer", "attempt": 1, "next": NOON + 86_400},
             "deferred for b@y.test: No answer (attempt 1, next try 2027-01-16 12:00:00)",
         ),
-        ("failed", {**attempt, "said": "550 No"}, "failed for b@y.test by mx.y.test[192.0.2.1]:25: 550 No"),
+        ("failed", {**attempt, "said": "550 No"}, "failed for b@y.test at mx.y.test[192.0.2.1]:25: 550 No"),
         ("expired", {"to": to, "said": "451 No"}, "given up for b@y.test: its time is over; said last: 451 No"),
         ("delayed", {"to": to, "said": ""}, "delayed for b@y.test: it goes on being tried"),
         ("reclaimed", {"to": to, "said": "The server stopped"}, "to be tried again for b@y.test: The server stopped"),

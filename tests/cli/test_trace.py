@@ -21,8 +21,8 @@ def test_a_message_is_followed_to_the_last_reply_for_each_recipient(sending: Sen
         r"TIME  accepted from 127.0.0.1 by ESMTP: in the mailbox of postmaster@example.test, "
         r"to be sent on to a@far.test, later@far.test, never@far.test",
         r"TIME  handed to SERVER for a@far.test: 250 2.0.0 Kept as 4711",
-        r"TIME  deferred for later@far.test by SERVER: 451 4.7.1 Come \S+ again \(attempt 1, next try (.* )?TIME\)",
-        r"TIME  failed for never@far.test by SERVER: 550 5.1.1 Nobody here of that name",
+        r"TIME  deferred for later@far.test at SERVER: 451 4.7.1 Come \S+ again \(attempt 1, next try (.* )?TIME\)",
+        r"TIME  failed for never@far.test at SERVER: 550 5.1.1 Nobody here of that name",
         r"TIME  postmaster@example.test is told by the report \w{16}",
         r"now       later@far.test waits: tried 1 time, next try (.* )?TIME, given up .*TIME; said last: 451 .*",
     )
@@ -47,6 +47,14 @@ def test_what_administrators_do_is_told_and_the_end(sending: Sending) -> None:
     assert "an administrator holds it back: later@far.test" in said
     assert "an administrator sends it to b@far.test in place of later@far.test" in said
     assert "for b@far.test: 250 2.0.0 Kept as 4711" in said
+
+
+def test_what_an_alias_leads_to_elsewhere_finds_the_message_too(sending: Sending) -> None:
+    sending.worldmail.ok("alias", "add", "away@example.test", "a@far.test", "postmaster@example.test")
+    sending.send("away@example.test", sender="b@far.test")
+    said = sending.trace("a@far.test", "nothing of it waits").out
+    assert ": in the mailbox of postmaster@example.test, to be sent on to a@far.test" in said
+    assert sending.worldmail.ok("trace", "away@example.test").out == said
 
 
 def test_machines_get_every_record_as_it_is_kept(sending: Sending) -> None:

@@ -163,7 +163,7 @@ def _of_attempt(word: str, event: Event) -> str:
     if word == "handed":
         words = f"handed to {server} for {to}: {detail.get('said')}"
     else:
-        words = f"{word} for {to}{f' by {server}' if server else ''}: {detail.get('said')}"
+        words = f"{word} for {to}{f' at {server}' if server else ''}: {detail.get('said')}"
     notes = []
     if "tls" in detail:
         notes.append(_tls(detail["tls"]))

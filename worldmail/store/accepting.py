@@ -148,13 +148,14 @@ class AcceptancePart:
 
 
 def _keys(acceptance: Acceptance) -> Iterable[str]:
-    """What the message can be found by: the addresses of its envelope, the accounts it went to, its Message-ID, and the
-    message that it is a report on."""
+    """What the message can be found by: the addresses of its envelope, accounts and addresses that these led to, its
+    Message-ID, and the message that it is a report on."""
     envelope = acceptance.envelope
     addresses: list[Address] = [recipient.address for recipient in envelope.recipients]
     if envelope.sender is not None:
         addresses.append(envelope.sender)
     addresses += [delivery.account for delivery in acceptance.deliveries if delivery.account is not None]
+    addresses += [onward.recipient.address for onward in acceptance.onward]
     yield from dict.fromkeys(address.key for address in addresses)
     if acceptance.message_id is not None:
         yield acceptance.message_id
