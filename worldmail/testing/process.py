@@ -33,6 +33,10 @@ _MOST_OURS = 6
 _STANDARD_PORTS = (25, 79, 80, 105, 110, 143, 366, 389, 443, 465, 587, 636, 993, 995)
 
 
+NO_NAMES = "127.0.0.1:9"
+"""A name server that is not there (the port of RFC 863)."""
+
+
 class ServerDidNotStart(Exception):
     """The server ended, or did not answer in time; the text has the end of its output."""
 
@@ -116,9 +120,10 @@ class ServerProcess:
         return self.port_base + standard
 
     def initialise(self) -> None:
-        """`worldmail init`."""
+        """`worldmail init`. The server asks no name server of this machine's: a test brings its own."""
         place = ("--listen", "127.0.0.1", "--port-base", str(self.port_base))
         self._cli("init", str(self.directory), "--domain", self.domain, *place, *self.init_options)
+        self.configure({"dns": {"servers": [NO_NAMES]}})
 
     def command(self, *arguments: str, stdin: str = "") -> str:
         """Run `worldmail --config ... ARGUMENTS`; its stdout. Raises CalledProcessError."""
