@@ -150,7 +150,7 @@ def _deliver_by(channel: Channel, moment: int, mode: str, *, trace: bool) -> str
         if left <= 0:
             raise unfit("5.4.7", "The time to deliver the message is over")
         if shortest is None:
-            raise unfit("5.3.3", "The server cannot be asked to deliver the message in time")
+            raise unfit("5.4.7", "The server cannot be asked to deliver the message in time")
         if left < shortest:
             raise unfit("5.4.7", "The server does not deliver in the time that is left")
     elif shortest is None:
