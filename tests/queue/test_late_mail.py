@@ -82,6 +82,20 @@ def test_mail_for_a_mailbox_here_is_held_too() -> None:
     assert (site.queued(), site.faults()) == ([], [])
 
 
+def test_an_alias_is_followed_when_the_mail_is_released_and_success_is_told_then() -> None:
+    site = site_that_sends()
+    site.base.memory.add_alias("team@example.test", "gone@example.test")
+    team = {"team@example.test": frozenset({Notify.SUCCESS})}
+    when = int(site.clock.now()) + HOUR
+    id_ = site.accept(ALICE, "team@example.test", not_before=when, here=True, notify=team)
+    site.advance(HOUR / 2, step=60)
+    site.base.memory.add_alias("team@example.test", BOB, "carol@yonder.test")
+    site.advance(HOUR, step=60)
+    assert sorted(site.elsewhere.taken) == [(id_, BOB), (id_, "carol@yonder.test")]
+    assert [action for action, _ in reports(site)] == ["expanded"]
+    assert (site.queued(), site.faults()) == ([], [])
+
+
 def test_mail_that_is_held_outlives_its_process() -> None:
     site = site_that_sends()
     id_ = site.accept(ALICE, BOB, not_before=int(site.clock.now()) + HOUR)
