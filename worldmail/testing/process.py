@@ -34,7 +34,7 @@ _STANDARD_PORTS = (25, 79, 80, 105, 110, 143, 366, 389, 443, 465, 587, 636, 993,
 
 
 NO_NAMES = "127.0.0.1:9"
-"""A name server that is not there (the port of RFC 863)."""
+"""A name server that is not there."""
 
 
 class ServerDidNotStart(Exception):
