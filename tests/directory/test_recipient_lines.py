@@ -32,7 +32,7 @@ def names(text: str) -> set[str]:
         ("Jose\u0301", "josé"),
         ("bob # the first", "bob"),
         ("bob\t#", "bob"),
-        ("bob #1", "bob"),
+        ("bob #first", "bob"),
         ('"b b"@branch.test # the "first" \\', "b b"),
         ("b#b@branch.test", "b#b"),
         ("x" * 64, "x" * 64),
