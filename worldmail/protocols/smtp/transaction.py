@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from attrs import define, field
 
+from worldmail.errors import MessageTooLarge
 from worldmail.interfaces.directory import Account
 from worldmail.mail.address import Address
 from worldmail.mail.envelope import Delivery, Envelope, Recipient
@@ -25,6 +26,7 @@ class Transaction:
         sender: the reverse-path, qualified; None for the null one.
         arguments: MAIL as it was given.
         size_limit: the most octets the message may have, the smallest of all limits that apply.
+        narrowest: the recipient whose limit that is; None if it is no recipient's.
         intake: where the content goes, once it comes.
         inspector: looks at the lines of its chunks, if they are lines.
     """
@@ -36,6 +38,7 @@ class Transaction:
     deliveries: dict[int, Delivery] = field(factory=dict)
     intake: Intake | None = None
     inspector: ChunkInspector | None = None
+    narrowest: Recipient | None = None
 
     def add(self, recipient: Recipient, accounts: list[Account], mailboxes: Mapping[int, str] = NO_MAILBOXES) -> None:
         """One more recipient, and to whom it leads. An account is delivered to once, for the first that led there.
@@ -50,7 +53,17 @@ class Transaction:
                     account_id=account.id, mailbox=mailbox, recipient=recipient, account=account.address
                 )
             if account.max_message is not None and account.max_message < self.size_limit:
-                self.size_limit = account.max_message
+                self.size_limit, self.narrowest = account.max_message, recipient
+
+    def too_large(self) -> MessageTooLarge:
+        """The refusal of a message over the limit.
+
+        One reply is all that there is for all recipients (RFC 5321 §4.2.5), and the size of a message that was not
+        declared (RFC 1870 §6.1) is known too late to refuse one of them: the reply tells whom to leave out.
+        """
+        if self.narrowest is None or len(self.recipients) == 1:
+            return MessageTooLarge()
+        return MessageTooLarge(f"{MessageTooLarge.text} of <{self.narrowest.address}>, nobody gets it")
 
     def envelope(self) -> Envelope:
         """All of it as a value."""
