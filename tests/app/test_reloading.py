@@ -77,9 +77,7 @@ def test_a_certificate_that_does_not_fit_is_reported_and_the_old_one_stays(runni
 
 
 def test_with_a_certificate_that_came_back_ports_in_TLS_go_by_the_new_settings(running: ServerProcess) -> None:
-    right = running.config.read_text()
-    head, _, rest = right.partition("[[tls.certificates]]\n")
-    running.config.write_text(head + rest.partition('key = "tls/key.pem"\n')[2])
+    right = without_certificate(running)
     hang_up(running, "server.reloaded")
     told = [one["listener"] for one in records(running) if one["event"] == "listener.left-out"]
     assert sorted(told) == ["imaps", "pop3s", "submissions"]
@@ -93,6 +91,51 @@ def test_with_a_certificate_that_came_back_ports_in_TLS_go_by_the_new_settings(r
     with smtplib.SMTP_SSL("127.0.0.1", port, timeout=20, context=context) as new:
         new.ehlo()
         assert new.esmtp_features["size"] == "1000000"
+
+
+def without_certificate(server: ServerProcess) -> str:
+    """Take the certificate out of the configuration; what that was with it."""
+    right = server.config.read_text()
+    head, _, rest = right.partition("[[tls.certificates]]\n")
+    server.config.write_text(head + rest.partition('key = "tls/key.pem"\n')[2])
+    return right
+
+
+def test_ports_in_TLS_that_were_shut_at_the_start_are_opened_once_there_is_a_certificate(server: ServerProcess) -> None:
+    right = without_certificate(server)
+    server.start()
+    with pytest.raises(OSError):
+        certificate_of(server)
+    server.config.write_text(right)
+    assert hang_up(server, "server.reloaded")["changed"] == ["tls.certificates"]
+    assert sorted(one["listener"] for one in records(server) if one["event"] == "listener.opened") == [
+        "imaps",
+        "pop3s",
+        "submissions",
+    ]
+    assert not [one for one in records(server) if one["event"] == "server.restart-needed"]
+    shown = certificate_of(server)
+    write_certificate(server)
+    hang_up(server, "server.reloaded", 2)
+    assert len([one for one in records(server) if one["event"] == "listener.opened"]) == 3
+    assert certificate_of(server) != shown
+
+
+def test_a_port_in_TLS_that_cannot_be_opened_is_named_until_it_is(server: ServerProcess) -> None:
+    right = without_certificate(server)
+    server.start()
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind(("127.0.0.1", server.port(POP3S)))
+        other.listen()
+        server.config.write_text(right)
+        told = hang_up(server, "server.restart-needed")
+        assert told["settings"] == ["tls.certificates"]
+        assert f"127.0.0.1:{server.port(POP3S)} for pop3s: something else listens there" in str(told["text"])
+        hang_up(server, "server.restart-needed", 2)
+    hang_up(server, "server.reloaded", 3)
+    assert len([one for one in records(server) if one["event"] == "server.restart-needed"]) == 2
+    assert certificate_of(server)
 
 
 def test_a_wrong_configuration_is_reported_by_line_and_the_old_one_goes_on(running: ServerProcess) -> None:

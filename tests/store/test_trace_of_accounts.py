@@ -31,7 +31,7 @@ def new_account(cursor: Cursor) -> int:
     return int(account)
 
 
-def test_a_message_is_found_by_the_account_that_it_went_to(tmp_path: Path) -> None:
+def test_a_message_is_found_by_the_account_that_it_went_to_and_names_each_address_once(tmp_path: Path) -> None:
     database = ImmediateDatabase()
     database.start()
     traces = Traces(database)
@@ -53,7 +53,7 @@ def test_a_message_is_found_by_the_account_that_it_went_to(tmp_path: Path) -> No
         acceptance = Acceptance(
             id=acceptances.new_id(),
             received=0,
-            envelope=Envelope(sender=None, recipients=(recipient,)),
+            envelope=Envelope(sender=None, recipients=(recipient,) * 1000),
             origin=Origin(session="s", protocol="ESMTP", client="192.0.2.1"),
             content=await writer.finish(),
             deliveries=(Delivery(account_id=account, recipient=recipient, account=BOB),),

@@ -2,7 +2,8 @@
 
 Everything new is made first, and taken up only once all of it could be made. Sessions that are open go on as they
 began; those that begin later are made by the new settings: each listener keeps its ports and its counters, and
-takes over how connections go at the new one for the same ports.
+takes over how connections go at the new one for the same ports. A listener that was left out at the start, for want of
+a certificate, is opened once there is one, if the process may still bind its ports.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from worldmail.app.assembly import Assembly, make_limits
 from worldmail.config.listeners import listeners
 from worldmail.config.settings import GENERAL_SECTIONS, Settings
 from worldmail.directory.directory import Directory
+from worldmail.errors import ConfigurationError
 from worldmail.interfaces.protocol import IProtocol, ISuccessor
+from worldmail.interfaces.world import IJournal
 from worldmail.plugin import find
 from worldmail.policy.chain import policy_chain
 from worldmail.transport.listen import Listener
@@ -54,8 +57,16 @@ class Difference:
         return f"{self.section}.{self.name}"
 
 
-def take_up(assembly: Assembly, new: Settings) -> Assembly:
-    """Make the running server go by these settings, as far as it can; what it consists of then.
+@frozen(kw_only=True)
+class TakenUp:
+    """What the server consists of by new settings, and why listeners that have a certificate now are not open."""
+
+    assembly: Assembly
+    shut: tuple[str, ...]
+
+
+def take_up(assembly: Assembly, new: Settings) -> TakenUp:
+    """Make the running server go by these settings, as far as it can.
 
     Raises: `ConfigurationError`; then nothing was changed.
     """
@@ -65,7 +76,7 @@ def take_up(assembly: Assembly, new: Settings) -> Assembly:
         renewed = {
             plugin.name: plugin.service(world, new.protocols[plugin.name])
             for plugin in find(IProtocol)
-            if plugin.name in assembly.protocols and any(_listeners_of(assembly.protocols[plugin.name]))
+            if _has_listeners(assembly.protocols.get(plugin.name))
         }
     except BaseException:
         go_back()
@@ -73,9 +84,11 @@ def take_up(assembly: Assembly, new: Settings) -> Assembly:
     assembly.limits.reconfigure(make_limits(new))
     assert isinstance(world.directory, Directory)
     world.directory.reload(new)
+    shut: list[str] = []
     for name, service in renewed.items():
         _renew(assembly.protocols[name], service)
-    return attrs.evolve(assembly, world=world)
+        shut += _open_left_out(assembly.protocols[name], service, world.journal)
+    return TakenUp(assembly=attrs.evolve(assembly, world=world), shut=tuple(shut))
 
 
 def differences(old: Settings, new: Settings, protocols: Mapping[str, Any]) -> Iterator[Difference]:
@@ -92,7 +105,7 @@ def differences(old: Settings, new: Settings, protocols: Mapping[str, Any]) -> I
 def _is_live(section: str, name: str, old: Any, new: Any, protocols: Mapping[str, Any]) -> bool:
     if section in GENERAL_SECTIONS:
         return section in LIVE or f"{section}.{name}" in LIVE
-    return list(listeners(old)) == list(listeners(new)) and any(_listeners_of(protocols.get(section)))
+    return list(listeners(old)) == list(listeners(new)) and _has_listeners(protocols.get(section))
 
 
 def _policy(assembly: Assembly, new: Settings) -> Any:
@@ -117,6 +130,26 @@ def _renew(running: Any, new: Any) -> None:
             if ISuccessor.providedBy(maker):
                 maker.succeed(listener.factory.make_dialogue)
             listener.factory.follow(successor.factory)
+
+
+def _open_left_out(running: Any, new: Any, journal: IJournal) -> Iterator[str]:
+    """Open the new listeners for the ports that the running service left out; of those that cannot be, why."""
+    left_out: set[Any] = getattr(running, "left_out", set())
+    for listener in [one for one in _listeners_of(new) if one.places in left_out]:
+        try:
+            listener.privilegedStartService()
+        except ConfigurationError as error:
+            yield str(error)
+            continue
+        left_out.discard(listener.places)
+        listener.disownServiceParent()
+        listener.setServiceParent(running)
+        places = [f"{host}:{port}" for host, port in listener.addresses]
+        journal.record("listener.opened", listener=listener.name, listening=places)
+
+
+def _has_listeners(service: Any) -> bool:
+    return any(_listeners_of(service)) or bool(getattr(service, "left_out", ()))
 
 
 def _listeners_of(service: Any) -> Iterator[Any]:

@@ -149,10 +149,11 @@ class RunningServer:
         self.journal.reopen()
         try:
             new = read_configuration(file)
-            assembly = take_up(self.assembly, new)
+            taken = take_up(self.assembly, new)
         except (WorldMailError, OSError) as error:
             self.journal.record("server.reload-refused", level="error", text=f"the old configuration goes on: {error}")
             return
+        assembly = taken.assembly
         changed = [str(one) for one in differences(self.settings, new, assembly.protocols) if one.live]
         waiting = [str(one) for one in differences(self._begun_with, new, assembly.protocols) if not one.live]
         self.settings, self.assembly = new, assembly
@@ -161,6 +162,9 @@ class RunningServer:
         if waiting:
             text = f"these settings changed and take effect at the next start: {', '.join(waiting)}"
             self.journal.record("server.restart-needed", level="warn", text=text, settings=waiting)
+        if taken.shut:
+            text = f"there is a certificate now, but these listeners need a restart: {'; '.join(taken.shut)}"
+            self.journal.record("server.restart-needed", level="warn", text=text, settings=["tls.certificates"])
 
     async def _first_work(self, default: bool) -> None:
         await self.assembly.store.check_key()

@@ -45,7 +45,7 @@ class _Identities:
         return await self._entrance.password(self._caller, login, password, authzid)
 
     async def scram_key(self, login: str, hash_name: str) -> ScramKey:
-        return await self._entrance.scram_key(self._caller, login, hash_name)
+        return await self._entrance.scram_key(login, hash_name)
 
     async def scram_proof(
         self, login: str, hash_name: str, authzid: str, proves: Callable[[ScramKey], bool]

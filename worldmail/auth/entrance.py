@@ -19,7 +19,7 @@ from worldmail.auth.kept import read_scram_key
 from worldmail.auth.logins import RecentLogins
 from worldmail.auth.names import LoginName, LoginNames
 from worldmail.auth.throttle import Attempt, Throttle
-from worldmail.errors import AuthenticationFailed, Refusal
+from worldmail.errors import AuthenticationDelayed, AuthenticationFailed, Refusal
 from worldmail.interfaces.auth import IAccountAvatar, LoginContext, ScramKey
 from worldmail.interfaces.database import IDatabase
 from worldmail.interfaces.directory import Account
@@ -64,11 +64,9 @@ class Entrance:
                 return Ready(found.account)
         return self._password(caller, login, password, authzid, fingerprint)
 
-    async def scram_key(self, caller: Caller, login: str, hash_name: str) -> ScramKey:
-        """The account's key, or one invented for the name. Nothing is guessed yet, so nothing is counted."""
+    async def scram_key(self, login: str, hash_name: str) -> ScramKey:
+        """The account's key, or one invented for the name. Nothing is guessed yet, so no limit is asked."""
         name = await self._names.find(login)
-        attempt = await self._enter(caller, login, name)
-        attempt.forget()
         account_id = _id(name.account)
         found = await self._database.read(lambda cursor: read_scram_key(cursor, account_id, hash_name))
         invented = self._invented.scram_key(name.counter, hash_name)
@@ -79,7 +77,7 @@ class Entrance:
     ) -> tuple[Account, ScramKey]:
         """The account and its key, if the proof fits it."""
         name = await self._names.find(login, authzid)
-        attempt = await self._enter(caller, login, name)
+        attempt = await self._enter(caller, name)
         credentials = ScramLogin(account=name.account, hash_name=hash_name, proves=proves)
         account = await self._settle(caller, login, attempt, credentials)
         assert credentials.key is not None
@@ -88,44 +86,54 @@ class Entrance:
     async def legacy_proof(self, caller: Caller, login: str, proves: Callable[[bytes], bool]) -> Account:
         """The account, if the digest was made with its separate secret."""
         name = await self._names.find(login)
-        attempt = await self._enter(caller, login, name)
+        attempt = await self._enter(caller, name)
         credentials = LegacyLogin(username=_octets(login), account=name.account, proves=proves)
         return await self._settle(caller, login, attempt, credentials)
 
     async def _password(self, caller: Caller, login: str, password: str, authzid: str, fingerprint: bytes) -> Account:
         epoch = self._recent.epoch
         name = await self._names.find(login, authzid)
-        attempt = await self._enter(caller, login, name)
-        found = self._recent.verified(fingerprint, self._clock.seconds())
+        attempt = await self._enter(caller, name)
+        found = None if attempt.hopeless else self._recent.verified(fingerprint, self._clock.seconds())
         if found is not None and name.account is not None and found.account.id == name.account.id:
             attempt.succeeded()
             self._record_login(caller, found.account)
             return found.account
-        if self._recent.was_wrong(fingerprint, name.account):
+        refused = self._refused_print(caller, attempt, login, password, fingerprint)
+        if any(self._recent.was_wrong(each, name.account) for each in (fingerprint, refused)):
             attempt.forget()
             await self._refuse(caller, login, attempt)
         credentials = PasswordLogin(
-            username=_octets(login), password=_octets(password), account=name.account, preferred=attempt.known
+            username=_octets(login), password=_octets(password), account=name.account, preferred=attempt.preferred
         )
         try:
             account = await self._settle(caller, login, attempt, credentials)
-        except AuthenticationFailed:
-            self._recent.note_wrong(fingerprint, name.account)
+        except (AuthenticationFailed, AuthenticationDelayed):
+            if attempt.counted:
+                self._recent.note_wrong(refused, name.account)
             raise
         if epoch == self._recent.epoch:  # else an account changed since the look at it
             self._recent.keep(fingerprint, account, name.counter, self._clock.seconds())
         return account
 
-    async def _enter(self, caller: Caller, login: str, name: LoginName) -> Attempt:
-        try:
-            return await self._throttle.enter(caller.context.client, name.counter, _id(name.account))
-        except Refusal as refusal:
-            self._record_refusal(caller, login, refusal)
-            raise
+    def _refused_print(self, caller: Caller, attempt: Attempt, login: str, password: str, fingerprint: bytes) -> bytes:
+        """What the guess is remembered by once it is refused.
+
+        Over a limit one of its own: what was not verified may be right another time, and may not count twice either.
+        """
+        if not attempt.over:
+            return fingerprint
+        kind = "unverified" if attempt.hopeless else "verified"
+        return self._recent.fingerprint(f"{caller.context.service} {kind}", login, password)
+
+    async def _enter(self, caller: Caller, name: LoginName) -> Attempt:
+        return await self._throttle.enter(caller.context.client, name.counter, _id(name.account))
 
     async def _settle(self, caller: Caller, login: str, attempt: Attempt, credentials: ICredentials) -> Account:
         """Ask the portal; tell the throttle how it ended. A try given up in the middle counts as a failure."""
         try:
+            if attempt.hopeless:
+                raise UnauthorizedLogin
             _, account, _ = await self._portal.login(credentials, None, IAccountAvatar)
             attempt.succeeded()
         except UnauthorizedLogin:
@@ -133,6 +141,8 @@ class Entrance:
             await self._refuse(caller, login, attempt)
         except Refusal as refusal:
             attempt.forget()
+            if attempt.over:
+                await self._refuse(caller, login, attempt)
             self._record_refusal(caller, login, refusal)
             raise
         finally:
@@ -142,7 +152,7 @@ class Entrance:
         return account
 
     async def _refuse(self, caller: Caller, login: str, attempt: Attempt) -> None:
-        refusal = AuthenticationFailed()
+        refusal = AuthenticationDelayed(reason=attempt.over) if attempt.over else AuthenticationFailed()
         self._record_refusal(caller, login, refusal)
         await attempt.delay()
         raise refusal

@@ -23,6 +23,7 @@ class KnownNetworks:
 
     _fresh: OrderedDict[tuple[int, str], int] = field(factory=OrderedDict)
     _unwritten: dict[tuple[int, str], int] = field(factory=dict)
+    _homes: OrderedDict[str, None] = field(factory=OrderedDict)
 
     @property
     def pending(self) -> bool:
@@ -40,10 +41,22 @@ class KnownNetworks:
         )
         return (account_id, network) in self._unwritten or (row is not None and row[0] > now - KEPT_SECONDS)
 
+    def is_home(self, network: str) -> bool:
+        """True if this process met any owner there lately."""
+        return network in self._homes
+
+    def note_home(self, network: str) -> None:
+        """An owner is known there."""
+        self._homes[network] = None
+        self._homes.move_to_end(network)
+        if len(self._homes) > _REMEMBERED:
+            self._homes.popitem(last=False)
+
     def note(self, account_id: int, network: str, now: int) -> None:
         """The owner signed in from there."""
         if self.is_fresh(account_id, network, now):
             return
+        self.note_home(network)
         self._fresh[account_id, network] = now // SECONDS_OF_DAY
         if len(self._fresh) > _REMEMBERED:
             self._fresh.popitem(last=False)

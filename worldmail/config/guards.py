@@ -47,7 +47,10 @@ class AuthSettings:
         minimum=1,
     )
     failure_delay: Duration = setting(
-        duration("1s"), "The answer to a failed login waits this long; twice as long each further time.", maximum=60
+        duration("1s"),
+        """The answer to a failed login waits this long; twice as long each further time. So does the answer to a login
+        over one of the limits above.""",
+        maximum=60,
     )
     failure_delay_maximum: Duration = setting(duration("15s"), "The longest such wait.", maximum=300)
     argon2_time: int = setting(2, "Argon2id: passes over the memory.", minimum=1, maximum=100)

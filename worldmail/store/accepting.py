@@ -164,7 +164,7 @@ def _keys(acceptance: Acceptance) -> Iterable[str]:
 
 
 def _detail(acceptance: Acceptance) -> str:
-    """The record of the trace, a JSON object."""
+    """The record of the trace, a JSON object. An address stands in it once, however often the client named it."""
     envelope, origin = acceptance.envelope, acceptance.origin
     detail: dict[str, Any] = {
         "session": origin.session,
@@ -172,10 +172,10 @@ def _detail(acceptance: Acceptance) -> str:
         "client": origin.client,
         "helo": origin.helo,
         "from": "" if envelope.sender is None else str(envelope.sender),
-        "to": [str(recipient.address) for recipient in envelope.recipients],
+        "to": list(dict.fromkeys(str(recipient.address) for recipient in envelope.recipients)),
         "size": acceptance.content.size,
     }
-    accounts = [str(delivery.account) for delivery in acceptance.deliveries if delivery.account is not None]
+    accounts = list(dict.fromkeys(str(one.account) for one in acceptance.deliveries if one.account is not None))
     if (accounts or not acceptance.onward) and (acceptance.onward or accounts != detail["to"]):
         detail["delivered"] = accounts
     onward = [str(one.recipient.address) for one in acceptance.onward]

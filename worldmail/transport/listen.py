@@ -57,7 +57,9 @@ class Listener(Service):
         return [port.socket.getsockname()[:2] for port in self._ports]
 
     def privilegedStartService(self) -> None:
-        """Bind. Raises: `ConfigurationError` in one line; then nothing is bound."""
+        """Bind, if that was not done yet. Raises: `ConfigurationError` in one line; then nothing is bound."""
+        if self._ports:
+            return
         _SERVICE.privilegedStartService(self)
         try:
             for host, port in self.places:
@@ -68,8 +70,7 @@ class Listener(Service):
 
     def startService(self) -> None:
         """Accept connections."""
-        if not self._ports:
-            self.privilegedStartService()
+        self.privilegedStartService()
         _SERVICE.startService(self)
         for port in self._ports:
             port.startReading()

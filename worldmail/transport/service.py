@@ -17,6 +17,19 @@ from worldmail.transport.listen import Listener
 _MULTI_SERVICE: Any = MultiService  # its methods have no annotations
 
 
+class DialogueService(MultiService):
+    """A protocol's listeners.
+
+    Attributes:
+        left_out: the places of those that were not made, for want of a certificate.
+    """
+
+    def __init__(self, name: str) -> None:
+        _MULTI_SERVICE.__init__(self)
+        _MULTI_SERVICE.setName(self, name)
+        self.left_out: set[tuple[tuple[str, int], ...]] = set()
+
+
 class ListenerSettings(Protocol):
     """One place where a protocol is spoken."""
 
@@ -43,18 +56,18 @@ def dialogue_service(
     dialogues: Callable[[L], Callable[[], IDialogue]],
     *,
     greets_secured: bool = False,
-) -> Any:
+) -> DialogueService:
     """Serves a protocol wherever the settings say. An implicit listener without a certificate is left out.
 
     Args:
         dialogues: what makes the dialogues of a listener.
         greets_secured: where TLS comes first, the greeting waits for it.
     """
-    service = _MULTI_SERVICE()
-    service.setName(name)
+    service = DialogueService(name)
     for listener in listeners:
         if listener.tls == "implicit" and not world.tls.available():
             world.journal.record("listener.left-out", listener=listener.name, reason="no certificate")
+            service.left_out.add(_places(listener))
             continue
         factory: ConnectionFactory = DialogueFactory(
             dialogues(listener),
@@ -71,7 +84,11 @@ def dialogue_service(
 
 
 def _listener(world: World, factory: ConnectionFactory, listener: ListenerSettings) -> Any:
-    places = [(place.host, place.port) for place in listener.listen]
-    made: Any = Listener(factory, places, reactor=world.reactor, grace=world.settings.server.shutdown_timeout)
+    grace = world.settings.server.shutdown_timeout
+    made: Any = Listener(factory, _places(listener), reactor=world.reactor, grace=grace)
     made.setName(listener.name)
     return made
+
+
+def _places(listener: ListenerSettings) -> tuple[tuple[str, int], ...]:
+    return tuple((place.host, place.port) for place in listener.listen)

@@ -29,6 +29,7 @@ class Command(Generic[S]):
             effects go to the driver. It raises `Refusal` for a negative reply.
         capability: says, for a session, which capability lines the row announces; no
             line while it does not hold. None announces nothing.
+        offered: False for a session whose listener does not have the command at all.
         rfc: the section that defines it, such as "RFC 5321 §4.1.1.2".
     """
 
@@ -37,6 +38,7 @@ class Command(Generic[S]):
     parse: Callable[[bytes], Any]
     run: Callable[[S, Any], Awaitable[Effects]]
     capability: Callable[[S], Iterable[str]] | None = field(default=None)
+    offered: Callable[[S], bool] = field(default=lambda session: True)
     rfc: str
 
 

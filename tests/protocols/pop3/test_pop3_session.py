@@ -254,6 +254,24 @@ def test_too_many_errors_before_login_end_the_connection(talk) -> None:
     assert conversation.output.endswith(b"invalid\r\n-ERR Unknown command\r\n")
 
 
+def test_a_client_that_tries_what_is_not_offered_in_turn_may_still_sign_in(talk) -> None:
+    tries = b"NOOP\r\nAUTH NTLM\r\nAUTH GSSAPI\r\nAUTH PLAIN\r\n*\r\nAUTH DIGEST-MD5\r\nPASS x\r\n"
+    assert after_login(talk(tries + LOGIN + b"STAT\r\n").output) == b"+OK 0 0\r\n"
+
+
+@pytest.mark.parametrize("failed", [b"USER bob@example.test\r\nPASS x\r\n", b"FROB\r\n", b"USER\r\n", b"A\0\r\n"])
+def test_failed_logins_and_what_is_no_command_end_it_at_the_third_whatever_is_in_between(talk, failed: bytes) -> None:
+    conversation = talk((b"NOOP\r\n" + failed + b"CAPA\r\n") * 2 + failed + b"CAPA\r\n")
+    assert conversation.closed == "too many errors"
+    assert conversation.output.count(b"-ERR") == 5
+
+
+def test_before_login_what_is_not_offered_is_bounded_too(talk) -> None:
+    conversation = talk(b"AUTH NTLM\r\n" * 25)
+    assert conversation.closed == "too many errors"
+    assert conversation.output == GREETING + b"-ERR This mechanism is not offered here\r\n" * 20
+
+
 def test_too_many_errors_after_login_end_the_connection_and_delete_nothing(serve) -> None:
     server = serve(ONE)
     client = server.connect().login()

@@ -39,7 +39,24 @@ def test_a_recipients_own_limit_holds_for_the_whole_message() -> None:
     scene = SmtpScene(prepare=lambda world: world.add_account("small@example.test", max_message=100))
     text = envelope(b"<a@a.test>", b"<small@example.test>", b"<bob@example.test>") + b"DATA\r\n\r\n%s\r\n.\r\n"
     assert scene.play(text % (b"x" * 80)).codes[-1] == "250 2.0.0"
-    assert scene.play(text % (b"x" * 200)).codes[-1] == "552 5.3.4"
+    assert scene.play(text % (b"x" * 200)).replies[-1] == [
+        "552 5.3.4 Message exceeds the size limit of <small@example.test>, nobody gets it"
+    ]
+    chunk = envelope(b"<a@a.test>", b"<bob@example.test>", b"<small@example.test>") + b"BDAT 202 LAST\r\n\r\n"
+    assert "of <small@example.test>" in scene.play(chunk + b"x" * 200).replies[-1][0]
+    alone = envelope(b"<a@a.test>", b"<small@example.test>") + b"DATA\r\n\r\n%s\r\n.\r\n"
+    assert scene.play(alone % (b"x" * 200)).replies[-1] == ["552 5.3.4 Message exceeds the size limit"]
+
+
+def test_a_header_over_its_limit_is_nobodys_in_particular() -> None:
+    scene = SmtpScene(
+        settings={"header_size": 16384},
+        prepare=lambda world: world.add_account("small@example.test", max_message=100_000),
+    )
+    header = b"X: " + b"y" * 900 + b"\r\n"
+    text = envelope(b"<a@a.test>", b"<small@example.test>", b"<bob@example.test>")
+    talk = scene.play(text + b"DATA\r\n" + header * 20 + b"\r\nx\r\n.\r\n", ways=("whole", "line by line"))
+    assert talk.replies[-1] == ["552 5.3.4 Message header exceeds the size limit"]
 
 
 @pytest.mark.parametrize(

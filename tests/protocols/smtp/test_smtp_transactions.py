@@ -381,13 +381,6 @@ def test_expn_for_users_alone_is_550_for_others() -> None:
     assert scene.play(b"EHLO a\r\nEXPN bob@example.test\r\n").codes[-1] == "550 5.7.1"
 
 
-def test_help_carries_its_codes_on_each_line() -> None:
-    talk = SmtpScene().play(b"HELP\r\nHELP mail\r\n")
-    assert talk.replies[1][0] == "214-2.0.0 Commands:"
-    assert talk.replies[1][1].startswith("214 2.0.0 EHLO HELO STARTTLS ")
-    assert talk.replies[2] == ["214 2.0.0 MAIL: RFC 5321 section 4.1.1.2"]
-
-
 def test_last_words_at_timeout_shutdown_and_refusal() -> None:
     scene = SmtpScene()
     session = scene.make_session()

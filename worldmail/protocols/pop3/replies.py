@@ -22,10 +22,14 @@ _LONGEST_TEXT = 480
 
 
 class CommandRefused(Refusal):
-    """A command that makes no sense now; the text says why. No response code."""
+    """A command that makes no sense here, or now; the text says why. No response code."""
 
     code = 503
     enhanced = "5.5.1"
+
+
+class NoCommand(CommandRefused):
+    """The line is none of our commands."""
 
 
 class Utf8Needed(Refusal):

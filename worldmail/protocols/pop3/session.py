@@ -23,7 +23,7 @@ from worldmail.interfaces.world import World
 from worldmail.protocols.pop3.language import DEFAULT, translated
 from worldmail.protocols.pop3.maildrop import Maildrop
 from worldmail.protocols.pop3.parser import FRAMING_FAULTS, Event, Fault, LineBuffer, split_command
-from worldmail.protocols.pop3.replies import CommandRefused, err, ok, response_code
+from worldmail.protocols.pop3.replies import CommandRefused, NoCommand, err, ok, response_code
 from worldmail.protocols.pop3.settings import Pop3Settings
 from worldmail.protocols.pop3.site import Site
 from worldmail.wire.effects import Close, Effects
@@ -66,6 +66,7 @@ class Session:
     maildrop: Maildrop | None = None
     gone: bool = False
     _errors: int = 0
+    _faults: int = 0
     _deadline: float = 0.0
     _revoked: bool = False
     _forget: Callable[[], None] | None = None
@@ -210,7 +211,7 @@ class Session:
         command = self.site.commands.get(word)
         try:
             if command is None:
-                raise CommandRefused("Unknown command")
+                raise NoCommand("Unknown command")
             if self.state not in command.states:
                 raise CommandRefused(_NOT_NOW[self.state])
             return await command.run(self, command.parse(argument))
@@ -232,7 +233,7 @@ class Session:
         self.user = None
         if fault in FRAMING_FAULTS:
             return self._end(self._err("Lines end in CRLF"), fault.value)
-        return self._refuse(CommandRefused("The line is too long" if fault is Fault.TOO_LONG else "NUL in a command"))
+        return self._refuse(NoCommand("The line is too long" if fault is Fault.TOO_LONG else "NUL in a command"))
 
     def _refuse(self, refusal: Refusal) -> Effects:
         """The negative reply, and the end of the connection if there were too many."""
@@ -240,11 +241,15 @@ class Session:
         if isinstance(refusal, AccountChanged):
             return self._end(reply, "account changed")
         self._errors += 1
-        before_login = self.state is State.AUTHORIZATION
-        most = self.settings.errors_before_login if before_login else self.settings.errors
-        if most and self._errors >= most:
-            return self._end(reply, "too many errors")
-        return (reply,)
+        # Whoever asks for what is not offered here, or not now, guesses nothing by that.
+        self._faults += isinstance(refusal, NoCommand) or not isinstance(refusal, CommandRefused)
+        return self._end(reply, "too many errors") if self._refused_too_often() else (reply,)
+
+    def _refused_too_often(self) -> bool:
+        """Failed logins and what is no command have a bound of their own before login; all together have one always."""
+        settings = self.settings
+        before_login, most = self.state is State.AUTHORIZATION, settings.errors_before_login
+        return 0 < settings.errors <= self._errors or (before_login and 0 < most <= self._faults)
 
     def _end(self, reply: bytes, reason: str) -> Effects:
         """The last reply. The maildrop is given back now: the peer may be back before its connection is gone."""

@@ -64,11 +64,15 @@ class Pop3Settings:
     )
     errors_before_login: int = setting(
         3,
-        """After so many refused commands (failed logins among them) a client that is not signed in is disconnected.
-        0: never.""",
+        """After so many failed logins and lines that are no command a client that is not signed in is disconnected;
+        0: never. A mechanism or a command that is not offered does not count here, but under `errors`.""",
         minimum=0,
     )
-    errors: int = setting(20, "After so many refused commands a signed-in client is disconnected. 0: never.", minimum=0)
+    errors: int = setting(
+        20,
+        "After so many refused commands of any kind, before login or after it, a client is disconnected. 0: never.",
+        minimum=0,
+    )
     login_delay: Duration = setting(
         duration("0s"),
         """How long an account must wait between two logins. It is announced (LOGIN-DELAY of RFC 2449), and a login

@@ -260,6 +260,8 @@ class Session:
             raise Refusal(OUT_OF_ORDER[self.state], code=503, enhanced="5.5.1")
         if command.word in _IDLE:
             self._tally.count_idle()
+        if not command.offered(self):
+            raise Refusal("Command not implemented", code=502, enhanced="5.5.1")
         return await command.run(self, command.parse(self._argument))
 
     async def _take_response(self, line: bytes) -> Effects:

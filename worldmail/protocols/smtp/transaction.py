@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from attrs import define, field
 
+from worldmail.errors import MessageTooLarge
 from worldmail.interfaces.expansion import Expanded
 from worldmail.interfaces.outbound import Wishes
 from worldmail.interfaces.store import Onward
@@ -22,6 +23,7 @@ class Transaction:
         sender: the reverse-path, qualified; None for the null one.
         arguments: MAIL as it was given.
         size_limit: the most octets the message may have, the smallest of all limits that apply.
+        narrowest: the recipient whose limit that is; None if it is no recipient's.
         wishes: what MAIL asked for that goes with the message.
         not_before: the moment until which it is to be held, 0 for none (RFC 4865).
         intake: where the content goes, once it comes.
@@ -38,6 +40,7 @@ class Transaction:
     not_before: int = 0
     intake: Intake | None = None
     inspector: ChunkInspector | None = None
+    narrowest: Recipient | None = None
 
     def add(self, recipient: Recipient, expanded: Expanded) -> None:
         """One more recipient, and where it leads. An account is delivered to once, for the first that led there."""
@@ -48,7 +51,17 @@ class Transaction:
             self.onward.setdefault((onward.recipient.address.key, onward.here), onward)
         for account in expanded.accounts:
             if account.max_message is not None and account.max_message < self.size_limit:
-                self.size_limit = account.max_message
+                self.size_limit, self.narrowest = account.max_message, recipient
+
+    def too_large(self) -> MessageTooLarge:
+        """The refusal of a message over the limit.
+
+        One reply is all that there is for all recipients (RFC 5321 §4.2.5), and the size of a message that was not
+        declared (RFC 1870 §6.1) is known too late to refuse one of them: the reply tells whom to leave out.
+        """
+        if self.narrowest is None or len(self.recipients) == 1:
+            return MessageTooLarge()
+        return MessageTooLarge(f"{MessageTooLarge.text} of <{self.narrowest.address}>, nobody gets it")
 
     def envelope(self) -> Envelope:
         """All of it as a value."""

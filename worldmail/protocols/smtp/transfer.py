@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from attrs import define
 
-from worldmail.errors import MalformedMessage, Refusal
+from worldmail.errors import MalformedMessage, MessageTooLarge, Refusal
 from worldmail.protocols.smtp.chunks import ChunkInspector
 from worldmail.protocols.smtp.grammar import Chunk
 from worldmail.protocols.smtp.intake import Intake
 from worldmail.protocols.smtp.parser import Text
 from worldmail.protocols.smtp.replies import reply
+from worldmail.protocols.smtp.transaction import Transaction
 from worldmail.wire.faults import Fault
 
 _SENTENCES = {
@@ -33,12 +34,14 @@ class Transfer:
         refusal: why it is dropped; the reply at the end.
         chunk: the BDAT command, None for DATA.
         inspector: looks at the lines of chunks; None for DATA (the framing looks) and for BINARYMIME.
+        transaction: whose content it is; None where it is dropped.
     """
 
     intake: Intake | None
     refusal: Refusal | None = None
     chunk: Chunk | None = None
     inspector: ChunkInspector | None = None
+    transaction: Transaction | None = None
 
     @property
     def completes(self) -> bool:
@@ -60,8 +63,11 @@ class Transfer:
 
     async def end(self) -> bytes:
         """All of it is here: the reply. Raises the refusal, if there is one."""
-        if self.refusal is not None:
-            raise self.refusal
+        refusal = self.refusal
+        if isinstance(refusal, MessageTooLarge) and refusal.reply_text == refusal.text and self.transaction is not None:
+            raise self.transaction.too_large()
+        if refusal is not None:
+            raise refusal
         if not self.completes:
             assert self.chunk is not None
             return reply(250, "2.0.0", f"{self.chunk.size} octets received")

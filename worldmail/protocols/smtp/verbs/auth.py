@@ -20,8 +20,6 @@ _PLAINTEXT = frozenset(("PLAIN", "LOGIN"))
 
 async def run(session: Session, arguments: AuthArguments) -> Effects:
     """Begin an exchange."""
-    if not session.entrance.listener.offers_auth:
-        raise Refusal("Command not implemented", code=502, enhanced="5.5.1")
     if session.account is not None:
         raise Refusal("Already authenticated", code=503, enhanced="5.5.1")
     if not session.esmtp:
@@ -95,5 +93,6 @@ AUTH = Command(
     parse=parse_auth,
     run=run,
     capability=_capability,
+    offered=lambda session: session.entrance.listener.offers_auth,
     rfc="RFC 4954 §4",
 )

@@ -51,7 +51,7 @@ def chunk_transfer(session: Session, transaction: Transaction, chunk: Chunk) -> 
         transaction.intake = open_intake(session, transaction)
         if transaction.arguments.body is not Body.BINARY:
             transaction.inspector = ChunkInspector(session.entrance.settings.text_line)
-    return Transfer(transaction.intake, chunk=chunk, inspector=transaction.inspector)
+    return Transfer(transaction.intake, chunk=chunk, inspector=transaction.inspector, transaction=transaction)
 
 
 BDAT = Command(

@@ -52,8 +52,6 @@ def parse(argument: bytes) -> Asked:
 
 async def run(session: Session, asked: Asked) -> Effects:
     """Copy what is there into the message."""
-    if not session.entrance.submission:
-        raise Refusal("Command not implemented", code=502, enhanced="5.5.1")  # RFC 4468 §3.1
     session.state = State.TEXT
     try:
         transfer = await _begun(session, asked)
@@ -115,5 +113,6 @@ BURL = Command(
     parse=parse,
     run=run,
     capability=capability,
+    offered=lambda session: session.entrance.submission,  # RFC 4468 §3.1
     rfc="RFC 4468 §3.2",
 )

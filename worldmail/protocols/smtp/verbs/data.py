@@ -25,7 +25,7 @@ async def run(session: Session, argument: None) -> Effects:
     if transaction.arguments.body is Body.BINARY:
         raise Refusal("BINARYMIME content comes by BDAT", code=503, enhanced="5.5.1")  # RFC 3030 §3
     intake = transaction.intake = open_intake(session, transaction)
-    session.receive_text(Transfer(intake))
+    session.receive_text(Transfer(intake, transaction=transaction))
     return (GO_AHEAD,)
 
 

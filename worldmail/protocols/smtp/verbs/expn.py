@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from worldmail.errors import NoSuchRecipient, NotPermitted, Refusal
+from worldmail.errors import NoSuchRecipient, NotPermitted
 from worldmail.interfaces.directory import Elsewhere, LocalAccount
 from worldmail.protocols.smtp.grammar import Lookup, parse_lookup
 from worldmail.protocols.smtp.replies import reply
@@ -16,8 +16,6 @@ from worldmail.wire.effects import Effects
 async def run(session: Session, lookup: Lookup) -> Effects:
     """Each end on a line."""
     setting = session.entrance.settings.expn
-    if setting == "off":
-        raise Refusal("Command not implemented", code=502, enhanced="5.5.1")
     if not allowed(session, setting):
         raise NotPermitted
     resolution = await session.entrance.world.directory.resolve(looked_for(session, lookup))
@@ -37,5 +35,6 @@ EXPN = Command(
     parse=parse_lookup,
     run=run,
     capability=lambda session: ("EXPN",) if allowed(session, session.entrance.settings.expn) else (),
+    offered=lambda session: session.entrance.settings.expn != "off",
     rfc="RFC 5321 §4.1.1.7",
 )

@@ -11,12 +11,12 @@ from worldmail.wire.effects import Effects
 
 
 async def run(session: Session, topic: str) -> Effects:
-    """All commands, or where the one asked about is defined."""
-    entrance = session.entrance
-    row = entrance.commands.get(topic.strip().upper().encode())
-    if row is not None:
-        return (reply(214, "2.0.0", f"{row.word.decode()}: {row.rfc.replace('§', 'section ')}"),)
-    words = " ".join(row.word.decode() for row in entrance.rows)
+    """All commands of this listener, or where the one asked about is defined."""
+    rows = [row for row in session.entrance.rows if row.offered(session)]
+    for row in rows:
+        if row.word == topic.strip().upper().encode():
+            return (reply(214, "2.0.0", f"{row.word.decode()}: {row.rfc.replace('§', 'section ')}"),)
+    words = " ".join(row.word.decode() for row in rows)
     return (reply(214, "2.0.0", "Commands:", words),)
 
 

@@ -17,8 +17,6 @@ async def run(session: Session, argument: None) -> Effects:
     """Say so, and upgrade; the driver closes if anything waits behind the command."""
     if session.peer.tls is not None:
         raise Refusal("TLS is active already", code=503, enhanced="5.5.1")
-    if session.entrance.listener.tls != "starttls":
-        raise Refusal("Command not implemented", code=502, enhanced="5.5.1")
     if not session.entrance.world.tls.available():
         raise Refusal("TLS is not available now", code=454, enhanced="4.7.0")  # RFC 3207 §4
     return (READY_FOR_TLS, StartTls())
@@ -37,5 +35,6 @@ STARTTLS = Command(
     parse=parse_nothing,
     run=run,
     capability=_capability,
+    offered=lambda session: session.entrance.listener.tls == "starttls",
     rfc="RFC 3207 §4",
 )
