@@ -128,9 +128,7 @@ def test_it_lists_the_servers_that_would_be_tried(site: ServerProcess, worldmail
         "none.example": {"MX": ["0 ."]},
     }
     with NameServer(zone) as names:
-        text = site.config.read_text()
-        assert text.count("\n[dns]\n") == 1
-        site.config.write_text(text.replace("\n[dns]\n", f'\n[dns]\nservers = ["{names.setting}"]\n'))
+        site.configure({"dns": {"servers": [names.setting]}})
         shown = worldmail.ok("route", "test", "x@far.example", "--hosts").out
         assert shown.splitlines()[1:] == [
             "  a.far.example port 25: 2001:db8::1, 192.0.2.1",

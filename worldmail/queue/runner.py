@@ -55,6 +55,7 @@ class Runner:
     Attributes:
         id: of its row; 0 while it has none.
         going: more may be begun.
+        conversations: connections that are open.
         held: ids of recipients that are leased to it and that it knows of.
         look: called when something is due at a moment, or there is room for more.
     """
@@ -79,7 +80,7 @@ class Runner:
     _ended: deque[Destination] = field(factory=deque, init=False)
     _idle: Idle = field(default=Factory(lambda self: Idle(later=self.later), takes_self=True), init=False)
     _carriers: set[Deferred[None]] = field(factory=set, init=False)
-    _conversations: set[IConversation] = field(factory=set, init=False)
+    conversations: set[IConversation] = field(factory=set, init=False)
 
     # -- what is leased ----------------------------------------------------------------
 
@@ -197,11 +198,11 @@ class Runner:
 
     def opened(self, destination: Destination, conversation: IConversation) -> None:
         """See `carrier.Owner`."""
-        self._conversations.add(conversation)
+        self.conversations.add(conversation)
 
     def closed(self, destination: Destination, conversation: IConversation) -> None:
         """See `carrier.Owner`."""
-        self._conversations.discard(conversation)
+        self.conversations.discard(conversation)
 
     def again(self, destination: Destination, job: Job) -> None:
         """See `carrier.Owner`."""
@@ -323,7 +324,7 @@ class Runner:
 
     def abort(self) -> None:
         """Drop every connection: what was under way ends as it must."""
-        for conversation in list(self._conversations):
+        for conversation in list(self.conversations):
             conversation.abort()
 
     def forget(self) -> None:

@@ -232,5 +232,6 @@ def _keys(acceptance: Acceptance) -> Iterator[str]:
     yield from (recipient.address.key for recipient in envelope.recipients)
     if envelope.sender is not None:
         yield envelope.sender.key
-    if acceptance.message_id is not None:
-        yield acceptance.message_id
+    yield from (delivery.account.key for delivery in acceptance.deliveries if delivery.account is not None)
+    yield from (onward.recipient.address.key for onward in acceptance.onward)
+    yield from filter(None, (acceptance.message_id, acceptance.about))

@@ -76,7 +76,7 @@ class _Changes:
             listener(notice)
 
 
-@define(kw_only=True, eq=False)
+@define(kw_only=True, eq=False, repr=False)
 class Node:
     """One process on a site."""
 
@@ -98,6 +98,8 @@ class Node:
         """The process is killed: the system takes its lock and closes its connections."""
         self.database.dead = True
         self.site.locks.taken.pop(self.queue.runner.id, None)
+        for conversation in self.queue.runner.conversations:
+            conversation.aborted = True
 
     def later(self, seconds: float, call: Callable[..., Any], *arguments: Any) -> Any:
         """Calls back, as long as it lives."""
@@ -109,7 +111,7 @@ class Node:
         return self.site.clock.turned.callLater(seconds, alive)
 
 
-@define(kw_only=True, eq=False)
+@define(kw_only=True, eq=False, repr=False)
 class QueueSite:
     """A store, its clock, and the processes that send."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from launch import serve
@@ -17,16 +18,20 @@ LATER = 0.2
 def inject() -> None:
     write = Settler._until_written
 
+    async def no_report(*manner: Any) -> None:
+        """Nobody is told yet."""
+
     async def write_apart(
         self: Settler,
         unit: Any,
         message: Message,
-        report: IAcceptancePart | None,
+        report_of: Callable[..., Awaitable[IAcceptancePart | None]],
         arrival: IAcceptancePart | None = None,
     ) -> None:
         from twisted.internet import reactor
 
-        await write(self, unit, message, None, arrival)
+        await write(self, unit, message, no_report, arrival)
+        report = await report_of()
         if report is not None:
             await deferLater(reactor, LATER)  # type: ignore[arg-type]  # the reactor is made at run time
             report.accepted(await self.database.write(report.write))

@@ -6,8 +6,11 @@ ways are found by MX records; the servers of both have one port, since the setti
 
 from __future__ import annotations
 
+import enum
+import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import apsw
 from attrs import define, field
@@ -18,6 +21,7 @@ from oracle.store_check import find_database
 from oracle.trial import FOR_THE_LOOPBACK, PASSWORD
 from worldmail.testing.names import NameServer
 from worldmail.testing.postfix import PostfixProcess, missing_postfix
+from worldmail.testing.postgres import PostgresProcess
 from worldmail.testing.process import TWISTD, ServerProcess, free_port_base
 
 SENDER = "sender@a.test"
@@ -26,11 +30,16 @@ BETWEEN = "box0@c.test", "box1@c.test"
 REFUSED = "nobody@b.test", "nobody@c.test"
 SOON = {"first_retry": "1s", "longest_retry": "2s"}
 
-_UNSEEN = "SELECT acceptance, at, event, value FROM trace, json_each(trace.detail, '$.to') WHERE {}"
-_OPEN_ONES = (
-    "event = 'reclaimed' OR (event = 'deferred' AND (json_extract(detail, '$.said') LIKE '%no reply seen%'"
-    " OR json_extract(detail, '$.said') LIKE '%before the server said whether%'))"
-)
+_HAPPENED = "SELECT acceptance, at, event, detail FROM trace WHERE event IN ('reclaimed', 'deferred')"
+_UNSEEN = "no reply seen", "before the server said whether"
+
+
+class Nodes(enum.Enum):
+    """What the first server is."""
+
+    ONE = "one process"
+    TWO_ON_ONE_FILE = "two processes on one embedded database"
+    TWO_ON_POSTGRES = "two processes on one PostgreSQL"
 
 
 @define(kw_only=True)
@@ -39,21 +48,31 @@ class RelaySite:
 
     Args:
         program: what runs as the first server.
+        database: the PostgreSQL of two nodes.
     """
 
     place: Path
     names: NameServer
     program: tuple[str, ...] = TWISTD
+    kind: Nodes = Nodes.ONE
+    database: PostgresProcess | None = None
     first: ServerProcess = field(init=False)
+    second: ServerProcess | None = field(default=None, init=False)
     last: ServerProcess = field(init=False)
     postfix: PostfixProcess | None = field(default=None, init=False)
+    _url: str = field(default="", init=False)
 
     def __attrs_post_init__(self) -> None:
         first, last = self.place / "first", self.place / "last"
-        self.first = ServerProcess(directory=first, domain="a.test", program=self.program)
+        if self.database is not None:
+            self._url = self.database.url()
+        options = ("--database", self._url) if self._url else ()
+        self.first = ServerProcess(directory=first, domain="a.test", program=self.program, init_options=options)
         self.last = ServerProcess(directory=last, domain="b.test")
-        while abs(self.last.port_base - self.first.port_base) < 1000:
-            self.last.port_base = free_port_base()
+        _apart(self.last, self.first)
+        if self.kind is not Nodes.ONE:
+            self.second = ServerProcess(directory=self.place / "second", program=self.program)
+            _apart(self.second, self.first, self.last)
         if missing_postfix() is None:
             self.postfix = PostfixProcess(
                 hostname="mx.c.test",
@@ -71,6 +90,11 @@ class RelaySite:
     def boxes(self) -> tuple[str, ...]:
         """The mailboxes of the last server."""
         return (*DIRECT, *BETWEEN)
+
+    @property
+    def nodes(self) -> tuple[ServerProcess, ...]:
+        """The processes that are the first server."""
+        return (self.first,) if self.second is None else (self.first, self.second)
 
     def prepare(self) -> None:
         """Make all of it."""
@@ -90,6 +114,17 @@ class RelaySite:
         for box in self.boxes:
             self.last.add_user(box, PASSWORD)
         self.zone()
+        if self.second is not None:
+            self._make_second(self.second)
+
+    def _make_second(self, second: ServerProcess) -> None:
+        shutil.copytree(self.first.directory, second.directory)
+        text = second.config.read_text()
+        for port in (25, 465, 587, 110, 995, 143, 993):
+            text = text.replace(f":{self.first.port(port)}", f":{second.port(port)}")
+        second.config.write_text(text)
+        # Large messages lie in files, which both have to see.
+        second.configure({"server": {"data": str(self.first.directory)}})
 
     def zone(self) -> None:
         """What the DNS says."""
@@ -114,11 +149,12 @@ class RelaySite:
         self.last.start()
         if self.postfix is not None:
             self.postfix.start()
-        self.first.start()
+        for node in self.nodes:
+            node.start()
 
     def kill(self) -> None:
         """End all."""
-        for server in (self.first, self.last):
+        for server in (*self.nodes, self.last):
             server.kill()
         if self.postfix is not None:
             self.postfix.kill()
@@ -139,22 +175,35 @@ class RelaySite:
         found = [
             f"{table} of the first server: {count} rows"
             for table in ("queued", "recipient")
-            for ((count,),) in [self._ask(f"SELECT count(*) FROM {table}")]
+            for ((count,),) in [self.ask(f"SELECT count(*) FROM {table}")]
             if count
         ]
         if self.postfix is not None and (waiting := self.postfix.queued()):
-            found.append(f"Postfix's queue: {waiting} messages")
+            found.append(f"Postfix's queue: {waiting} messages; its log ends: {self.postfix.tail(1500)}")
         return found
 
     def admitted(self) -> list[Admitted]:
         """The attempts whose end the first server did not see."""
-        rows = self._ask(_UNSEEN.format(_OPEN_ONES))
-        return [Admitted(acceptance=id_, recipient=recipient, at=at) for id_, at, _, recipient in rows]
+        found = []
+        for acceptance, at, event, text in self.ask(_HAPPENED):
+            detail = json.loads(text)
+            if event == "reclaimed" or any(words in detail["said"] for words in _UNSEEN):
+                found += [Admitted(acceptance=acceptance, recipient=to, at=at) for to in detail["to"]]
+        return found
 
-    def _ask(self, sql: str) -> list[tuple[object, ...]]:
+    def ask(self, sql: str) -> list[tuple[Any, ...]]:
+        """What the first server's database says."""
+        if self.database is not None:
+            return self.database.rows(self._url, sql)
         connection = apsw.Connection(str(find_database(self.first.directory)), flags=apsw.SQLITE_OPEN_READONLY)
         try:
             connection.set_busy_timeout(5000)
             return connection.execute(sql).fetchall()
         finally:
             connection.close()
+
+
+def _apart(server: ServerProcess, *others: ServerProcess) -> None:
+    """Ports that none of the others has."""
+    while any(abs(server.port_base - other.port_base) < 1000 for other in others):
+        server.port_base = free_port_base()

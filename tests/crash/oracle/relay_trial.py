@@ -60,7 +60,7 @@ class RelayTrial:
     """Load, ends of any of the servers, and audits, all drawn from one seed.
 
     Args:
-        victims: what is killed: "first", "last", "postfix"; none for a run without ends.
+        victims: what is killed: "first", "second", "last", "postfix", "database"; none for a run without ends.
         patience: seconds until all has to have come to its end.
     """
 
@@ -69,7 +69,7 @@ class RelayTrial:
     sessions: int = 6
     longest: float = 1.0
     victims: Sequence[str] = ("first", "first", "last", "postfix")
-    patience: float = 90.0
+    patience: float = 40.0
     ledger: RelayLedger = field(init=False)
     ends: Counter[str] = field(factory=Counter, init=False)
     _chance: random.Random = field(init=False)
@@ -105,13 +105,17 @@ class RelayTrial:
     @asynccontextmanager
     async def _load(self) -> AsyncIterator[None]:
         self._rounds += 1
-        site = self.site.seen(self.site.first, *self.site.recipients)
+        sites = [self.site.seen(node, *self.site.recipients) for node in self.site.nodes]
         names = [f"r{self._rounds}w{number}" for number in range(self.sessions)]
         writers = [
             RelayWriter(
-                site=site, ledger=self.ledger, name=name, chance=random.Random(f"{self.seed} {name}"), pause=_PAUSE
+                site=sites[number % len(sites)],
+                ledger=self.ledger,
+                name=name,
+                chance=random.Random(f"{self.seed} {name}"),
+                pause=_PAUSE,
             )
-            for name in names
+            for number, name in enumerate(names)
         ]
         tasks = [asyncio.create_task(writer.run()) for writer in writers]
         try:
@@ -135,13 +139,15 @@ class RelayTrial:
     def _end_and_start(self, victim: str) -> None:
         process = getattr(self.site, victim)
         self.ends[victim] += 1
-        self.ledger.kills.append(time.time())
-        if victim != "postfix" and self._chance.random() < 0.1:
+        if victim != "database":  # without it, the server still knows what became of an attempt
+            self.ledger.kills.append(time.time())
+        if victim in ("first", "second", "last") and self._chance.random() < 0.1:
             process.stop()
         else:
             process.kill()
         process.start()
-        self.ledger.kills.append(time.time())
+        if victim != "database":
+            self.ledger.kills.append(time.time())
 
     async def _audit(self, *, final: bool) -> list[Breach]:
         self.ledger.at_rest(await self._until_quiet())
@@ -151,15 +157,16 @@ class RelayTrial:
         await read_back(site.seen(site.first), sent, [SENDER], clear=True)
         for detail in sorted(map(str, sent.breaches)):
             ledger.inconsistent(detail)
-        for server in (site.first, site.last):
+        for server in (*site.nodes, site.last):
             await asyncio.to_thread(server.stop)
+        for server in (site.last,) if site.database is not None else (site.first, site.last):
             for detail in contradictions(server.directory):
                 ledger.inconsistent(detail)
         ledger.admitted = site.admitted()
         ledger.doubles.clear()
         found = ledger.close()
         if not final:
-            for server in (site.last, site.first):
+            for server in (site.last, *site.nodes):
                 await asyncio.to_thread(server.start)
         return found
 

@@ -47,6 +47,7 @@ class StoreCase(TestCase):
         sender: Address | None = SENDER,
         prepend: bytes = b"",
         local: str = "rcpt{}",
+        about: str | None = None,
     ) -> Acceptance:
         """Deliver a message to the INBOXes of these accounts, as rcpt<account>@example.test."""
         writer = self.acceptance.writer()
@@ -68,6 +69,7 @@ class StoreCase(TestCase):
                 for account, recipient in zip(accounts, recipients, strict=True)
             ),
             message_id="<1@client.example>",
+            about=about,
         )
         await self.acceptance.accept(acceptance)
         return acceptance
@@ -192,3 +194,9 @@ class AcceptanceContract(StoreCase):
             assert [record.acceptance for record in await self.trace.find(key)] == [acceptance.id, other.id]
         assert await self.trace.find("nobody@example.test") == []
         assert [record.acceptance for record in await self.trace.find("<1@client.example>", 1)] == [other.id]
+
+    async def test_with_a_message_comes_the_trace_of_a_report_on_it(self) -> None:
+        acceptance = await self.accept(b"x\r\n", await self.new_account())
+        report = await self.accept(b"y\r\n", await self.new_account(), about=acceptance.id)
+        assert [record.acceptance for record in await self.trace.find(acceptance.id)] == [acceptance.id, report.id]
+        assert [record.acceptance for record in await self.trace.find(report.id)] == [report.id]
