@@ -177,7 +177,8 @@ def sending(site: ServerProcess, worldmail: Commands) -> Iterator[Sending]:
         serving.start()
         try:
             worldmail.ok("route", "add", "peer", "via=host", "host=127.0.0.1", f"port={peer.server_address[1]}")
-            site.configure({"policy": {"relay_networks": ["127.0.0.0/8"]}})
+            nowhere = {"servers": ["127.0.0.1:9"], "timeout": 1}
+            site.configure({"policy": {"relay_networks": ["127.0.0.0/8"]}, "dns": nowhere})
             site.start()
             yield Sending(site, worldmail)
         finally:

@@ -38,3 +38,12 @@ def test_a_change_of_everything_must_be_asked_for(sending: Sending) -> None:
     sending.trace("later@far.test", "deferred")
     assert sending.worldmail.ok("queue", "remove", "--all").out == "1 recipient removed\n"
     assert sending.worldmail.ok("queue", "list", "--json").json == []
+
+
+def test_a_route_takes_what_waits_too_once_that_is_tried_again(sending: Sending) -> None:
+    sending.worldmail.ok("route", "set", "peer", "domain=other.test")
+    sending.send("a@far.test")
+    sending.trace("a@far.test", "deferred for a@far.test")
+    sending.worldmail.ok("route", "set", "peer", "domain=*")
+    assert sending.worldmail.ok("queue", "retry", "--all").out == "1 recipient to be tried now\n"
+    assert "250 2.0.0 Kept as 4711" in sending.trace("a@far.test", "nothing of it waits").out
