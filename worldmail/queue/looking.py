@@ -133,18 +133,14 @@ class Looking:
             partial(take_due, destination=id_, runner_id=runner_id, now=now, most=room, way=way)
         )
         destination = destination or self._destination(key, domain, name)
-        for job in jobs:
-            if destination is None:  # its route came and went in this moment
-                await self._give_back(id_, job, now)
-            else:
-                self.runner.take(destination, job)
+        if destination is not None:
+            destination.more = seen == room
+            self.runner.take(destination, jobs)
+            return
+        for job in jobs:  # its route came and went in this moment
+            await self._give_back(id_, job, now)
         if seen == room:
-            if destination is None:
-                self.wish(0)
-            else:
-                destination.more = True
-        elif destination is not None:
-            destination.more = False
+            self.wish(0)
 
     async def _give_back(self, destination: int, job: Job, now: int) -> None:
         ids = [leased.id for leased in job.recipients]

@@ -111,6 +111,17 @@ class Runner:
     def offer(self, destination: Destination, job: Job, reserved: int) -> None:
         """See `parcels.Taker`."""
         destination.waiting -= reserved
+        self._put(destination, job)
+        self._serve(destination)
+
+    def take(self, destination: Destination, jobs: Sequence[Job]) -> None:
+        """Jobs that were leased in the database: one connection tells of all whether the destination can be reached."""
+        for job in jobs:
+            self.leased += len(job.recipients)
+            self._put(destination, job)
+        self._serve(destination)
+
+    def _put(self, destination: Destination, job: Job) -> None:
         if job.runner_id != self.id:  # our lock was lost meanwhile: whoever has it now has these
             self.leased -= len(job.recipients)
             return
@@ -121,15 +132,8 @@ class Runner:
             else:
                 job.held = job.content.size
                 self._inline += job.held
-        if self._idle.give(destination, job):
-            return
-        destination.push(job)
-        self._serve(destination)
-
-    def take(self, destination: Destination, job: Job) -> None:
-        """A job that was leased in the database."""
-        self.leased += len(job.recipients)
-        self.offer(destination, job, 0)
+        if not self._idle.give(destination, job):
+            destination.push(job)
 
     def _count(self, destination: Destination, recipients: int) -> None:
         self.leased += recipients

@@ -98,7 +98,8 @@ class Node:
         """The process is killed: the system takes its lock and closes its connections."""
         self.database.dead = True
         self.site.locks.taken.pop(self.queue.runner.id, None)
-        for conversation in self.queue.runner.conversations:
+        conversations: set[Any] = self.queue.runner.conversations
+        for conversation in conversations:
             conversation.aborted = True
 
     def later(self, seconds: float, call: Callable[..., Any], *arguments: Any) -> Any:
