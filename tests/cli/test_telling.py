@@ -34,7 +34,7 @@ def test_an_arrival_says_from_where_how_and_where_to() -> None:
     assert said == [
         "ID1: from a@x.test to b@y.test, 7 octets, Message-ID <1@x>",
         "  2027-01-15 UTC",
-        "  12:00:00  accepted from 192.0.2.9 by ESMTPSA, signed in as a@x.test (TLSv1.3): to be sent on to b@y.test",
+        "  12:00:00  accepted from 192.0.2.9 by ESMTPSA, signed in as a@x.test (TLSv1.3): queued for b@y.test",
         "  now       nothing of it waits",
     ]
 
@@ -64,7 +64,7 @@ def test_each_event_has_its_words() -> None:
         ("reclaimed", {"to": to, "said": "The server stopped"}, "to be tried again for b@y.test: The server stopped"),
         ("retried", {"to": to}, "an administrator wants it tried now: b@y.test"),
         ("removed", {"to": to}, "an administrator took it out of the queue: b@y.test"),
-        ("expanded", {"to": to, "session": "queue", "queued": ["c@z.test"]}, "b@y.test: to be sent on to c@z.test"),
+        ("expanded", {"to": to, "session": "queue", "queued": ["c@z.test"]}, "b@y.test: queued for c@z.test"),
         ("delivered", {"to": to, "session": "queue"}, "b@y.test: in the mailbox of b@y.test"),
         ("of a plugin", {"to": to, "colour": 7}, 'of a plugin to=["b@y.test"] colour=7'),
     ):

@@ -19,7 +19,7 @@ def test_a_message_is_followed_to_the_last_reply_for_each_recipient(sending: Sen
     expected = (
         r"\d{4}-\d\d-\d\d UTC",
         r"TIME  accepted from 127.0.0.1 by ESMTP: in the mailbox of postmaster@example.test, "
-        r"to be sent on to a@far.test, later@far.test, never@far.test",
+        r"queued for a@far.test, later@far.test, never@far.test",
         r"TIME  handed to SERVER for a@far.test: 250 2.0.0 Kept as 4711",
         r"TIME  deferred for later@far.test at SERVER: 451 4.7.1 Come \S+ again \(attempt 1, next try (.* )?TIME\)",
         r"TIME  failed for never@far.test at SERVER: 550 5.1.1 Nobody here of that name",
@@ -53,7 +53,7 @@ def test_what_an_alias_leads_to_elsewhere_finds_the_message_too(sending: Sending
     sending.worldmail.ok("alias", "add", "away@example.test", "a@far.test", "postmaster@example.test")
     sending.send("away@example.test", sender="b@far.test")
     said = sending.trace("a@far.test", "nothing of it waits").out
-    assert ": in the mailbox of postmaster@example.test, to be sent on to a@far.test" in said
+    assert ": in the mailbox of postmaster@example.test, queued for a@far.test" in said
     assert sending.worldmail.ok("trace", "away@example.test").out == said
 
 

@@ -152,7 +152,7 @@ def _places(detail: Mapping[str, Any]) -> str:
     if accounts:
         places.append(f"in the mailbox{'es' if len(accounts) > 1 else ''} of {_list(accounts)}")
     if queued:
-        places.append(f"to be sent on to {_list(queued)}")
+        places.append(f"queued for {_list(queued)}")
     return ", ".join(places) or "to nobody"
 
 
