@@ -18,6 +18,7 @@ from oracle.relay_ledger import RelayLedger, read_report
 from oracle.relay_site import BETWEEN, REFUSED, SENDER, RelaySite
 from oracle.store_check import contradictions
 from oracle.writers import Writer
+from worldmail.testing.postgres import NoPostgres
 
 _PAUSE = 0.05
 
@@ -145,7 +146,12 @@ class RelayTrial:
             process.stop()
         else:
             process.kill()
-        process.start()
+        for _ in range(10):
+            try:
+                process.start()
+                break
+            except NoPostgres:  # one that was killed may leave children for a moment
+                time.sleep(1.0)
         if victim != "database":
             self.ledger.kills.append(time.time())
 
