@@ -57,6 +57,7 @@ class Runner:
         going: more may be begun.
         conversations: connections that are open.
         held: ids of recipients that are leased to it and that it knows of.
+        holds: says whether its lock is its own still.
         look: called when something is due at a moment, or there is room for more.
     """
 
@@ -74,6 +75,7 @@ class Runner:
     leased: int = field(default=0, init=False)
     held: set[int] = field(factory=set, init=False)
     short: bool = field(default=False, init=False)
+    holds: Callable[[], bool] = field(default=lambda: True, init=False)
     look: Callable[[int], None] = field(default=lambda due: None, init=False)
     _inline: int = field(default=0, init=False)
     _places: Places = field(default=Factory(lambda self: Places(most=self.most), takes_self=True), init=False)
@@ -86,7 +88,11 @@ class Runner:
 
     def room(self, destination: Destination) -> int:
         """How many more recipients may be leased for this destination."""
-        if not self.going or destination.route.via is Via.HOLD or destination.rest_until > self.clock.now():
+        if (
+            not (self.going and self.holds())
+            or destination.route.via is Via.HOLD
+            or destination.rest_until > self.clock.now()
+        ):
             return 0
         if self.leased >= LEASED or not (destination.took or destination.carriers or self._places.may_try()):
             self.short = True

@@ -116,7 +116,7 @@ class QueueService(Service):
         self._tally = tally
         self._grace = grace
         self.runner = runner
-        runner.look = looking.wish
+        runner.look, runner.holds = looking.wish, registration.held
         chores = ((WATCH, self._watch), (RECLAIM, self._reclaim), (OVERDUE, overdue.round), (COUNT, self._count))
         self._chores = [Chore(every, work, journal, later) for every, work in chores]
         self._beginning: Deferred[None] | None = None

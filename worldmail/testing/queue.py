@@ -27,7 +27,7 @@ from worldmail.interfaces.outbound import Wishes
 from worldmail.interfaces.queue import IRoutes, Route
 from worldmail.interfaces.store import Acceptance, Onward, StagedContent
 from worldmail.mail.address import Address
-from worldmail.mail.envelope import Envelope, Notify, Origin, Recipient
+from worldmail.mail.envelope import Delivery, Envelope, Notify, Origin, Recipient
 from worldmail.queue.expansion import Expansion
 from worldmail.queue.opening import Queue, Surroundings, make_schedule, open_queue
 from worldmail.queue.reports import Reports
@@ -234,9 +234,10 @@ class QueueSite:
         here: bool = False,
         not_before: int = 0,
         wishes: Wishes | None = None,
+        more: tuple[Delivery, ...] = (),
         **fields: Any,
     ) -> Acceptance:
-        """A message for these, to go on."""
+        """A message for these, to go on; `more` goes to mailboxes at once."""
         acceptance = (node or self.node).acceptance
         writer = acceptance.writer()
         writer.write(content)
@@ -248,7 +249,7 @@ class QueueSite:
             envelope=Envelope(sender=None if sender is None else Address.parse(sender), recipients=tuple(given)),
             origin=Origin(session="s", protocol="ESMTP", client="192.0.2.9", helo="client.test"),
             content=staged,
-            deliveries=(),
+            deliveries=more,
             message_id=None,
             unrepeatable=True,
             onward=tuple(Onward(recipient=each, not_before=not_before, here=here) for each in given),
