@@ -40,6 +40,8 @@ LEASED = 5000
 INLINE = 64 << 20
 """Octets of content that are kept in memory for what is leased; beyond them it is read when it is sent."""
 
+INTERNAL = "An internal fault"
+
 LAST = 5.0
 """Seconds beyond the grace until the server stops, whatever cannot be written: the next runner takes over then."""
 
@@ -191,8 +193,7 @@ class Runner:
     def _broken(self, destination: Destination, failure: Any) -> None:
         """A fault of ours: nothing is lost, and nothing is tried again at once."""
         self.journal.failure("queue.failed", failure.value, destination=destination.key)
-        reason = "An internal fault"
-        trouble = Trouble(fate=Fate.DEFERRED, status="4.3.0", phase=Phase.NAME, server="", reason=reason)
+        trouble = Trouble(fate=Fate.DEFERRED, status="4.3.0", phase=Phase.NAME, server="", reason=INTERNAL)
         self.unreachable(destination, trouble)
 
     async def next_job(self, destination: Destination, patience: float) -> Job | None:
@@ -221,8 +222,7 @@ class Runner:
 
     def broken(self, destination: Destination, job: Job) -> None:
         """See `carrier.Owner`."""
-        reason = "An internal fault"
-        fate = RecipientFate(fate=Fate.UNKNOWN, status="4.3.0", phase=Phase.CONTENT, reason=reason)
+        fate = RecipientFate(fate=Fate.UNKNOWN, status="4.3.0", phase=Phase.CONTENT, reason=INTERNAL)
         self.settle(destination, job, [(leased, fate) for leased in job.recipients], Transaction(server=""))
 
     # -- what became of it ---------------------------------------------------------------
