@@ -274,6 +274,30 @@ def test_mail_of_a_route_that_is_gone_goes_by_the_next_that_fits() -> None:
     assert site.elsewhere.begun[-1].server == "mx.there.test" and site.queued() == []
 
 
+def test_a_route_with_a_rate_sends_no_more_messages_a_minute_whatever_the_connections() -> None:
+    site = site_that_sends()
+    site.routes.set(Route(name="slow", via=Via.HOST, host="smart.test", port=25, rate=6))
+    for _ in range(20):
+        site.accept(ALICE, "bob@there.test")
+    came = []
+    for _ in range(4):
+        came.append(len(site.elsewhere.taken))
+        site.advance(60)
+    assert came[0] == 1 and all(5 <= later - before <= 7 for before, later in zip(came, came[1:], strict=False))
+    site.advance(60)
+    assert len(site.elsewhere.taken) == 20 and site.queued() == []
+
+
+def test_what_waits_for_its_turn_by_a_rate_goes_back_when_the_server_stops() -> None:
+    site = site_that_sends()
+    site.routes.set(Route(name="slow", via=Via.HOST, host="smart.test", port=25, rate=1))
+    for _ in range(3):
+        site.accept(ALICE, "bob@there.test")
+    settle(site.node.stop())
+    assert len(site.elsewhere.taken) == 1
+    assert site.rows("SELECT state, attempts FROM recipient") == [(0, 0), (0, 0)]
+
+
 def test_a_route_that_refuses_fails_what_comes_and_the_sender_is_told_its_sentence() -> None:
     site = site_that_sends()
     site.routes.set(Route(name="no", domain="there.test", via=Via.REFUSE, text="Not from here"))

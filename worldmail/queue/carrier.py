@@ -26,6 +26,7 @@ from worldmail.interfaces.store import IAcceptance
 from worldmail.queue.destinations import Destination
 from worldmail.queue.here import Here
 from worldmail.queue.jobs import Job, Leased
+from worldmail.queue.places import Pace
 from worldmail.queue.settling import Arrival, Transaction
 
 IDLE = 2.0
@@ -87,6 +88,7 @@ class Carriage:
     outbound: IOutbound
     acceptance: IAcceptance
     here: Here
+    pace: Pace
 
     async def run(self, owner: Owner, destination: Destination) -> None:
         """Serve a destination over one connection until nothing is ready."""
@@ -148,6 +150,10 @@ class Carriage:
         while conversation.usable and owner.going:
             job = await owner.next_job(destination, 0.0 if first else IDLE)
             if job is None:
+                return
+            await self.pace.turn(destination)
+            if not owner.going:
+                owner.again(destination, job)
                 return
             try:
                 put_off, went = await self._send(owner, destination, conversation, job, first)

@@ -41,6 +41,7 @@ class Destination:
         rest_until: epoch seconds before which nothing is tried.
         failures: attempts to reach it that failed, one after another.
         more: more of it is due in the database than was leased.
+        free_at: when the next message may go, where the route has a rate (seconds of a clock that only grows).
         took: a message was taken there, and no connection failed since.
     """
 
@@ -57,6 +58,7 @@ class Destination:
     failures: int = 0
     more: bool = False
     took: bool = False
+    free_at: float = 0.0
 
     @property
     def room(self) -> int:

@@ -21,6 +21,7 @@ from worldmail.queue.here import Here
 from worldmail.queue.looking import Looking
 from worldmail.queue.overdue import Overdue
 from worldmail.queue.parcels import Parcels
+from worldmail.queue.places import Pace
 from worldmail.queue.registration import Registration
 from worldmail.queue.reports import Reports
 from worldmail.queue.resting import Resting
@@ -118,7 +119,13 @@ def open_queue(
         destinations=destinations,
         schedule=schedule,
         settler=settler,
-        carriage=Carriage(ways=ways, outbound=outbound, acceptance=on.acceptance, here=here),
+        carriage=Carriage(
+            ways=ways,
+            outbound=outbound,
+            acceptance=on.acceptance,
+            here=here,
+            pace=Pace(seconds=on.clock.seconds, later=on.later),
+        ),
         most=settings.connections,
         later=on.later,
     )

@@ -104,3 +104,40 @@ class Idle:
         waiters.remove(waiting)
         if not waiters:
             del self._waiters[key]
+
+
+@define(kw_only=True, eq=False)
+class Pace:
+    """Holds back what would go to a destination sooner than the rate of its route allows.
+
+    Args:
+        seconds: a clock that only grows.
+        later: calls back after so many seconds; gives what cancels it.
+    """
+
+    seconds: Callable[[], float]
+    later: Callable[..., Any]
+    _waiting: dict[Deferred[None], Any] = field(factory=dict, init=False)
+
+    async def turn(self, destination: Destination) -> None:
+        """Done when the next message may go; at once where there is no rate."""
+        rate = destination.route.rate
+        if not rate:
+            return
+        now = self.seconds()
+        at = max(now, destination.free_at)
+        destination.free_at = at + 60 / rate
+        if at > now:
+            waiting: Deferred[None] = Deferred()
+            self._waiting[waiting] = self.later(at - now, self._go, waiting)
+            await waiting
+
+    def dismiss(self) -> None:
+        """Nobody waits any longer."""
+        for waiting, timer in list(self._waiting.items()):
+            timer.cancel()
+            self._go(waiting)
+
+    def _go(self, waiting: Deferred[None]) -> None:
+        del self._waiting[waiting]
+        waiting.callback(None)

@@ -308,6 +308,7 @@ class Runner:
         """
         self.going = False
         self._idle.dismiss()
+        self.carriage.pace.dismiss()
         resting = Deferred.fromCoroutine(self._come_to_rest())
         late: Deferred[None] = Deferred()
         timers = [self.later(grace, self.abort), self.later(grace + LAST, late.callback, None)]
