@@ -1,0 +1,185 @@
+"""Two servers work one queue on one PostgreSQL: nothing is sent twice, and one takes over from the other."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections import Counter
+from typing import Any
+
+import pytest
+from attrs import frozen
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.task import deferLater
+from twisted.trial.unittest import TestCase
+
+from worldmail.app.outgoing import Below
+from worldmail.config.delivery import QueueSettings
+from worldmail.config.sections import StoreSettings
+from worldmail.interfaces.outbound import RecipientFate
+from worldmail.interfaces.store import Acceptance, Onward
+from worldmail.mail.address import Address
+from worldmail.mail.envelope import Envelope, Origin, Recipient
+from worldmail.queue.expansion import Expansion
+from worldmail.queue.opening import Queue, Surroundings, open_queue
+from worldmail.queue.registration import Registration
+from worldmail.store import ContentFiles, Store, open_store
+from worldmail.testing.outbound import LATER, NEVER, TAKEN, Elsewhere
+from worldmail.testing.postgres import PostgresProcess
+from worldmail.testing.queue import MESSAGE, TestRoutes
+from worldmail.testing.world import MemoryDirectory, MemoryJournal
+from worldmail.transport.clock import ReactorClock
+
+DOMAINS = "a.test", "b.test", "c.test"
+
+
+@frozen(kw_only=True)
+class Server:
+    """One node."""
+
+    database: Any
+    store: Store
+    queue: Queue
+    registration: Registration
+
+
+def moody(seed: int) -> Elsewhere:
+    """Servers that put off and refuse some, by chance."""
+    chance = random.Random(seed)
+
+    class Moody(Elsewhere):
+        def answer(self, host: str, address: str) -> RecipientFate:
+            return chance.choice((TAKEN, TAKEN, TAKEN, LATER, NEVER))
+
+    return Moody()
+
+
+@pytest.mark.usefixtures("postgres")
+class TestTwoServers(TestCase):
+    postgres: PostgresProcess
+    timeout = 120
+
+    def setUp(self) -> None:
+        self.url = self.postgres.url()
+        self.journal = MemoryJournal()
+        self.elsewhere = moody(23)
+        self.contents = ContentFiles(os.path.abspath(self.mktemp()), reactor)
+
+    def server(self) -> Server:
+        database = self.postgres.database(reactor, self.url)
+        database.start()
+        self.addCleanup(database.stop)
+        clock = ReactorClock(reactor=reactor)
+        directory = os.path.abspath(self.mktemp())
+        os.makedirs(directory)
+        settings = StoreSettings(minimum_free=0, orphan_grace=60)
+        store = open_store(settings, directory, database, self.contents, clock, reactor, database.locks)
+        later: Any = reactor
+        queue = open_queue(
+            QueueSettings(first_retry=1, longest_retry=1),
+            Surroundings(
+                database=database,
+                changes=database.changes,
+                clock=clock,
+                journal=self.journal,
+                trace=store.trace,
+                acceptance=store.acceptance,
+                directory=MemoryDirectory(),
+                locks=Below(database.locks),
+                host="mail.example.test",
+                node="n",
+                grace=5.0,
+                later=later.callLater,
+            ),
+            routes=TestRoutes(),
+            expansion=Expansion(folders=store.folders, delimiters="+"),
+            ways=self.elsewhere,
+            outbound=self.elsewhere,
+        )
+        store.acceptance.onward = queue.parcels
+        return Server(database=database, store=store, queue=queue, registration=queue.service._registration)
+
+    async def accept(self, server: Server, *addresses: str) -> str:
+        acceptance = server.store.acceptance
+        writer = acceptance.writer()
+        writer.write(MESSAGE)
+        recipients = tuple(Recipient(address=Address.parse(address)) for address in addresses)
+        made = Acceptance(
+            id=acceptance.new_id(),
+            received=1,
+            envelope=Envelope(sender=Address.parse("eve@yonder.test"), recipients=recipients),
+            origin=Origin(session="s", protocol="ESMTP", client="192.0.2.9", helo="h"),
+            content=await writer.finish(),
+            deliveries=(),
+            message_id=None,
+            unrepeatable=True,
+            onward=tuple(Onward(recipient=recipient) for recipient in recipients),
+        )
+        await acceptance.accept(made)
+        return made.id
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        return self.postgres.rows(self.url, sql)
+
+    async def until(self, sql: str, expected: int = 0) -> None:
+        for _ in range(600):
+            if self.rows(sql)[0][0] == expected:
+                return
+            await deferLater(reactor, 0.1, lambda: None)
+        raise AssertionError((sql, self.rows(sql), self.rows("SELECT address, state, due, runner_id FROM recipient")))
+
+    async def test_each_recipient_is_tried_by_one_and_delivered_once(self) -> None:
+        servers = [self.server(), self.server()]
+        for server in servers:
+            server.queue.service.startService()
+        accepted = {}
+
+        async def many(server: Server, number: int) -> None:
+            for i in range(30):
+                addresses = [f"r{number}-{i}-{domain[0]}@{domain}" for domain in DOMAINS]
+                accepted[await self.accept(server, *addresses)] = addresses
+
+        work = [Deferred.fromCoroutine(many(servers[i % 2], i)) for i in range(4)]
+        await DeferredList(work, fireOnOneErrback=True, consumeErrors=True)
+        await self.until("SELECT count(*) FROM recipient")
+        taken = Counter(self.elsewhere.taken)
+        assert set(taken.values()) == {1}, "nothing was delivered twice"
+        ends = Counter(
+            row[0] for row in self.rows("SELECT event FROM trace WHERE event NOT IN ('accepted', 'deferred')")
+        )
+        assert set(ends) == {"delivered", "failed"}
+        sent = self.rows("SELECT acceptance, detail FROM trace WHERE event IN ('delivered', 'failed')")
+        for acceptance, addresses in accepted.items():
+            told = " ".join(detail for id_, detail in sent if id_ == acceptance)
+            assert all(told.count(address) == 1 for address in addresses), (acceptance, told)
+        assert self.rows("SELECT id FROM queued") == [] and self.journal.failures == []
+        for server in servers:
+            await server.queue.service.stopService()
+        assert self.rows("SELECT id FROM runner") == []
+
+    async def test_one_takes_over_from_another_whose_lock_is_gone(self) -> None:
+        dead, alive = self.server(), self.server()
+        self.elsewhere = Elsewhere()
+        dead, alive = self.server(), self.server()
+        dead.queue.service.startService()
+        await self.until("SELECT count(*) FROM runner", 1)
+        self.elsewhere.stalls = True
+        id_ = await self.accept(dead, "bob@a.test", "carol@b.test")
+        await self.until("SELECT count(*) FROM recipient WHERE state = 2", 2)
+        alive.queue.service.startService()
+        await self.until("SELECT count(*) FROM runner", 2)
+        assert await alive.registration.reclaim() == 0, "who holds his lock is left alone"
+        self.elsewhere.stalls = False
+        for chore in dead.queue.service._chores:
+            await chore.stop()
+        await dead.database.stop()  # as if its process were gone: so is its lock
+        for _ in range(100):
+            if await alive.registration.reclaim():
+                break
+            await deferLater(reactor, 0.1, lambda: None)
+        await self.until("SELECT count(*) FROM recipient")
+        events = [row[0] for row in self.rows(f"SELECT event FROM trace WHERE acceptance = '{id_}' ORDER BY id")]
+        assert events.count("delivered") == 2 and "reclaimed" in events
+        await alive.queue.service.stopService()
+        await dead.queue.service._looking.stop()
