@@ -29,3 +29,19 @@ def test_a_week_without_a_link_warns_nobody_returns_nothing_and_costs_no_attempt
     assert abs(after - expires - 7 * 86400) <= 1
     site.advance(2, step=0.1)
     assert site.elsewhere.taken == [(id_, "bob@there.test")] and site.queued() == [] and site.faults() == []
+
+
+def test_what_comes_for_a_destination_whose_link_is_down_waits_also_after_a_restart() -> None:
+    site = QueueSite.make()
+    site.start()
+    site.accept(ALICE, "first@there.test")
+    settle(site.node.queue.resting.rest(["mx there.test"], int(site.clock.now())))
+    site.accept(ALICE, "bob@there.test")
+    site.node.crash()
+    site.restart()
+    site.accept(ALICE, "carol@there.test")
+    site.advance(100)
+    assert [address for _, address in site.elsewhere.taken] == ["first@there.test"]
+    settle(site.node.queue.resting.wake(["mx there.test"]))
+    site.advance(2, step=0.1)
+    assert len(site.elsewhere.taken) == 3 and site.queued() == []

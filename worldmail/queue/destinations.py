@@ -115,6 +115,11 @@ class Destinations:
 
     _most: int
     _all: OrderedDict[str, Destination] = field(factory=OrderedDict, init=False)
+    down: frozenset[str] = field(default=frozenset(), init=False)
+
+    def rests(self, destination: Destination, now: float) -> bool:
+        """Is nothing to be tried there now: it could not be reached, or its link is `down`?"""
+        return destination.rest_until > now or destination.key in self.down
 
     def of(self, route: Route, domain: str) -> Destination:
         """The destination of this route and domain."""

@@ -102,7 +102,6 @@ def open_queue(
     destinations = Destinations(settings.connections_per_destination)
     tally = Tally()
     reports = _reports(settings, on, expansion)
-    here = Here(directory=on.directory, expansion=expansion, acceptance=on.acceptance)
     settler = Settler(
         database=on.database,
         trace=on.trace,
@@ -123,7 +122,7 @@ def open_queue(
             ways=ways,
             outbound=outbound,
             acceptance=on.acceptance,
-            here=here,
+            here=Here(directory=on.directory, expansion=expansion, acceptance=on.acceptance),
             pace=Pace(seconds=on.clock.seconds, later=on.later),
         ),
         most=settings.connections,

@@ -269,6 +269,11 @@ def due_destinations(cursor: Cursor, now: int, after: tuple[int, int], most: int
     )
 
 
+def down_destinations(cursor: Cursor) -> frozenset[str]:
+    """The keys of those whose link is down."""
+    return frozenset(row[0] for row in cursor.all("SELECT key FROM destination WHERE down_since IS NOT NULL"))
+
+
 def next_due(cursor: Cursor, now: int) -> int | None:
     """When the next destination becomes due, after now."""
     row = cursor.one(

@@ -93,7 +93,7 @@ class Runner:
         if (
             not (self.going and self.holds())
             or destination.route.via is Via.HOLD
-            or destination.rest_until > self.clock.now()
+            or self.destinations.rests(destination, self.clock.now())
         ):
             return 0
         if self.leased >= LEASED or not (destination.took or destination.carriers or self._places.may_try()):

@@ -18,7 +18,7 @@ from worldmail.queue.destinations import Destinations
 from worldmail.queue.looking import Looking
 from worldmail.queue.overdue import Overdue
 from worldmail.queue.registration import Registration
-from worldmail.queue.rows import STEERED, TOPIC
+from worldmail.queue.rows import STEERED, TOPIC, down_destinations
 from worldmail.queue.runner import Runner
 from worldmail.queue.tally import Tally, add_counts
 
@@ -148,6 +148,7 @@ class QueueService(Service):
                 await self._registration.enter()
             with suppress(Refusal):  # the chore comes again
                 await self._registration.reclaim()
+            await self._learn()
         finally:
             self._entering = False
         if self.running:
@@ -196,7 +197,13 @@ class QueueService(Service):
         for destination in self._destinations:
             if notice.key in (0, destination.id):
                 destination.rest_until = 0
+        Deferred.fromCoroutine(self._learn())
         self._looking.wish(0)
+
+    async def _learn(self) -> None:
+        """Which links are down; if that cannot be read, what was known stays."""
+        with suppress(Refusal):
+            self._destinations.down = await self._database.scan(down_destinations)
 
 
 def _refused(failure: Any) -> None:
