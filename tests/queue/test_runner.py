@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -283,7 +284,7 @@ def test_a_route_with_a_rate_sends_no_more_messages_a_minute_whatever_the_connec
     for _ in range(4):
         came.append(len(site.elsewhere.taken))
         site.advance(60)
-    assert came[0] == 1 and all(5 <= later - before <= 7 for before, later in zip(came, came[1:], strict=False))
+    assert came[0] == 1 and all(5 <= later - before <= 7 for before, later in pairwise(came))
     site.advance(60)
     assert len(site.elsewhere.taken) == 20 and site.queued() == []
 

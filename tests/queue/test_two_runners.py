@@ -18,12 +18,14 @@ from worldmail.app.outgoing import Below
 from worldmail.config.delivery import QueueSettings
 from worldmail.config.sections import StoreSettings
 from worldmail.interfaces.outbound import RecipientFate
+from worldmail.interfaces.queue import Selection, Standing
 from worldmail.interfaces.store import Acceptance, Onward
 from worldmail.mail.address import Address
 from worldmail.mail.envelope import Envelope, Origin, Recipient
 from worldmail.queue.expansion import Expansion
 from worldmail.queue.opening import Queue, Surroundings, open_queue
 from worldmail.queue.registration import Registration
+from worldmail.queue.steering import QueueAdmin
 from worldmail.store import ContentFiles, Store, open_store
 from worldmail.testing.outbound import LATER, NEVER, TAKEN, Elsewhere
 from worldmail.testing.postgres import PostgresProcess
@@ -183,3 +185,39 @@ class TestTwoServers(TestCase):
         assert events.count("delivered") == 2 and "reclaimed" in events
         await alive.queue.service.stopService()
         await dead.queue.service._looking.stop()
+
+    async def test_an_administrator_and_the_state_of_a_link_come_to_what_waits(self) -> None:
+        server = self.server()
+        settings = QueueSettings()
+        admin = QueueAdmin(
+            database=server.database,
+            clock=ReactorClock(reactor=reactor),
+            trace=server.store.trace,
+            acceptance=server.store.acceptance,
+            routes=TestRoutes(),
+            directory=MemoryDirectory(),
+            reports=server.queue.overdue.reports,
+            lifetime=settings.lifetime,
+        )
+        id_ = await self.accept(server, "bob@a.test", "carol@b.test", "dan@c.test")
+        (message,) = await admin.messages(Selection(id=id_, sender="eve@yonder.test", domain="b.test"), 10)
+        assert [recipient.address for recipient in message.recipients] == ["carol@b.test"]
+        assert await admin.hold(Selection(destination="mx a")) == 1
+        assert await admin.retry(Selection(route="nobody's")) == 0 and await admin.retry(Selection()) == 2
+        assert await admin.release(Selection(standing=Standing.HELD)) == 1
+        assert await admin.redirect(Selection(recipient="BOB@a.test"), Address.parse("eve@b.test")) == 1
+        counters = await admin.counters()
+        assert counters.messages == 1 and counters.recipients[Standing.WAITING] == 3
+        assert {one.key: one.waiting for one in await admin.destinations(5)} == {"mx b.test": 2, "mx c.test": 1}
+        await server.queue.resting.rest(["mx c"], 1)
+        await server.queue.resting.wake(["mx c"])
+        assert self.rows("SELECT count(*) FROM destination WHERE down_since IS NOT NULL") == [(0,)]
+        assert await server.queue.overdue.round() == 0
+        assert await admin.remove(Selection(recipient="dan@c.test"), True) == 1
+        server.queue.service.startService()
+        await self.until("SELECT count(*) FROM recipient WHERE address NOT LIKE '%b.test'")
+        await server.queue.service.stopService()
+        self.rows("UPDATE recipient SET look = 1, expires = 1")
+        await server.queue.overdue.round()
+        assert await admin.remove(Selection(), False) >= 0
+        assert self.rows("SELECT id FROM queued") == [] and self.journal.failures == []
