@@ -112,15 +112,15 @@ class PostfixProcess:
         # This makes what is missing of the queue.
         subprocess.run(("postfix", "-c", str(self.directory / "etc"), "check"), check=True, capture_output=True)
 
-    def start(self, within: float = 20.0) -> None:
+    def start(self, within: float = 60.0) -> None:
         """Start it and wait until it greets. Raises TimeoutError."""
         command = (str(DAEMONS / "master"), "-c", str(self.directory / "etc"), "-d")
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
         deadline = time.monotonic() + within
         while not self._greets():
-            if time.monotonic() > deadline or self.process.poll() is not None:
+            if (ended := self.process.poll()) is not None or time.monotonic() > deadline:
                 self.kill()
-                raise TimeoutError(self.tail())
+                raise TimeoutError(f"it ended with {ended}: {self.tail()}")
             time.sleep(0.02)
 
     def running(self) -> bool:
