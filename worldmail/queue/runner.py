@@ -280,7 +280,7 @@ class Runner:
                     destination=destination.id,
                     until=destination.rest_until,
                     failures=destination.failures,
-                    reply=trouble.reason or str(trouble.reply),
+                    reply=trouble.reason if trouble.reply is None else str(trouble.reply),
                 )
             )
         fate = _fate_of(trouble)
@@ -341,6 +341,7 @@ class Runner:
     def forget(self) -> None:
         """The leases are not ours any more: another lets them wait again."""
         self.going = False
+        self.carriage.pace.dismiss()
         self.abort()
         for destination in self.destinations:
             for job in destination.drain():
