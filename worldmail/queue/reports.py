@@ -12,7 +12,7 @@ from zope.interface import Interface, implementer
 from worldmail.errors import Refusal
 from worldmail.interfaces.directory import IDirectory
 from worldmail.interfaces.expansion import Expanded
-from worldmail.interfaces.outbound import IOutgoingContent, RecipientFate, Wishes
+from worldmail.interfaces.outbound import IOutgoingContent, Phase, RecipientFate, Wishes
 from worldmail.interfaces.store import Acceptance, IAcceptance, IAcceptancePart, IContentWriter, Onward, StagedContent
 from worldmail.interfaces.world import IClock, IJournal
 from worldmail.mail.address import Address
@@ -154,7 +154,7 @@ class Reports:
             action=action,
             status=fate.status,
             reason=fate.reason,
-            server=transaction.server.partition("[")[0].partition(":")[0] or None,
+            server=_spoken_to(fate, transaction),
             reply=None if fate.reply is None else str(fate.reply),
             last_attempt=int(self.clock.now()) if transaction.server else None,
             retry_until=one.leased.expires if action is Action.DELAYED else None,
@@ -239,6 +239,17 @@ def _was_for_postmaster(recipient: Recipient) -> bool:
     return recipient.address.local_key == "postmaster" or (
         original is not None and original.address.lower().startswith("postmaster@")
     )
+
+
+def _spoken_to(fate: RecipientFate, transaction: Transaction) -> str | None:
+    """The server that was talked to, or could not be; where none was found, the name that was looked up is none."""
+    name, bracket, address = transaction.server.partition("[")
+    if fate.phase is Phase.NAME and fate.reply is None:
+        return None
+    if name or not bracket:
+        return name.partition(":")[0] or None
+    address = address.partition("]")[0]
+    return f"[IPv6:{address}]" if ":" in address else f"[{address}]"  # RFC 5321 §4.1.3
 
 
 def _action(event: Event, transaction: Transaction) -> Action | None:

@@ -5,7 +5,7 @@ The second and third number say it: the class only says whether it is final.
 
 from __future__ import annotations
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 
 @frozen
@@ -76,7 +76,12 @@ _FAMILIES = {
 _UNKNOWN = Advice("The other server did not take the message.", _ASK)
 
 
-def advice(status: str) -> Advice:
-    """For a code such as "5.1.1"."""
+def advice(status: str, *, answered: bool = True) -> Advice:
+    """For a code such as "5.1.1".
+
+    Args:
+        answered: another server said it, so that its words can be looked at.
+    """
     _, _, detail = status.partition(".")
-    return _KNOWN.get(detail) or _FAMILIES.get(detail.partition(".")[0]) or _UNKNOWN
+    found = _KNOWN.get(detail) or _FAMILIES.get(detail.partition(".")[0]) or _UNKNOWN
+    return found if answered or found.help is not _ASK else evolve(found, help=_OURS)

@@ -83,9 +83,13 @@ def _section(action: Action, happenings: Sequence[Happening]) -> list[str]:
         more = len(happenings) - MOST_SHOWN
         blocks.append(_filled(f"And {more} more, which the technical part of this report names."))
     if action is Action.FAILED:
-        helps = dict.fromkeys(advice(status_of(one)).help for one in happenings[:MOST_SHOWN])
+        helps = dict.fromkeys(_help(one) for one in happenings[:MOST_SHOWN])
         blocks.append("What you can do:\n" + "\n".join(_filled(one, "  * ", "    ") for one in helps))
     return blocks
+
+
+def _help(happening: Happening) -> str:
+    return advice(status_of(happening), answered=happening.reply is not None).help
 
 
 def _alike(happenings: Iterable[Happening]) -> list[list[Happening]]:
