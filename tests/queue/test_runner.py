@@ -44,6 +44,27 @@ def test_a_connection_that_its_peer_closed_while_it_was_idle_costs_no_attempt() 
     assert '"attempt":1' in site.details(id_, "delivered")[0]
 
 
+def test_a_connection_that_is_known_to_be_closed_while_it_is_idle_costs_no_attempt() -> None:
+    site = site_that_sends()
+    site.accept(ALICE, "bob@there.test")
+    site.elsewhere.conversations[0].usable = False
+    id_ = site.accept(ALICE, "carol@there.test")
+    assert len(site.elsewhere.attempts) == 2
+    assert site.events(id_) == ["accepted", "delivered"]
+    assert '"attempt":1' in site.details(id_, "delivered")[0]
+
+
+def test_one_message_for_a_server_that_is_known_opens_one_connection() -> None:
+    site = site_that_sends()
+    site.accept(ALICE, "bob@there.test")
+    site.advance(5)
+    assert site.elsewhere.open == 0
+    site.elsewhere.stalls_at_connect = True
+    for messages in range(1, 4):
+        site.accept(ALICE, "bob@there.test")
+        assert len(site.elsewhere.attempts) == 1 + messages, "one for each that is ready"
+
+
 def test_recipients_beyond_what_a_server_takes_go_in_further_transactions_over_the_same_connection() -> None:
     site = site_that_sends()
     site.elsewhere.make = lambda conversation: setattr(conversation, "recipients", 3)

@@ -104,9 +104,11 @@ class Carriage:
             owner.unreachable(destination, failed.trouble)
             return
         owner.opened(destination, conversation)
+        destination.talking += 1
         try:
             await self._converse(owner, destination, conversation, host)
         finally:
+            destination.talking -= 1
             owner.closed(destination, conversation)
             await conversation.close()
 
@@ -152,7 +154,8 @@ class Carriage:
             if job is None:
                 return
             await self.pace.turn(destination)
-            if not owner.going:
+            closed = not (first or conversation.usable)  # by the peer, while it waited: no attempt
+            if closed or not owner.going:
                 owner.again(destination, job)
                 return
             try:

@@ -37,6 +37,7 @@ class Destination:
         ready: what is leased and waits for a connection.
         waiting: how many recipients that are, with those that units under way lease.
         carriers: connections that are open, or being opened.
+        talking: those of them that are open.
         limit: how many there may be, learnt; `most` is the bound.
         rest_until: epoch seconds before which nothing is tried.
         failures: attempts to reach it that failed, one after another.
@@ -53,6 +54,7 @@ class Destination:
     ready: deque[Job] = field(factory=deque)
     waiting: int = 0
     carriers: int = 0
+    talking: int = 0
     limit: int = 1
     rest_until: int = 0
     failures: int = 0
@@ -90,8 +92,8 @@ class Destination:
         return jobs
 
     def wants_carrier(self) -> bool:
-        """Is there more to do than the connections there are will do soon?"""
-        return len(self.ready) > 0 and self.carriers < min(self.limit, self.most)
+        """Is there more to do than the connections there are will do soon? One that is being opened takes one thing."""
+        return len(self.ready) > self.carriers - self.talking and self.carriers < min(self.limit, self.most)
 
     def succeeded(self) -> None:
         """A message was taken there."""

@@ -37,6 +37,9 @@ UNKNOWN = RecipientFate(
     fate=Fate.UNKNOWN, status="4.4.2", phase=Phase.CONTENT, reason="The connection was lost after the end of the text"
 )
 NO_ROOM = RecipientFate(fate=Fate.DEFERRED, status="4.5.3", phase=Phase.RCPT, reason="No room", again=True)
+OVER = RecipientFate(
+    fate=Fate.DEFERRED, status="4.4.2", phase=Phase.CONTENT, reason="The connection takes no more messages"
+)
 GONE = RecipientFate(fate=Fate.DEFERRED, status="4.4.2", phase=Phase.MAIL, reason="The connection was closed")
 
 
@@ -92,7 +95,9 @@ class ScriptedConversation:
         """See `IConversation.send`."""
         assert not self.closed, "nothing is sent into a connection that was closed"
         recipients = tuple([str(recipient.address) for recipient in shipment.envelope.recipients])
-        if self.gone or not self.usable:
+        if not self.usable:
+            return self._outcome([OVER] * len(recipients))
+        if self.gone:
             self.usable = False
             return self._outcome([GONE] * len(recipients))
         octets = b"".join([chunk async for chunk in shipment.content.chunks()])

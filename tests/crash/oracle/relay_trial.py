@@ -21,6 +21,7 @@ from oracle.writers import Writer
 from worldmail.testing.postgres import NoPostgres
 
 _PAUSE = 0.05
+_PUSH = 5.0
 
 
 @define(kw_only=True)
@@ -178,9 +179,12 @@ class RelayTrial:
 
     async def _until_quiet(self) -> list[str]:
         """What is still in a queue after a long time."""
-        deadline = time.monotonic() + self.patience
+        deadline, next_push = time.monotonic() + self.patience, time.monotonic() + _PUSH
         while left := self.site.left():
             if time.monotonic() > deadline:
                 break
+            if self.site.postfix is not None and time.monotonic() > next_push:
+                self.site.postfix.flush()  # it may not look for minutes at what it had when it was killed
+                next_push += _PUSH
             await asyncio.sleep(0.2)
         return left
