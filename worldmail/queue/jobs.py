@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from attrs import define, evolve, frozen
@@ -75,6 +75,12 @@ class Job:
         self.recipients = [leased for leased in self.recipients if leased.id not in left]
         self.held = 0
         return part
+
+    def take_out(self, some: Iterable[Leased]) -> set[int]:
+        """These are not in hand any more; their ids."""
+        ids = {leased.id for leased in some}
+        self.recipients = [leased for leased in self.recipients if leased.id not in ids]
+        return ids
 
     @property
     def priority(self) -> int:

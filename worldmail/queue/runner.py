@@ -232,21 +232,15 @@ class Runner:
     ) -> None:
         """See `carrier.Owner`."""
         if fates:
-            ids = self._answered(job, [leased for leased, _ in fates])
+            ids = job.take_out(leased for leased, _ in fates)
             settled = self.settler.settle(job.runner_id, destination, job, fates, by)
             settled.addBoth(partial(self._settled, job, ids))
 
     def settle_here(self, destination: Destination, job: Job, leased: Leased, arrival: Arrival) -> None:
         """See `carrier.Owner`."""
-        ids = self._answered(job, [leased])
+        ids = job.take_out((leased,))
         settled = self.settler.settle_here(job.runner_id, destination, job, leased, arrival)
         settled.addBoth(partial(self._settled, job, ids))
-
-    @staticmethod
-    def _answered(job: Job, some: Sequence[Leased]) -> set[int]:
-        ids = {leased.id for leased in some}
-        job.recipients = [leased for leased in job.recipients if leased.id not in ids]
-        return ids
 
     def _settled(self, job: Job, ids: set[int], result: Any) -> None:
         self.leased -= len(ids)
@@ -334,14 +328,14 @@ class Runner:
             await self.settler.settled()
 
     def abort(self) -> None:
-        """Drop every connection: what was under way ends as it must."""
+        """Drop every connection: what was under way ends as it must, and what waits for its turn goes back."""
+        self.carriage.pace.dismiss()
         for conversation in list(self.conversations):
             conversation.abort()
 
     def forget(self) -> None:
         """The leases are not ours any more: another lets them wait again."""
         self.going = False
-        self.carriage.pace.dismiss()
         self.abort()
         for destination in self.destinations:
             for job in destination.drain():
