@@ -12,7 +12,7 @@ from functools import partial
 
 from attrs import define, frozen
 
-from worldmail.errors import OverQuota, RecipientGone, WorldMailError
+from worldmail.errors import OverQuota, RecipientGone, Refusal, WorldMailError
 from worldmail.interfaces.database import Cursor, IDatabase, Row
 from worldmail.interfaces.outbound import Fate, Phase, RecipientFate, Reply
 from worldmail.interfaces.store import IAcceptancePart, ITrace
@@ -29,10 +29,13 @@ from worldmail.wire.flat_json import FlatJson
 BATCH = 100
 """Recipients that are looked at in one read."""
 
+TROUBLES = 50
+"""Messages of which no report can be made now, in one round: then what is in the way is in the way of all."""
+
 _LOOK = (
-    "SELECT id, queued_id, address, wishes, attempts, expires, warned, reply FROM recipient"
-    " WHERE state = 0 AND look <= ?"
-    " AND destination_id NOT IN (SELECT id FROM destination WHERE down_since IS NOT NULL) ORDER BY look LIMIT ?"
+    "SELECT id, queued_id, address, wishes, attempts, expires, warned, reply, look FROM recipient"
+    " WHERE state = 0 AND look <= ? AND (look, id) > (?, ?)"
+    " AND destination_id NOT IN (SELECT id FROM destination WHERE down_since IS NOT NULL) ORDER BY look, id LIMIT ?"
 )
 _WARN = f"UPDATE recipient SET warned = ?, look = ? WHERE id = ? AND warned = ? AND {sources(Event.DELAYED)}"
 _EXPIRE = "DELETE FROM recipient WHERE id = ? AND expires <= ? AND state = 0"
@@ -43,6 +46,14 @@ _to_json = FlatJson(ascii=False).render
 
 class _Passed(WorldMailError):
     """A row is not as it was read."""
+
+
+class _Unreported(WorldMailError):
+    """No report can be made now."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(str(refusal))
+        self.refusal = refusal
 
 
 @frozen
@@ -65,16 +76,28 @@ class Overdue:
     reports: IReports
 
     async def round(self) -> int:
-        """See to all that has waited too long; how many recipients."""
-        seen = 0
+        """See to all that has waited too long; how many recipients.
+
+        A message of which no report can be made now (its content cannot be read, say) stands in nobody's way.
+        """
+        seen = troubles = 0
+        after = (0, 0)
         while True:
             now = int(self.clock.now())
-            rows = await self.database.read(partial(_look, now))
+            rows = await self.database.read(partial(_look, now, after))
             for message, late in _by_message(rows):
-                await self._see_to(message, late, now)
+                try:
+                    await self._see_to(message, late, now)
+                except _Unreported as unreported:
+                    self.journal.record("report.waits", acceptance=message.acceptance, reason=str(unreported))
+                    troubles += 1
+                    if troubles >= TROUBLES:
+                        raise unreported.refusal from None
             seen += len(rows)
             if len(rows) < BATCH:
                 return seen
+            last = rows[-1][1]
+            after = (last[8], last[0])
 
     async def _see_to(self, message: Message, late: Sequence[_Late], now: int) -> None:
         expired = [one for one in late if one.leased.expires <= now]
@@ -90,7 +113,10 @@ class Overdue:
         self, unit: partial[None], report_of: Callable[[Manner], Awaitable[IAcceptancePart | None]]
     ) -> None:
         """Raises what is in the way now: the next round comes."""
-        part = await report_of(Manner.NOW)
+        try:
+            part = await report_of(Manner.NOW)
+        except Refusal as refusal:
+            raise _Unreported(refusal) from None
         try:
             try:
                 result = await self.database.write(partial(_with_part, unit, part))
@@ -129,9 +155,9 @@ class Overdue:
         return told, look, leased.id, leased.warned
 
 
-def _look(now: int, cursor: Cursor) -> list[tuple[Message, Row]]:
+def _look(now: int, after: tuple[int, int], cursor: Cursor) -> list[tuple[Message, Row]]:
     messages: dict[int, Message] = {}
-    rows = cursor.all(_LOOK, (now, BATCH))
+    rows = cursor.all(_LOOK, (now, *after, BATCH))
     for row in rows:
         if row[1] not in messages:
             messages[row[1]] = read_message(cursor, row[1])
@@ -140,7 +166,7 @@ def _look(now: int, cursor: Cursor) -> list[tuple[Message, Row]]:
 
 def _by_message(rows: Sequence[tuple[Message, Row]]) -> list[tuple[Message, list[_Late]]]:
     found: dict[int, tuple[Message, list[_Late]]] = {}
-    for message, (id_, queued_id, address, wishes, attempts, expires, warned, reply) in rows:
+    for message, (id_, queued_id, address, wishes, attempts, expires, warned, reply, _) in rows:
         recipient = read_recipient(address, wishes)
         leased = Leased(id=id_, recipient=recipient, attempts=attempts, expires=expires, warned=warned)
         found.setdefault(queued_id, (message, []))[1].append(_Late(leased, reply or ""))

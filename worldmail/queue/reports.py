@@ -31,6 +31,9 @@ AGAIN = (0.2, 1.0, 5.0, 15.0, 60.0)
 """Seconds after which a report that could not be made is tried again; of a failure the last one for ever, others are
 lost then, and the log says so."""
 
+BARE = 15
+"""Tries after which the report of a failure is made without the message, if that cannot be read: eleven minutes."""
+
 HEADER = 256 * 1024
 """Octets of a message in which its header is looked for."""
 
@@ -99,7 +102,8 @@ class Reports:
         tries = 0
         while to is not None and (happenings := self._happenings(message, happened, transaction, to)):
             try:
-                return await self._make(message, happenings, to, by_queue=manner is Manner.BY_QUEUE)
+                content = await self._content(message, bare=tries >= BARE)
+                return await self._make(message, content, happenings, to, by_queue=manner is Manner.BY_QUEUE)
             except Refusal as refusal:
                 failed = any(happening.action is Action.FAILED for happening in happenings)
                 lost = not refusal.temporary or (tries >= len(AGAIN) and not failed)
@@ -113,9 +117,21 @@ class Reports:
                 self.journal.record("report.lost", acceptance=message.acceptance, to=str(to), reason=reason)
                 to = self._postmaster() if to.key != self._name().key else None
             else:
+                if tries >= len(AGAIN):
+                    self.journal.record("report.waits", acceptance=message.acceptance, reason=reason)
                 await self.clock.sleep(AGAIN[min(tries, len(AGAIN) - 1)])
                 tries += 1
         return None
+
+    async def _content(self, message: Message, *, bare: bool) -> tuple[IOutgoingContent | None, bytes]:
+        """The message and its header; None if it is done without. Raises a temporary `Refusal`."""
+        try:
+            content = await self.acceptance.outgoing(message.content_id)
+            return content, await _header(content)
+        except Refusal as refusal:
+            if not (bare and refusal.temporary):
+                raise
+            return None, b""
 
     def _whom(self, message: Message, happened: Sequence[Happened]) -> Address | None:
         """The sender; for mail without one the postmaster, if the site wants that (RFC 5321 §6.1)."""
@@ -162,21 +178,18 @@ class Reports:
         )
 
     async def _make(
-        self, message: Message, happenings: Sequence[Happening], to: Address, *, by_queue: bool
+        self,
+        message: Message,
+        found: tuple[IOutgoingContent | None, bytes],
+        happenings: Sequence[Happening],
+        to: Address,
+        *,
+        by_queue: bool,
     ) -> IAcceptancePart:
-        content = await self.acceptance.outgoing(message.content_id)
+        content, header = found
         now = int(self.clock.now())
         id_ = self.acceptance.new_id()
-        secret = message.wishes.require_tls  # RFC 8689 §5: the report goes the same way, with the header alone
-        original = Original(
-            envelope=evolve(message.envelope, returns=Return.HEADERS) if secret else message.envelope,
-            header=await _header(content),
-            size=message.size,
-            arrived=message.accepted,
-            origin=_origin(message) if message.client else None,
-            release=message.wishes.release,
-            deliver_by=None if message.wishes.deliver_by is None else message.wishes.deliver_by[0],
-        )
+        original = _returnable(message, header, whole=content is not None)
         report = compose(
             Notice(
                 host=self.host,
@@ -205,7 +218,7 @@ class Reports:
                 message_id=f"<{id_}@{self.host}>",
                 unrepeatable=True,
                 onward=expanded.onward,
-                wishes=Wishes(require_tls=secret),
+                wishes=Wishes(require_tls=message.wishes.require_tls),
                 report=True,
                 about=message.acceptance,
             )
@@ -215,13 +228,13 @@ class Reports:
         """Whom a report to the postmaster was for, wherever it goes: it must be known for what it is if it fails."""
         return OriginalRecipient(address_type="rfc822", address=str(to)) if to.key == self._name().key else None
 
-    async def _staged(self, report: Report, content: IOutgoingContent) -> StagedContent:
+    async def _staged(self, report: Report, content: IOutgoingContent | None) -> StagedContent:
         writer: IContentWriter = self.acceptance.writer()
         try:
             if report.body is Body.BINARY:
                 writer.may_be_binary()
             writer.write(report.head)
-            if report.original is Return.FULL:
+            if report.original is Return.FULL and content is not None:
                 async for chunk in content.chunks():
                     writer.write(chunk)
                     if writer.behind():
@@ -268,6 +281,20 @@ def _relay_is_told(wishes: Wishes, notify: frozenset[Notify] | None, transaction
     if by is None or (notify is not None and Notify.NEVER in notify):
         return False
     return wishes.trace_by or (by[1] == "N" and not transaction.deliver_by)
+
+
+def _returnable(message: Message, header: bytes, *, whole: bool) -> Original:
+    """What a report says of the message, and gives back of it."""
+    whole = whole and not message.wishes.require_tls  # RFC 8689 §5: the report goes the same way, with the header alone
+    return Original(
+        envelope=message.envelope if whole else evolve(message.envelope, returns=Return.HEADERS),
+        header=header,
+        size=message.size,
+        arrived=message.accepted,
+        origin=_origin(message) if message.client else None,
+        release=message.wishes.release,
+        deliver_by=None if message.wishes.deliver_by is None else message.wishes.deliver_by[0],
+    )
 
 
 async def _header(content: IOutgoingContent) -> bytes:
