@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 from worldmail.interfaces.outbound import Fate
 from worldmail.interfaces.queue import Route, Selection, Via
@@ -63,6 +64,30 @@ def test_one_message_for_a_server_that_is_known_opens_one_connection() -> None:
     for messages in range(1, 4):
         site.accept(ALICE, "bob@there.test")
         assert len(site.elsewhere.attempts) == 1 + messages, "one for each that is ready"
+
+
+def test_what_was_being_accepted_when_the_lock_was_lost_is_sent_when_it_is_back() -> None:
+    site = site_that_sends()
+    runner, parcels = site.node.queue.runner, site.node.queue.parcels
+
+    class Losing:
+        """The runner, which loses its lock before the acceptance is on the disk."""
+
+        reserve = staticmethod(runner.reserve)
+
+        @staticmethod
+        def offer(*arguments: Any) -> None:
+            runner.forget()
+            runner.offer(*arguments)
+
+    site.node.acceptance.onward = evolve(parcels, taker=Losing())
+    id_ = site.accept(ALICE, "bob@there.test")
+    assert site.elsewhere.taken == []
+    runner.begin(runner.id)
+    assert site.elsewhere.taken == [(id_, "bob@there.test")]
+    assert site.queued() == []
+    (destination,) = runner.destinations
+    assert (destination.waiting, runner.leased) == (0, 0)
 
 
 def test_recipients_beyond_what_a_server_takes_go_in_further_transactions_over_the_same_connection() -> None:

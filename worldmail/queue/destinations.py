@@ -88,7 +88,7 @@ class Destination:
         """All that is ready, which will not go now."""
         jobs = list(self.ready)
         self.ready.clear()
-        self.waiting = 0
+        self.waiting -= sum(len(job.recipients) for job in jobs)  # what is reserved comes still
         return jobs
 
     def wants_carrier(self) -> bool:

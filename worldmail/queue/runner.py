@@ -293,6 +293,8 @@ class Runner:
         """Take and send from now on, as the runner of this id."""
         self.id = id
         self.going = True
+        for destination in self.destinations:  # what was accepted while nothing was to be begun
+            self._serve(destination)
         self.look(0)
 
     async def end(self, grace: float) -> bool:

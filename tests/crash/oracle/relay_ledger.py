@@ -21,7 +21,7 @@ from email.message import EmailMessage
 from attrs import define, field, frozen
 
 from oracle.ledger import Fate, Ledger, Line
-from oracle.letters import token_of
+from oracle.letters import Letter, token_of
 
 NEAR = 15.0
 """Seconds after a kill within which an attempt that was open then shows in the trace."""
@@ -68,16 +68,25 @@ class RelayLedger(Ledger):
         copies: how each copy came: the ids of the servers, from the first one on.
         reports: how many reports of a failure came, by who made them.
         kills: when something was killed.
+        doubtful: the first server's database is lost now and then, maybe in a commit: it can only say 451 then, of
+            what may have come about.
     """
 
     refused_there: frozenset[str] = frozenset()
     between: frozenset[str] = frozenset()
+    doubtful: bool = False
     copies: dict[Key, dict[str, tuple[str, ...]]] = field(factory=dict)
     reports: dict[Key, Counter[str]] = field(factory=dict)
     kills: list[float] = field(factory=list)
     acceptances: dict[str, str] = field(factory=dict)
     admitted: list[Admitted] = field(factory=list)
     doubles: Counter[str] = field(factory=Counter)
+
+    def refused(self, letter: Letter, accounts: Iterable[str]) -> None:
+        """A 4xx or 5xx came; behind the end of data it may say that nobody knows."""
+        lines = [self.lines[letter.token, account] for account in accounts]
+        known = [line.account for line in lines if not (self.doubtful and line.fate is Fate.UNKNOWN)]
+        super().refused(letter, known)
 
     def sighted(self, account: str, uid: str, octets: bytes) -> None:
         """A copy was read whole."""

@@ -78,7 +78,11 @@ class RelayTrial:
     _rounds: int = field(default=0, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.ledger = RelayLedger(refused_there=frozenset(REFUSED), between=frozenset([*BETWEEN, REFUSED[1]]))
+        self.ledger = RelayLedger(
+            refused_there=frozenset(REFUSED),
+            between=frozenset([*BETWEEN, REFUSED[1]]),
+            doubtful="database" in self.victims,
+        )
         self._chance = random.Random(f"{self.seed} ends")
 
     def run(self, ends: int, audit_every: int = 25, report: Callable[[str], None] = print) -> list[Breach]:
