@@ -143,6 +143,16 @@ class ResolutionTests(unittest.TestCase):
         await self.alias("abuse@other.test", "x@far.example")
         assert await self.leads("abuse@other.test") == ["elsewhere x@far.example"]
 
+    async def test_the_servers_own_name_has_a_postmaster_and_nobody_else_unless_it_is_a_domain_of_ours(self):
+        source = DatabaseSource(database=self.site.database, host="mx.other.test")
+        directory = Directory((source,), self.site.database.memory.changes)
+        for text in ("postmaster@mx.other.test", "PostMaster@MX.Other.Test"):
+            assert ends(await directory.resolve(address(text))) == ["postmaster@example.test"]
+        assert ends(await directory.resolve(address("bob@mx.other.test"))) == ["elsewhere bob@mx.other.test"]
+        assert ends(await directory.resolve(address("postmaster@other.test"))) == ["elsewhere postmaster@other.test"]
+        await self.admin.add_domain("mx.other.test")
+        assert ends(await directory.resolve(address("bob@mx.other.test"))) == ["nowhere bob@mx.other.test"]
+
     async def test_the_postmaster_is_that_of_the_first_domain_that_has_one(self):
         await self.admin.add_domain("other.test")
         await self.admin.remove_account(address("postmaster@example.test"))

@@ -9,7 +9,8 @@ Where an address of ours leads, first match wins:
     5. the catch-all of the domain
     6. abuse: the domain's postmaster (RFC 2142 §4)
 
-An address of a domain that we relay leads to itself.
+An address of a domain that we relay leads to itself. The postmaster of the server, by its own name, is that of 4 if
+this name is no domain of ours: reports name that address.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from worldmail.interfaces.directory import (
 )
 from worldmail.interfaces.plugin import Foundations
 from worldmail.mail.address import Address
+from worldmail.mail.domain import normal_domain
 
 CATCH_ALL = "*"
 # One more than is followed: the directory refuses an expansion that is too wide.
@@ -53,22 +55,24 @@ class DatabaseSource:
     Args:
         database: where they are.
         delimiters: the characters that part a user from a detail; "" for no subaddresses.
+        host: the server's own name, as domains are compared; "" for none.
     """
 
     name: ClassVar[str] = "database"
 
     _database: IDatabase
     _delimiters: str = field(default="+")
+    _host: str = field(default="")
 
     def resolve(self, address: Address) -> Awaitable[tuple[Destination, ...] | None]:
         """See `IDirectorySource.resolve`."""
-        return self._database.read(lambda cursor: _lead(cursor, address, self._delimiters))
+        return self._database.read(lambda cursor: self._find(cursor, address))
 
     def resolve_all(self, addresses: Sequence[Address]) -> Awaitable[list[tuple[Destination, ...] | None]]:
         """See `IBatchSource.resolve_all`."""
 
         def unit(cursor: Cursor) -> list[tuple[Destination, ...] | None]:
-            return [_lead(cursor, address, self._delimiters) for address in addresses]
+            return [self._find(cursor, address) for address in addresses]
 
         return self._database.read(unit) if len(addresses) <= FEW else self._database.scan(unit)
 
@@ -80,13 +84,27 @@ class DatabaseSource:
         """See `IDirectorySource.own_form`."""
         return self._database.read(lambda cursor: _own_form(cursor, address))
 
+    def _find(self, cursor: Cursor, address: Address) -> tuple[Destination, ...] | None:
+        found = _lead(cursor, address, self._delimiters)
+        if found is None and address.local_key == "postmaster" and self._host and address.domain_key == self._host:
+            return _site_postmaster(cursor) or None
+        return found
+
 
 def database_source(foundations: Foundations) -> DatabaseSource:
     """The source, for the plugin door."""
     return DatabaseSource(
         database=foundations.database,
         delimiters=foundations.settings.directory.recipient_delimiter,
+        host=_comparable(foundations.settings.server.hostname),
     )
+
+
+def _comparable(host: str) -> str:
+    try:
+        return normal_domain(host)
+    except ValueError:  # none is set: then it is the machine's, and looking that up may take its time
+        return ""
 
 
 def find_account(cursor: Cursor, address: Address) -> Account | None:
