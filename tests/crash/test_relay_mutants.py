@@ -10,7 +10,8 @@ from oracle.relay_fixtures import MakeRelay
 from oracle.relay_trial import RelayTrial
 
 MUTANTS = Path(__file__).with_name("mutants")
-ONLY_LONG = "reply_before_commit", "relay_settled_before_reply", "relay_row_lost_with_content"
+SHORT = "relay_row_removed_early"
+"""The one that the short form runs too."""
 
 
 @pytest.mark.parametrize(
@@ -26,7 +27,7 @@ ONLY_LONG = "reply_before_commit", "relay_settled_before_reply", "relay_row_lost
 def test_a_broken_relay_is_reported(
     make_relay: MakeRelay, seed: int, long: bool, name: str, expected: set[str]
 ) -> None:
-    if name in ONLY_LONG and not long:
+    if name != SHORT and not long:
         pytest.skip("in the long form")
     site = make_relay((sys.executable, str(MUTANTS / f"{name}.py")))
     found = RelayTrial(site=site, seed=seed, victims=("first", "first", "last"), patience=6.0, sessions=4).run(
@@ -36,7 +37,11 @@ def test_a_broken_relay_is_reported(
     assert expected & {breach.kind for breach in found}
 
 
-def test_two_who_send_the_same_are_reported_also_where_nothing_was_killed(make_relay: MakeRelay, seed: int) -> None:
+def test_two_who_send_the_same_are_reported_also_where_nothing_was_killed(
+    make_relay: MakeRelay, seed: int, long: bool
+) -> None:
+    if not long:
+        pytest.skip("in the long form")
     site = make_relay((sys.executable, str(MUTANTS / "relay_lease_dropped_early.py")))
     found = RelayTrial(site=site, seed=seed, victims=(), patience=6.0).run(0)
     print(*found[:10], sep="\n")

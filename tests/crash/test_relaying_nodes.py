@@ -14,9 +14,11 @@ from worldmail.testing.postgres import PostgresProcess
 
 
 @pytest.fixture(params=[Nodes.TWO_ON_ONE_FILE, Nodes.TWO_ON_POSTGRES], ids=["sqlite", "postgres"])
-def nodes(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RelaySite]:
+def nodes(request: pytest.FixtureRequest, tmp_path: Path, long: bool) -> Iterator[RelaySite]:
     """A site whose first server is two processes."""
     kind: Nodes = request.param
+    if kind is Nodes.TWO_ON_POSTGRES and not long:
+        pytest.skip("in the long form; tests/queue has two runners on PostgreSQL")
     postgres: PostgresProcess | None = None
     if kind is Nodes.TWO_ON_POSTGRES:
         postgres = request.getfixturevalue("postgres_server")
