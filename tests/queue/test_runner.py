@@ -90,6 +90,31 @@ def test_what_was_being_accepted_when_the_lock_was_lost_is_sent_when_it_is_back(
     assert (destination.waiting, runner.leased) == (0, 0)
 
 
+def test_a_lock_that_comes_back_after_another_was_taken_in_its_place_is_given_back() -> None:
+    site = site_that_sends()
+    site.elsewhere.stalls = True
+    id_ = site.accept(ALICE, "bob@there.test")
+    registration = site.node.queue.service._registration
+    before, lock = registration.id, registration._lock
+
+    class Doubtful:
+        """A lock of a session that was lost, and is back only when another lock was taken."""
+
+        def held(self) -> bool:
+            return False
+
+        def release(self) -> Any:
+            return lock.release()
+
+    registration._lock = Doubtful()
+    site.elsewhere.stalls = False
+    site.advance(60)
+    assert registration.id != before and before not in site.locks.taken
+    site.advance(3600)
+    assert site.elsewhere.taken == [(id_, "bob@there.test")]
+    assert site.queued() == []
+
+
 def test_recipients_beyond_what_a_server_takes_go_in_further_transactions_over_the_same_connection() -> None:
     site = site_that_sends()
     site.elsewhere.make = lambda conversation: setattr(conversation, "recipients", 3)

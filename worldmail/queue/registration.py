@@ -47,15 +47,24 @@ class Registration:
     _lock: IMaildropLock | None = field(default=None, init=False)
 
     async def enter(self) -> int:
-        """Become a runner; its id. Raises `TemporaryFailure`."""
+        """Become a runner, under a new id: what an old one had, anybody may take. Raises `TemporaryFailure`."""
         while True:
             id_ = await self.database.write(partial(_enter, self.node, int(self.now())))
             lock = await self.locks.lock(id_)
-            if lock is not None and await self.database.read(partial(_is_there, id_)):
-                self.id, self._lock = id_, lock
-                return id_
-            if lock is not None:  # another took us for dead before we had the lock
+            if lock is None:
+                continue
+            try:
+                there = await self.database.read(partial(_is_there, id_))
+            except BaseException:
                 await lock.release()
+                raise
+            if there:
+                break
+            await lock.release()  # another took us for dead before we had the lock
+        old, self.id, self._lock = self._lock, id_, lock
+        if old is not None:  # it may have come back with the session that it belongs to
+            await old.release()
+        return id_
 
     def held(self) -> bool:
         """Is what was leased still ours?"""
