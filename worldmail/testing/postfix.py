@@ -114,14 +114,19 @@ class PostfixProcess:
 
     def start(self, within: float = 60.0) -> None:
         """Start it and wait until it greets. Raises TimeoutError."""
+        deadline = time.monotonic() + within
+        self._launch()
+        while not self._greets():
+            if time.monotonic() > deadline:
+                self.kill()
+                raise TimeoutError(self.tail())
+            time.sleep(0.05)
+            if not self.running():  # processes that were killed keep its lock and its port for a moment
+                self._launch()
+
+    def _launch(self) -> None:
         command = (str(DAEMONS / "master"), "-c", str(self.directory / "etc"), "-d")
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
-        deadline = time.monotonic() + within
-        while not self._greets():
-            if (ended := self.process.poll()) is not None or time.monotonic() > deadline:
-                self.kill()
-                raise TimeoutError(f"it ended with {ended}: {self.tail()}")
-            time.sleep(0.02)
 
     def running(self) -> bool:
         """True while it lives."""
