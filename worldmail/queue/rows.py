@@ -283,11 +283,11 @@ def next_due(cursor: Cursor, now: int) -> int | None:
 
 
 def return_leased(cursor: Cursor, destination: int, ids: Sequence[int], runner_id: int, now: int) -> None:
-    """These were leased and not tried."""
+    """These were leased and not tried; one with a wish is left to who looks for leases that nobody has."""
     for id_ in ids:
         cursor.run(
             f"UPDATE recipient SET state = {_W}, runner_id = NULL, attempts = attempts - 1, due = ?"
-            f" WHERE id = ? AND runner_id = ? AND {sources(Event.RETURNED)}",
+            f" WHERE id = ? AND runner_id = ? AND wish IS NULL AND {sources(Event.RETURNED)}",
             (now, id_, runner_id),
         )
     may_be_due(cursor, destination, now)
