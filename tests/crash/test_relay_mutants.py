@@ -10,8 +10,6 @@ from oracle.relay_fixtures import MakeRelay
 from oracle.relay_trial import RelayTrial
 
 MUTANTS = Path(__file__).with_name("mutants")
-SHORT = "relay_row_removed_early"
-"""The one that the short form runs too."""
 
 
 @pytest.mark.parametrize(
@@ -27,7 +25,7 @@ SHORT = "relay_row_removed_early"
 def test_a_broken_relay_is_reported(
     make_relay: MakeRelay, seed: int, long: bool, name: str, expected: set[str]
 ) -> None:
-    if name != SHORT and not long:
+    if not long:
         pytest.skip("in the long form")
     site = make_relay((sys.executable, str(MUTANTS / f"{name}.py")))
     found = RelayTrial(site=site, seed=seed, victims=("first", "first", "last"), patience=6.0, sessions=4).run(

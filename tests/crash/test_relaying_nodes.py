@@ -17,8 +17,8 @@ from worldmail.testing.postgres import PostgresProcess
 def nodes(request: pytest.FixtureRequest, tmp_path: Path, long: bool) -> Iterator[RelaySite]:
     """A site whose first server is two processes."""
     kind: Nodes = request.param
-    if kind is Nodes.TWO_ON_POSTGRES and not long:
-        pytest.skip("in the long form; tests/queue has two runners on PostgreSQL")
+    if not long:
+        pytest.skip("in the long form; tests/faults and tests/queue have two runners")
     postgres: PostgresProcess | None = None
     if kind is Nodes.TWO_ON_POSTGRES:
         postgres = request.getfixturevalue("postgres_server")
@@ -39,8 +39,6 @@ def test_two_processes_on_one_queue_send_nothing_twice(nodes: RelaySite, seed: i
 
 
 def test_what_one_process_had_in_its_hands_the_other_sends(nodes: RelaySite, seed: int, long: bool) -> None:
-    if not long:
-        pytest.skip("in the long form; tests/faults has one that dies")
     trial = RelayTrial(site=nodes, seed=seed, victims=("first", "second", "second", "last"))
     assert trial.run(100 if long else 4, audit_every=25) == []
     assert trial.ledger.counts()["acknowledged"] > 0
@@ -50,6 +48,8 @@ def test_a_database_that_is_restarted_doubles_and_loses_nothing(
     postgres_server: PostgresProcess, tmp_path: Path, seed: int, long: bool
 ) -> None:
     """The servers live on and know what they sent, so this excuses no double."""
+    if not long:
+        pytest.skip("in the long form; tests/queue has locks that are lost")
     with NameServer({}) as names:
         site = RelaySite(place=tmp_path, names=names, database=postgres_server)
         site.prepare()

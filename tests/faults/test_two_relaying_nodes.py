@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import smtplib
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,8 @@ SOON = 20.0
 def nodes(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RelaySite]:
     """Both processes run, and nobody else."""
     kind: Nodes = request.param
+    if kind is Nodes.TWO_ON_POSTGRES and os.environ.get("WORLDMAIL_LONG") != "1":
+        pytest.skip("in the long form; tests/queue has two runners on PostgreSQL")
     postgres: PostgresProcess | None = None
     if kind is Nodes.TWO_ON_POSTGRES:
         postgres = request.getfixturevalue("postgres_server")
