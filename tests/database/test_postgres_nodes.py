@@ -253,17 +253,20 @@ class TestMigrationsOfNodes(NodesCase):
 
     def test_a_migration_that_fails_leaves_the_schema_as_it_was(self) -> None:
         self.node()
-        modules: Mapping[int, str] = {**known_migrations(), 2: "tests_second_migration"}
-        second = type(sys)("tests_second_migration")
-        second.STATEMENTS = ("CREATE TABLE later (id {id})", "CREATE TABLE broken (")
-        sys.modules["tests_second_migration"] = second
-        self.addCleanup(sys.modules.pop, "tests_second_migration")
+        newest = max(known_migrations())
+        modules: Mapping[int, str] = {**known_migrations(), newest + 1: "tests_next_migration"}
+        following = type(sys)("tests_next_migration")
+        following.STATEMENTS = ("CREATE TABLE later (id {id})", "CREATE TABLE broken (")
+        sys.modules["tests_next_migration"] = following
+        self.addCleanup(sys.modules.pop, "tests_next_migration")
         server = PostgresServer(url=self.url, password_file=None, lock_timeout=5.0)
         connection = server.first_connection("tests")
         with pytest.raises(ConfigurationError, match="tables cannot be made"):
             migrate(connection, modules)
         connection.close()
-        assert self.postgres.rows(self.url, "SELECT number, to_regclass('later') FROM worldmail_schema") == [(1, None)]
+        assert self.postgres.rows(self.url, "SELECT number, to_regclass('later') FROM worldmail_schema") == [
+            (newest, None)
+        ]
 
     def test_a_look_changes_nothing_in_an_empty_database(self) -> None:
         with look_at(DatabaseSettings(engine="postgres", url=self.url), "") as look:
