@@ -24,7 +24,7 @@ SOON = 20.0
 def nodes(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RelaySite]:
     """Both processes run, and nobody else."""
     kind: Nodes = request.param
-    if kind is Nodes.TWO_ON_POSTGRES and os.environ.get("WORLDMAIL_LONG") != "1":
+    if kind is Nodes.TWO_ON_POSTGRES and not os.environ.get("WORLDMAIL_LONG"):
         pytest.skip("in the long form; tests/queue has two runners on PostgreSQL")
     postgres: PostgresProcess | None = None
     if kind is Nodes.TWO_ON_POSTGRES:

@@ -10,7 +10,7 @@ from worldmail.mail.address import Address
 from worldmail.mail.dsn.values import Action
 from worldmail.mail.envelope import Notify, Recipient, Return
 
-Wishes = frozenset[Notify] | None
+NotifyWishes = frozenset[Notify] | None
 """NOTIFY of a recipient; None if nothing was said."""
 
 _UNSAID = frozenset({Notify.FAILURE, Notify.DELAY})  # §4.1
@@ -23,7 +23,7 @@ _WISHED = {
 }
 
 
-def is_reported(notify: Wishes, action: Action, *, null_sender: bool, taken_over: bool = False) -> bool:
+def is_reported(notify: NotifyWishes, action: Action, *, null_sender: bool, taken_over: bool = False) -> bool:
     """True if a report on this is due.
 
     Args:
@@ -38,7 +38,7 @@ def is_reported(notify: Wishes, action: Action, *, null_sender: bool, taken_over
     return Notify.NEVER not in wishes and _WISHED[action] in wishes
 
 
-def goes_without_sender(notify: Wishes, *, taken_over: bool) -> bool:
+def goes_without_sender(notify: NotifyWishes, *, taken_over: bool) -> bool:
     """True if this recipient is better sent to from "<>", in a transaction of its own.
 
     To a server that does not know the wishes, NEVER can only be said so (§5.2.2 (d)).
