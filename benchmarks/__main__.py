@@ -6,9 +6,23 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
-from benchmarks import backlog, delivered, idle, imap, imap_growth, imap_idle, large, picking, pop3check, relay
+from benchmarks import (
+    backlog,
+    delivered,
+    idle,
+    imap,
+    imap_growth,
+    imap_idle,
+    large,
+    picking,
+    pop3check,
+    relay,
+    turn,
+    waiting,
+)
 from benchmarks.figures import Figure, table
 from benchmarks.peers import Peers, missing
 from benchmarks.worldmail_side import WorldMail
@@ -99,6 +113,16 @@ def run_imapgrowth(place: Path, rounds: int, tell: Tell) -> Iterator[Figure]:
     yield from imap_growth.measure(ours.server, tell)
 
 
+def run_turn(place: Path, rounds: int, tell: Tell, count: int = turn.MESSAGES) -> Iterator[Figure]:
+    """A hold that leaves over a long link."""
+    yield from turn.measure(place, count, tell)
+
+
+def run_waiting(place: Path, rounds: int, tell: Tell, count: int = waiting.SITES) -> Iterator[Figure]:
+    """Sites whose turns stay open."""
+    yield from waiting.measure(place, count, tell)
+
+
 MEASUREMENTS: dict[str, Measurement] = {
     "delivered": run_delivered,
     "large": run_large,
@@ -110,7 +134,10 @@ MEASUREMENTS: dict[str, Measurement] = {
     "imapidle": run_imapidle,
     "imapgrowth": run_imapgrowth,
     "idle": run_idle,
+    "turn": run_turn,
+    "waiting": run_waiting,
 }
+COUNTED: dict[str, Callable[..., Iterator[Figure]]] = {"turn": run_turn, "waiting": run_waiting}
 
 
 def main() -> int:
@@ -118,16 +145,22 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(MEASUREMENTS)}; default: all")
     parser.add_argument("--rounds", type=int, default=5, help="rounds of each comparison (default 5)")
+    parser.add_argument(
+        "--count", type=int, help=f"how many in place of what the goals of {', '.join(COUNTED)} are said for"
+    )
     parser.add_argument("--directory", type=Path, help="where data lies while it runs (default: a temporary one)")
     options = parser.parse_args()
     if lacking := missing():
         print(f"this machine lacks: {', '.join(lacking)}", file=sys.stderr)
         return 2
+    measurements = dict(MEASUREMENTS)
+    if options.count:
+        measurements.update({name: partial(counted, count=options.count) for name, counted in COUNTED.items()})
     figures: list[Figure] = []
     for name in options.names or MEASUREMENTS:
         with tempfile.TemporaryDirectory(prefix="benchmark-", dir=options.directory) as place:
             Path(place).chmod(0o755)
-            for figure in MEASUREMENTS[name](Path(place), options.rounds, _tell):
+            for figure in measurements[name](Path(place), options.rounds, _tell):
                 _tell("  " + "  ".join(figure.row()))
                 figures.append(figure)
     print(table(figures))

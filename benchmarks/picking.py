@@ -60,7 +60,7 @@ def _look(connection: apsw.Connection) -> Iterator[tuple[str, float]]:
         jobs, _ = take_due(cursor, rows[0][1], _RUNNER, _NOW, TAKEN, lambda message, leased: _STAYS)
         taken = time.perf_counter()
         for job in jobs:
-            end_recipients(cursor, job.message, [leased.id for leased in job.recipients], _RUNNER, _NOW)
+            end_recipients(cursor, job.message, job.recipients, _NOW)
         ended = time.perf_counter()
     yield "due destinations found", found - began
     yield f"{TAKEN} recipients leased", taken - found

@@ -2,18 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+import gc
+import importlib.metadata
+import os
+import time
+from collections.abc import Generator, Iterator
 
 import pytest
 from hypothesis import settings
 from twisted.trial.unittest import SynchronousTestCase
 
+from worldmail.testing.last_words import ends_of_logs
 from worldmail.testing.postgres import NoPostgres, PostgresProcess
-from worldmail.testing.process import ServerProcess
+from worldmail.testing.process import ServerProcess, free_port_base
 
-# Machines are noisy: no example fails for the time it took.
-settings.register_profile("steady", deadline=None)
-settings.load_profile("steady")
+# Machines are noisy: no example fails for the time it took. The suite tries the same examples each time, so that what
+# breaks it is what was changed; the long forms try others.
+settings.register_profile("steady", deadline=None, derandomize=True)
+settings.register_profile("searching", deadline=None)
+settings.load_profile("searching" if os.environ.get("WORLDMAIL_LONG") else "steady")
+
+# pytest asks for Twisted's version before each test, which is to read all of its metadata.
+importlib.metadata.version = functools.cache(importlib.metadata.version)
+
+
+def pytest_collection() -> None:
+    """What is collected stays until the end: to look through it again and again takes a third of the time."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Garbage is looked for from here on, and among what the tests make."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
+
+
+_BEGAN: pytest.StashKey[float] = pytest.StashKey()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """When each test began."""
+    item.stash[_BEGAN] = time.time()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What fails shows the ends of the logs of its servers, which are still there now."""
+    report = yield
+    if report.failed:
+        report.sections.extend(ends_of_logs(item.stash.get(_BEGAN, 0.0)))
+    return report
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -28,7 +69,7 @@ def trial_names_lie_in_the_temporary_directory(tmp_path_factory: pytest.TempPath
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> ServerProcess:
     """A site to copy: making one takes most of a second."""
-    made = ServerProcess(directory=tmp_path_factory.mktemp("template") / "data")
+    made = ServerProcess(directory=tmp_path_factory.mktemp("template") / "data", port_base=free_port_base(lasting=True))
     made.initialise()
     return made
 

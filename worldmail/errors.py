@@ -122,6 +122,17 @@ class RecipientGone(Refusal):
     text = "A recipient was removed meanwhile, please try again"
 
 
+class TakenElsewhere(Refusal):
+    """A recipient of a message that a relay hands over has it since a moment ago, by another session.
+
+    Temporary: the relay's next attempt is told at RCPT which of them have it.
+    """
+
+    code = 451
+    enhanced = "4.3.0"
+    text = "Another session has taken this message, please try again"
+
+
 class RelayDenied(Refusal):
     """The recipient is elsewhere and this client may not send there through us."""
 
@@ -139,7 +150,13 @@ class NotPermitted(Refusal):
 
 
 class OverQuota(Refusal):
-    """The mailbox is full (RFC 3463 X.2.2); 552 5.2.2 where the site wants it permanent."""
+    """The mailbox is full (RFC 3463 X.2.2); 552 5.2.2 where the site wants it permanent.
+
+    Attributes:
+        accounts: whose share of what was to be stored is too much, where that is known.
+    """
+
+    accounts: frozenset[int] = frozenset()
 
     code = 452
     enhanced = "4.2.2"

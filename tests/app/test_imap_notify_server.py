@@ -15,7 +15,7 @@ def test_what_happens_elsewhere_is_told_at_any_time(server: ServerProcess) -> No
     server.start()
     server.add_user(ADDRESS, "correct horse")
     context = ssl._create_unverified_context()
-    client = imaplib.IMAP4_SSL("127.0.0.1", server.port(993), timeout=20, ssl_context=context)
+    client = imaplib.IMAP4_SSL("127.0.0.1", server.port(993), timeout=60, ssl_context=context)
     client.login(ADDRESS, "correct horse")
     assert b"NOTIFY" in client.capability()[1][0].split()
     client.select("Sent")
@@ -24,7 +24,7 @@ def test_what_happens_elsewhere_is_told_at_any_time(server: ServerProcess) -> No
         b' (SUBTREE "Shared Folders" (MailboxName))\r\n'
     )
     assert client.readline().startswith(b"n OK ")
-    with smtplib.SMTP("127.0.0.1", server.port(25), timeout=20) as smtp:
+    with smtplib.SMTP("127.0.0.1", server.port(25), timeout=60) as smtp:
         smtp.sendmail("eve@elsewhere.test", [ADDRESS], "Subject: x\r\n\r\ntext\r\n")
     assert client.readline() == b"* STATUS INBOX (UIDNEXT 2 MESSAGES 1)\r\n"
     server.command("folder", "add", ADDRESS, "Work")

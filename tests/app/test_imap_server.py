@@ -20,14 +20,14 @@ def unverified() -> ssl.SSLContext:
 
 def deliver(server: ServerProcess, subject: str) -> None:
     """A message for Ann."""
-    with smtplib.SMTP("127.0.0.1", server.port(SMTP), timeout=20) as smtp:
+    with smtplib.SMTP("127.0.0.1", server.port(SMTP), timeout=60) as smtp:
         smtp.sendmail("eve@elsewhere.test", [ADDRESS], f"Subject: {subject}\r\n\r\ntext\r\n")
 
 
 def test_mail_is_told_to_who_idles_and_read(server: ServerProcess) -> None:
     server.start()
     server.add_user(ADDRESS, "correct horse")
-    client = imaplib.IMAP4_SSL("127.0.0.1", server.port(IMAPS), timeout=20, ssl_context=unverified())
+    client = imaplib.IMAP4_SSL("127.0.0.1", server.port(IMAPS), timeout=60, ssl_context=unverified())
     client.login(ADDRESS, "correct horse")
     assert client.select("INBOX") == ("OK", [b"0"])
     client.send(b"i IDLE\r\n")
@@ -45,7 +45,7 @@ def test_mail_is_told_to_who_idles_and_read(server: ServerProcess) -> None:
 def test_the_same_in_a_compressed_session_that_began_in_the_clear(server: ServerProcess) -> None:
     server.start()
     server.add_user(ADDRESS, "correct horse")
-    client = imaplib.IMAP4("127.0.0.1", server.port(IMAP), timeout=20)
+    client = imaplib.IMAP4("127.0.0.1", server.port(IMAP), timeout=60)
     assert "LOGINDISABLED" in client.capabilities
     client.starttls(unverified())
     client.login(ADDRESS, "correct horse")

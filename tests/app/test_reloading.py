@@ -33,7 +33,7 @@ def hang_up(server: ServerProcess, event: str, count: int = 1) -> dict[str, obje
 
 def signing_in(server: ServerProcess) -> poplib.POP3_SSL:
     """A client that said who it is."""
-    client = poplib.POP3_SSL("127.0.0.1", server.port(POP3S), timeout=20, context=ssl._create_unverified_context())
+    client = poplib.POP3_SSL("127.0.0.1", server.port(POP3S), timeout=60, context=ssl._create_unverified_context())
     client.user("postmaster@example.test")
     return client
 
@@ -43,7 +43,7 @@ def certificate_of(server: ServerProcess) -> str:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     with (
-        socket.create_connection(("127.0.0.1", server.port(POP3S)), 20) as plain,
+        socket.create_connection(("127.0.0.1", server.port(POP3S)), 60) as plain,
         context.wrap_socket(plain) as connection,
     ):
         shown = connection.getpeercert(binary_form=True)
@@ -60,12 +60,24 @@ def write_certificate(server: ServerProcess) -> None:
 
 def test_a_new_certificate_is_shown_and_old_sessions_go_on(running: ServerProcess) -> None:
     before = certificate_of(running)
-    client = poplib.POP3("127.0.0.1", running.port(POP3), timeout=20)
+    client = poplib.POP3("127.0.0.1", running.port(POP3), timeout=60)
     write_certificate(running)
     hang_up(running, "server.reloaded")
     assert certificate_of(running) != before
     assert client.capa()
     client.quit()
+
+
+def test_what_queue_says_is_taken_up_and_authorities_that_cannot_be_read_change_nothing(
+    running: ServerProcess,
+) -> None:
+    running.configure({"queue": {"first_retry": "1m", "connections": 7, "trust": "tls/none.pem"}})
+    told = hang_up(running, "server.reload-refused")
+    assert "none.pem" in str(told["text"])
+    running.configure({"queue": {"trust": "tls/certificate.pem"}, "dns": {"timeout": "3s"}})
+    changed = hang_up(running, "server.reloaded")["changed"]
+    assert changed == ["queue.first_retry", "queue.connections", "queue.trust"]
+    assert wait_for(running, "server.restart-needed")["settings"] == ["dns.timeout"]
 
 
 def test_a_certificate_that_does_not_fit_is_reported_and_the_old_one_stays(running: ServerProcess) -> None:
@@ -88,7 +100,7 @@ def test_with_a_certificate_that_came_back_ports_in_TLS_go_by_the_new_settings(r
     assert hang_up(running, "server.reloaded", 2)["changed"] == ["tls.certificates", "smtp.message_size"]
     assert len([one for one in records(running) if one["event"] == "listener.left-out"]) == len(told)
     port, context = running.port(465), ssl._create_unverified_context()
-    with smtplib.SMTP_SSL("127.0.0.1", port, timeout=20, context=context) as new:
+    with smtplib.SMTP_SSL("127.0.0.1", port, timeout=60, context=context) as new:
         new.ehlo()
         assert new.esmtp_features["size"] == "1000000"
 
@@ -143,16 +155,16 @@ def test_a_wrong_configuration_is_reported_by_line_and_the_old_one_goes_on(runni
     running.config.write_text(right + "\n[nonsense]\n")
     told = hang_up(running, "server.reload-refused")
     assert f"{running.config}:{right.count(chr(10)) + 2}: [nonsense]" in str(told["text"])
-    with smtplib.SMTP("127.0.0.1", running.port(SMTP), timeout=20) as client:
+    with smtplib.SMTP("127.0.0.1", running.port(SMTP), timeout=60) as client:
         assert client.noop()[0] == 250
 
 
 def test_new_sessions_go_by_the_new_settings_of_their_protocol(running: ServerProcess) -> None:
-    old = smtplib.SMTP("127.0.0.1", running.port(SMTP), timeout=20)
+    old = smtplib.SMTP("127.0.0.1", running.port(SMTP), timeout=60)
     running.configure({"smtp": {"message_size": "1MB"}})
     told = hang_up(running, "server.reloaded")
     assert told["changed"] == ["smtp.message_size"]
-    with smtplib.SMTP("127.0.0.1", running.port(SMTP), timeout=20) as new:
+    with smtplib.SMTP("127.0.0.1", running.port(SMTP), timeout=60) as new:
         new.ehlo()
         assert new.esmtp_features["size"] == "1000000"
     old.ehlo()
@@ -163,17 +175,17 @@ def test_new_sessions_go_by_the_new_settings_of_their_protocol(running: ServerPr
 
 def test_a_listener_goes_by_how_TLS_comes_there_now_and_by_its_place_under_another_name(running: ServerProcess) -> None:
     right = running.config.read_text()
-    waiting = poplib.POP3("127.0.0.1", running.port(POP3), timeout=20)
+    waiting = poplib.POP3("127.0.0.1", running.port(POP3), timeout=60)
     begun, name, rest = right.partition('name = "pop3"\n')
     running.config.write_text(begun + 'name = "first"\ntls = "implicit"\n' + rest)
     assert name and hang_up(running, "server.reloaded")["changed"] == ["pop3.listeners"]
     context = ssl._create_unverified_context()
-    secured = poplib.POP3_SSL("127.0.0.1", running.port(POP3), timeout=20, context=context)
+    secured = poplib.POP3_SSL("127.0.0.1", running.port(POP3), timeout=60, context=context)
     assert "STLS" not in secured.capa()
     assert "STLS" in waiting.capa()
     running.config.write_text(right)
     hang_up(running, "server.reloaded", 2)
-    assert "STLS" in poplib.POP3("127.0.0.1", running.port(POP3), timeout=20).capa()
+    assert "STLS" in poplib.POP3("127.0.0.1", running.port(POP3), timeout=60).capa()
     assert secured.quit() and waiting.quit()
 
 

@@ -19,10 +19,10 @@ from typing import Any
 import pytest
 from attrs import frozen
 
-from worldmail.testing.process import CLI, ROOT, ServerProcess
+from worldmail.testing.process import CLI, ServerProcess, environment_of_tests, run_command
 
 MESSAGE = "Message-ID: <one@two.test>\r\nSubject: x\r\n\r\ncontent that no trace may show\r\n"
-WITHIN = 30.0
+WITHIN = 120.0
 
 
 @frozen
@@ -41,24 +41,16 @@ class Answer:
 
 @frozen
 class Commands:
-    """Runs commands on one site."""
+    """Runs commands on one site; see `worldmail.testing.forking`."""
 
     config: Path | None
+    forked: bool = True
 
     def __call__(self, *words: str, stdin: str = "", **variables: str) -> Answer:
         """`worldmail [--config ...] WORDS`."""
         options = () if self.config is None else ("--config", str(self.config))
-        done = subprocess.run(
-            (*CLI, *options, *words),
-            input=stdin,
-            capture_output=True,
-            text=True,
-            check=False,
-            env={
-                **os.environ,
-                "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
-                **variables,
-            },
+        done = run_command(
+            *options, *words, stdin=stdin, environment=environment_of_tests(variables), forked=self.forked
         )
         return Answer(done.returncode, done.stdout, done.stderr)
 
@@ -71,7 +63,7 @@ class Commands:
             stdin=secondary,
             stdout=secondary,
             stderr=secondary,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            env=environment_of_tests({}),
             start_new_session=True,
         )
         os.close(secondary)
@@ -107,7 +99,7 @@ class Commands:
 @pytest.fixture
 def site(template: ServerProcess, tmp_path: Path) -> Iterator[ServerProcess]:
     """A site that was initialised; its server is not running."""
-    made = ServerProcess(directory=tmp_path / "data", port_base=template.port_base)
+    made = ServerProcess(directory=tmp_path / "data", port_base=template.port_base, forked=True)
     shutil.copytree(template.directory, made.directory)
     yield made
     made.kill()
@@ -155,7 +147,7 @@ class Sending:
 
     def send(self, *recipients: str, sender: str = "postmaster@example.test") -> None:
         """A message to these."""
-        with smtplib.SMTP("127.0.0.1", self.site.port(25), timeout=30) as client:
+        with smtplib.SMTP("127.0.0.1", self.site.port(25), timeout=60) as client:
             client.sendmail(sender, list(recipients), MESSAGE)
 
     def trace(self, key: str, until: str) -> Answer:

@@ -38,6 +38,13 @@ def test_a_site_is_made_and_looked_after_as_any_other(made: Commands) -> None:
     assert "[database]" not in made("check").out
 
 
+def test_the_queue_is_looked_at_and_steered(made: Commands) -> None:
+    made.ok("queue", "list")
+    made.ok("queue", "destinations")
+    for command in ("retry", "hold", "release"):
+        made.ok("queue", command, "--all")
+
+
 def test_check_names_the_line_of_a_database_that_cannot_be_used_and_no_password(made: Commands) -> None:
     assert made.config is not None
     text = made.config.read_text()

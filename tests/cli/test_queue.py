@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tests.cli.conftest import Sending
+import pytest
+
+from tests.cli.conftest import Commands, Sending
 
 REPLIES = {"2xx": 1, "4xx": 1, "5xx": 1, "none": 0}
 
@@ -40,10 +42,36 @@ def test_a_change_of_everything_must_be_asked_for(sending: Sending) -> None:
     assert sending.worldmail.ok("queue", "list", "--json").json == []
 
 
+@pytest.mark.parametrize("option", ["--destination", "--route", "--domain", "--recipient", "--sender"])
+def test_an_option_with_nothing_behind_it_does_not_mean_everything(sending: Sending, option: str) -> None:
+    done = sending.worldmail("queue", "remove", option, "")
+    assert done.status == 2 and "nothing is said behind it" in done.err
+
+
 def test_a_route_takes_what_waits_too_once_that_is_tried_again(sending: Sending) -> None:
+    sending.site.stop()  # a server knows at its start what a command changed, and else some moments later
     sending.worldmail.ok("route", "set", "peer", "domain=other.test")
+    sending.site.start()
     sending.send("a@far.test")
     sending.trace("a@far.test", "deferred for a@far.test")
     sending.worldmail.ok("route", "set", "peer", "domain=*")
     assert sending.worldmail.ok("queue", "retry", "--all").out == "1 recipient to be tried now\n"
     assert "250 2.0.0 Kept as 4711" in sending.trace("a@far.test", "nothing of it waits").out
+
+
+@pytest.mark.parametrize("command", ["retry", "hold", "release", "remove"])
+def test_a_message_that_is_named_and_not_there_is_said(worldmail: Commands, command: str) -> None:
+    assert "there is no message 06H000000000000 in the queue" in worldmail.refused("queue", command, "06H000000000000")
+
+
+@pytest.mark.parametrize("command", ["list", "retry", "remove"])
+def test_an_address_where_an_id_belongs_is_told_where_it_belongs(worldmail: Commands, command: str) -> None:
+    done = worldmail("queue", command, "later@far.test")
+    assert done.status == 2 and "--recipient" in done.err
+
+
+def test_mail_is_not_redirected_to_who_is_not_here_and_that_one_is_named(sending: Sending) -> None:
+    sending.send("later@far.test")
+    sending.trace("later@far.test", "deferred")
+    said = sending.worldmail.refused("queue", "redirect", "--all", "--to", "nobody@example.test")
+    assert "nobody@example.test: No such mailbox here" in said

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from tests.cli.conftest import Commands
 from worldmail.testing.names import NameServer
 from worldmail.testing.process import ServerProcess
@@ -17,6 +19,8 @@ KEYS = {
     "security",
     "implicit_tls",
     "user",
+    "pins",
+    "renews",
     "queue",
     "text",
     "connections",
@@ -58,6 +62,8 @@ def test_a_route_is_shown_with_what_follows_and_without_its_password(site: Serve
     assert SECRET not in text + str(shown) + worldmail.ok("route", "list", "--json").out
     assert not [path for path in site.directory.rglob("*") if path.is_file() and SECRET.encode() in path.read_bytes()]
     assert "no route no" in worldmail.refused("route", "show", "no")
+    assert re.search(r"(?m)^connections +0 \(as the settings say\)$", text) is not None
+    assert re.search(r"(?m)^rate +0 \(any\)$", text) is not None
 
 
 def test_keys_of_a_route_are_listed_set_and_checked(worldmail: Commands) -> None:
@@ -151,3 +157,15 @@ def test_the_commands_of_the_help_work(worldmail: Commands) -> None:
         words = line.split()[1:]
         secret = [] if "user=me" not in words else ["--password-stdin"]
         worldmail.ok(*words, *secret, stdin=SECRET)
+
+
+def test_a_route_may_be_pinned_to_keys(worldmail: Commands) -> None:
+    pin = "AB" * 32
+    words = ("via=host", "host=relay.example", "implicit-tls=on", "user=me", f"pins={pin},{'0' * 64}")
+    made = worldmail.ok("route", "add", "out", *words, "--password-stdin", "--json", stdin=SECRET + "\n").json
+    assert (made["security"], made["pins"]) == ("pinned", ["0" * 64, pin.lower()])
+    assert worldmail.ok("route", "show", "out", "--json").json["pins"] == ["0" * 64, pin.lower()]
+    assert "pins" in worldmail.refused("route", "set", "out", "security=verified")
+    assert "security is verified" in worldmail.refused("route", "set", "out", "pins=", "security=encrypted")
+    assert "hexadecimal" in worldmail.refused("route", "set", "out", "pins=abc")
+    assert worldmail.ok("route", "set", "out", "pins=", "--json").json["security"] == "verified"

@@ -12,7 +12,7 @@ PATIENCE = 60.0
 
 
 def send(site: ServerProcess, number: int) -> None:
-    with smtplib.SMTP("127.0.0.1", site.port(25), timeout=30) as client:
+    with smtplib.SMTP("127.0.0.1", site.port(25), timeout=60) as client:
         for _ in range(number):
             client.sendmail("a@elsewhere.test", ["postmaster@example.test"], b"Subject: x\r\n\r\ntext\r\n")
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from worldmail.cli.telling import stories, told
 from worldmail.interfaces.queue import QueuedRecipient, Standing
 from worldmail.interfaces.store import TraceRecord
@@ -46,11 +48,71 @@ def test_mail_for_mailboxes_alone_says_nothing_of_the_queue() -> None:
     assert last.endswith(": in the mailboxes of c@x.test, d@x.test")
 
 
+FETCHED: dict[str, Any] = {
+    **ARRIVAL,
+    "protocol": "ESMTPS",
+    "relay": "relay.test",
+    "agent": "home",
+    "before_id": "R1",
+    "before_client": "198.51.100.7",
+    "before_helo": "mx.far.test",
+    "before_protocol": "ESMTPS",
+}
+
+
+def test_what_was_fetched_begins_with_what_its_relay_did() -> None:
+    assert lines(record("accepted", **FETCHED, before_at=NOON - 86400 - 3 * 3600 - 65))[1:] == [
+        "  2027-01-14 UTC",
+        "  08:58:55  relay.test accepted it from mx.far.test [198.51.100.7] by ESMTPS, as R1",
+        "  2027-01-15 UTC",
+        "  12:00:00  accepted from 192.0.2.9 by ESMTPS, fetched from relay.test by the agent home:"
+        " in the mailbox of b@y.test; it had waited there for 1 d 3 h",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, ""),
+        (1, "1 s"),
+        (59, "59 s"),
+        (60, "1 min"),
+        (61, "1 min 1 s"),
+        (3600, "1 h"),
+        (3659, "1 h"),
+        (90061, "1 d 1 h"),
+    ],
+)
+def test_how_long_it_waited_is_said_as_people_say_it(seconds: int, words: str) -> None:
+    (*_, last) = lines(record("accepted", **FETCHED, before_at=NOON - seconds))
+    assert last.endswith(f"; it had waited there for {words}" if words else "b@y.test")
+
+
+@pytest.mark.parametrize("at", [0, NOON + 301, 10**11, -5, "x"])
+def test_a_time_that_cannot_be_is_not_told(at: object) -> None:
+    assert len(lines(record("accepted", **FETCHED, before_at=at))) == 3
+
+
+def test_what_a_server_before_us_made_itself_came_from_nobody() -> None:
+    made: dict[str, Any] = {**ARRIVAL, "before_local": True, "before_id": "R1", "before_at": NOON}
+    assert lines(record("accepted", **made))[2] == "  12:00:00  192.0.2.9 made it itself, as R1"
+
+
 def test_each_event_has_its_words() -> None:
     to = ["b@y.test"]
     attempt = {"to": to, "server": "mx.y.test[192.0.2.1]:25"}
     for event, detail, words in (
         ("delivered", {**attempt, "said": "250 Ok", "attempt": 1, "tls": "TLSv1.3"}, "250 Ok (TLSv1.3)"),
+        (
+            "delivered",
+            {**attempt, "said": "250 Ok", "attempt": 1, "tls": "TLSv1.3", "verified": True},
+            "250 Ok (TLSv1.3, certificate verified)",
+        ),
+        (
+            "delivered",
+            {**attempt, "said": "250 Ok", "attempt": 2, "tls": "TLSv1.2", "verified": False},
+            "250 Ok (TLSv1.2, certificate not verified, attempt 2)",
+        ),
         ("delivered", {**attempt, "said": "250 Ok", "attempt": 3}, "250 Ok (attempt 3)"),
         ("deferred", {**attempt, "said": "451 No", "attempt": 1, "next": NOON + 300}, "(attempt 1, next try 12:05:00)"),
         (
@@ -66,6 +128,11 @@ def test_each_event_has_its_words() -> None:
         ("removed", {"to": to}, "an administrator took it out of the queue: b@y.test"),
         ("expanded", {"to": to, "session": "queue", "queued": ["c@z.test"]}, "b@y.test: queued for c@z.test"),
         ("delivered", {"to": to, "session": "queue"}, "b@y.test: in the mailbox of b@y.test"),
+        (
+            "unreported",
+            {"to": to, "sender": "a@x.test", "said": "No such user here"},
+            "a@x.test cannot be told of b@y.test: No such user here",
+        ),
         ("of a plugin", {"to": to, "colour": 7}, 'of a plugin to=["b@y.test"] colour=7'),
     ):
         line = lines(record(event, **detail))[2]
@@ -87,6 +154,12 @@ def test_who_waits_says_until_when() -> None:
             "waits: tried 1 time, next try 12:10:00, given up 2027-01-20 12:00:00; said last: 451 No",
         ),
         (Standing.WAITING, {"attempts": 0}, "waits: not tried yet, next try 12:10:00, given up 2027-01-20 12:00:00"),
+        (
+            Standing.WAITING,
+            {"attempts": 0, "due": NOON},
+            "waits: not tried yet, next try with its destination (worldmail queue destinations), "
+            "given up 2027-01-20 12:00:00",
+        ),
         (Standing.HELD, {"attempts": 2}, "is held until it is released, tried 2 times"),
         (Standing.LEASED, {"attempts": 2}, "is being tried, attempt 2"),
     ):

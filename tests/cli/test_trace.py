@@ -69,10 +69,15 @@ def test_machines_get_every_record_as_it_is_kept(sending: Sending) -> None:
 
 def test_of_an_address_with_many_messages_the_latest_are_told(site: ServerProcess, worldmail: Commands) -> None:
     site.start()
-    with smtplib.SMTP("127.0.0.1", site.port(25), timeout=30) as client:
+    with smtplib.SMTP("127.0.0.1", site.port(25), timeout=60) as client:
         for number in range(3):
             client.sendmail(f"{number}@far.test", ["postmaster@example.test"], MESSAGE)
     answer = worldmail.ok("trace", "postmaster@example.test", "--limit", "2")
     assert "1@far.test" in answer.out and "2@far.test" in answer.out and "0@far.test" not in answer.out
     assert "--limit gives more" in answer.err
     assert len(worldmail.ok("trace", "postmaster@example.test", "--json").json) == 3
+
+
+def test_an_argument_that_is_no_text_is_refused_in_one_line(worldmail: Commands) -> None:
+    answer = worldmail("trace", "\udcff@x.test")  # the octet FF
+    assert (answer.status, answer.err) == (2, "worldmail: an argument is not written in UTF-8\n")

@@ -45,6 +45,14 @@ def test_the_sample_with_every_mark_taken_away_is_read_without_a_fault() -> None
 
 
 @pytest.mark.parametrize("name", [*EVERY])
+def test_what_the_sample_gives_as_an_example_can_be_set(name: str) -> None:
+    text = (ROOT / "etc" / "worldmail.toml").read_text()
+    section = re.split(r"\n\[+[\w.]+\]+\n", text.partition(f"\n[{name}]\n")[2])[0]
+    for example in re.findall(r"(?m)^# For example: (.*)$", section):
+        parse_settings(f"[{name}]\n{example}\n", PROTOCOLS, Path("/somewhere/worldmail.toml"), STORES)
+
+
+@pytest.mark.parametrize("name", [*EVERY])
 def test_the_sample_names_every_setting_of_a_section(name: str) -> None:
     text = (ROOT / "etc" / "worldmail.toml").read_text()
     section = text.partition(f"\n[{name}]\n")[2]

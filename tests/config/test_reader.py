@@ -140,6 +140,23 @@ def test_a_fault_is_said_by_line_key_found_and_expected(line: str, expected: str
     assert found.startswith(expected)
 
 
+@pytest.mark.parametrize("source", [(), ("192.0.2.25",), ("2001:db8::25",), ("192.0.2.25", "2001:db8::25")])
+def test_one_address_of_each_kind_can_be_set_to_connect_from(source: tuple[str, ...]) -> None:
+    assert read(f"[queue]\nsource = {list(source)}").queue.source == source
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("['192.0.2.25', '192.0.2.26']", 'found ["192.0.2.25", "192.0.2.26"], expected one IPv4 address and one'),
+        ("['192.0.2.25', 'mx.test']", '"mx.test"], expected an IP address'),
+    ],
+)
+def test_addresses_to_connect_from_that_cannot_be_are_said(line: str, expected: str) -> None:
+    (found,) = faults(f"[queue]\nsource = {line}")
+    assert expected in found
+
+
 def test_every_fault_is_said_in_the_order_of_the_file() -> None:
     found = faults("[limits]\nconnections = 0\nexemt = []\n[quote]\nsize = '?'\n[imap]\n[server]\nhostname = 'a b'\n")
     assert [int(line.partition(":")[0]) for line in found] == [2, 3, 5, 6, 8]

@@ -1,4 +1,4 @@
-"""The oracle of relaying is worth something: six relays with a fault each, and it reports every one."""
+"""The oracle of relaying is worth something: eight relays with a fault each, and it reports every one."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ MUTANTS = Path(__file__).with_name("mutants")
         ("relay_settled_before_reply", {"lost"}),
         ("relay_row_removed_early", {"lost"}),
         ("relay_report_apart", {"lost"}),
+        ("relay_report_first", {"report"}),
+        ("relay_untold_apart", {"lost"}),
         ("relay_row_lost_with_content", {"lost"}),
     ],
 )

@@ -96,6 +96,33 @@ class TestIsolation(DatabaseCase):
         assert len(await self.database.read(stored)) == 12
         assert 999 not in [notice.key for notice in self.told]
 
+    async def test_neighbours_of_a_unit_that_fails_run_again_and_not_so_in_the_groups_that_follow(self) -> None:
+        self.patch(writer, "WARY", 2)
+        runs: list[str] = []
+
+        def counted(name: str) -> Any:
+            def unit(cursor: Cursor) -> str:
+                runs.append(name)
+                return str(put(name)(cursor))
+
+            return self.database.write(unit)
+
+        def fails(cursor: Cursor) -> None:
+            put("lost")(cursor)
+            raise LookupError
+
+        expected = []
+        for first, times in (("a", 2), ("c", 1), ("e", 1), ("g", 2)):
+            second = chr(ord(first) + 1)
+            runs.clear()
+            results = await self.settle(counted(first), self.database.write(fails), counted(second))
+            assert [results[0], results[2]] == [first, second]
+            assert isinstance(results[1], LookupError)
+            assert runs == [first] * times + [second]
+            expected += [first, second]
+        assert await self.database.read(stored) == expected
+        assert [chr(notice.key) for notice in self.told] == expected
+
     async def test_a_broken_constraint_is_the_units_own_error(self) -> None:
         results = await self.settle(*(self.database.write(put(name)) for name in ("a", "b", "a", "c")))
         assert isinstance(results[2], apsw.ConstraintError)

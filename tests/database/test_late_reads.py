@@ -70,6 +70,16 @@ class TestLateReads(TestCase):
         self.patch(readers, "PATIENCE", 0.05)
         await self.hears_of(7)
 
+    async def test_it_begins_on_a_machine_that_is_too_slow_for_the_reactor_and_is_told_of_what_comes(self) -> None:
+        await self.database.stop()
+        self.another_process(7)
+        self.patch(readers, "PATIENCE", -1)
+        self.database.start()
+        self.patch(readers, "PATIENCE", 0.05)
+        self.another_process(8)
+        await self.hears_of(8)
+        assert 7 not in [notice.key for notice in self.told]
+
     async def test_late_is_no_room_within_the_file(self) -> None:
         self.patch(readers, "PATIENCE", -1)
         assert self.database.spare() == 0

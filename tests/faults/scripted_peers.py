@@ -27,6 +27,7 @@ class ScriptedPeer:
             that is told with a FIN, but what comes is read still.
         secured: octets that are sent where a TLS handshake is expected.
         taken: the subjects of the messages that it had whole, in their order, with or without its reply.
+        replies: while this is cleared, nothing is said to a message that came whole.
     """
 
     address: str
@@ -35,6 +36,7 @@ class ScriptedPeer:
     offers: Sequence[str] = OFFERS
     secured: bytes = b""
     taken: list[str] = field(factory=list, init=False)
+    replies: threading.Event = field(factory=threading.Event, init=False)
     connections: int = field(default=0, init=False)
     _listener: socket.socket = field(init=False)
     _open: set[socket.socket] = field(factory=set, init=False)
@@ -42,6 +44,7 @@ class ScriptedPeer:
 
     def __enter__(self) -> Self:
         self._listener = socket.create_server((self.address, self.port), backlog=50)
+        self.replies.set()
         threading.Thread(target=self._accept, daemon=True).start()
         return self
 
@@ -86,6 +89,8 @@ class ScriptedPeer:
             said = server.receive(data)
             for text in server.texts[seen:]:
                 self.taken += [match.decode() for match in _SUBJECT.findall(text)[:1]]
+            if len(server.texts) > seen:
+                self.replies.wait()
             seen = len(server.texts)
             self._say(connection, said)
             if self.secured and server.commands and server.commands[-1] == "STARTTLS":

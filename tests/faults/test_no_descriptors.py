@@ -39,7 +39,7 @@ def processor_seconds(server: ServerProcess) -> float:
 
 
 def test_a_session_that_is_there_goes_on_and_small_mail_is_taken(server: ServerProcess) -> None:
-    with smtplib.SMTP("127.0.0.1", server.port(25), timeout=30) as client:
+    with smtplib.SMTP("127.0.0.1", server.port(25), timeout=60) as client:
         client.ehlo()
         held = open_all(server)
         client.sendmail("a@load.test", [ACCOUNTS[0]], "Subject: taken\r\n\r\nx\r\n")
@@ -49,7 +49,7 @@ def test_a_session_that_is_there_goes_on_and_small_mail_is_taken(server: ServerP
 
 
 def test_large_mail_fails_for_the_time_being_or_is_kept_whole(server: ServerProcess) -> None:
-    with smtplib.SMTP("127.0.0.1", server.port(25), timeout=30) as client:
+    with smtplib.SMTP("127.0.0.1", server.port(25), timeout=60) as client:
         client.ehlo()
         held = open_all(server)
         try:
@@ -66,11 +66,16 @@ def test_large_mail_fails_for_the_time_being_or_is_kept_whole(server: ServerProc
 
 def test_the_server_does_not_spin_while_it_cannot_accept(server: ServerProcess) -> None:
     held = open_all(server)
-    time.sleep(1.0)
-    before = processor_seconds(server)
-    time.sleep(2.0)
-    used = processor_seconds(server) - before
+    used: list[float] = []
+
+    def rests() -> bool:
+        """One that spins never does; a slow one is at work for a while."""
+        before = processor_seconds(server)
+        time.sleep(2.0)
+        used.append(processor_seconds(server) - before)
+        return used[-1] < 1.0
+
+    assert eventually(rests), f"{used} s of processor in 2 s of waiting"
     for connection in held:
         connection.close()
-    assert used < 1.0, f"{used:.2f} s of processor in 2 s of waiting"
     assert eventually(lambda: send(server, "after") == 250)

@@ -58,7 +58,7 @@ class Site:
 
     def send(self, *domains: str) -> None:
         """A message to each, with its domain as the subject."""
-        with smtplib.SMTP("127.0.0.1", self.server.port(25), timeout=30) as client:
+        with smtplib.SMTP("127.0.0.1", self.server.port(25), timeout=60) as client:
             for domain in domains:
                 client.sendmail(SENDER, [f"to@{domain}"], f"Subject: {domain}\r\n\r\ntext\r\n")
 
@@ -94,7 +94,11 @@ class Site:
 def site(tmp_path: Path) -> Iterator[Site]:
     late = tmp_path / "late"
     server = ServerProcess(
-        directory=tmp_path / "data", domain="a.test", program=IMPATIENT, environment={"WATCHDOG": str(late)}
+        directory=tmp_path / "data",
+        domain="a.test",
+        program=IMPATIENT,
+        environment={"WATCHDOG": str(late)},
+        forked=True,
     )
     server.initialise()
     port = server.port(25) + 500

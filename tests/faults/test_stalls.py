@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +18,7 @@ from pathlib import Path
 import large_mailbox
 import pytest
 import very_large_mailbox
+from oracle.exchange import eventually
 from oracle.fixtures import MakeServer
 from oracle.imap import Imap
 from oracle.ledger import Ledger
@@ -196,8 +196,7 @@ def test_the_watchdog_notices_a_reactor_that_waits_or_computes_also_on_a_busy_ma
 
 
 def idle(server: ServerProcess, seed: int) -> None:
-    """Nothing, for a second."""
-    time.sleep(1)
+    """Nothing."""
 
 
 def worst_lateness(
@@ -213,6 +212,7 @@ def worst_lateness(
     server.start()
     assert server.process is not None
     server.process.send_signal(signal.SIGUSR1)
+    assert eventually(Path(f"{told}.begun").exists)
     work(server, seed)
     server.stop()
     return float(told.read_text())

@@ -26,7 +26,7 @@ def server(make_server: MakeServer) -> ServerProcess:
 
 @pytest.mark.parametrize("step", [signal.SIGUSR1, signal.SIGUSR2], ids=["forward", "back"])
 def test_open_and_new_sessions_work_on_after_a_step(server: ServerProcess, step: signal.Signals) -> None:
-    with smtplib.SMTP("127.0.0.1", server.port(25), timeout=30) as client:
+    with smtplib.SMTP("127.0.0.1", server.port(25), timeout=60) as client:
         client.ehlo()
         assert send(server, "before") == 250
         assert server.process is not None
@@ -44,6 +44,6 @@ def test_a_silent_client_is_still_timed_out_after_a_step(server: ServerProcess, 
     server.start()
     assert server.process is not None
     server.process.send_signal(step)
-    with smtplib.SMTP("127.0.0.1", server.port(25), timeout=30) as client:
+    with smtplib.SMTP("127.0.0.1", server.port(25), timeout=60) as client:
         assert client.sock is not None
         assert client.sock.recv(1000).startswith(b"421")

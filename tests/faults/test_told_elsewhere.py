@@ -20,8 +20,8 @@ from oracle.trial import FOR_THE_LOOPBACK, site_of
 
 from worldmail.testing.process import ServerProcess, free_port_base
 
-WITHIN = 10.0
-PORTS = (25, 465, 587, 110, 995, 143, 993)
+WITHIN = 60.0
+PORTS = (25, 465, 587, 110, 995, 143, 993, 366)
 
 
 @define(kw_only=True)
@@ -56,11 +56,11 @@ def nodes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     place = tmp_path_factory.mktemp("told")
     if request.param == "postgres":
         url = request.getfixturevalue("postgres_server").url()
-        first = ServerProcess(directory=place / "first", init_options=("--database", url))
-        second = ServerProcess(directory=place / "second")
+        first = ServerProcess(directory=place / "first", init_options=("--database", url), forked=True)
+        second = ServerProcess(directory=place / "second", forked=True)
     else:
-        first = ServerProcess(directory=place / "data")
-        second = Beside(directory=place / "data", output=place / "second.log")
+        first = ServerProcess(directory=place / "data", forked=True)
+        second = Beside(directory=place / "data", output=place / "second.log", forked=True)
     try:
         first.initialise()
         first.configure(FOR_THE_LOOPBACK)

@@ -29,16 +29,19 @@ def made(tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresProc
     """A site with accounts, made once; each test leaves the mailbox empty."""
     place = tmp_path_factory.mktemp("nodes")
     url = postgres_server.url()
-    first = ServerProcess(directory=place / "first", init_options=("--database", url))
-    second = ServerProcess(directory=place / "second")
+    first = ServerProcess(directory=place / "first", init_options=("--database", url), forked=True)
+    second = ServerProcess(directory=place / "second", forked=True)
     try:
         prepare(first)
         first.configure({"database": {"busy_timeout": "1s"}})
         while abs(second.port_base - first.port_base) < 1000:
             second.port_base = free_port_base()
-        shutil.copytree(first.directory, second.directory)
+        shutil.copytree(first.directory, second.directory, ignore=shutil.ignore_patterns("content"))
+        shared = first.directory / "content"
+        shared.mkdir(mode=0o700, exist_ok=True)
+        (second.directory / "content").symlink_to(shared)
         text = first.config.read_text()
-        for port in (25, 465, 587, 110, 995, 143, 993):
+        for port in (25, 465, 587, 110, 995, 143, 993, 366):
             text = text.replace(f":{first.port(port)}", f":{second.port(port)}")
         second.config.write_text(text)
         yield Site(first, second)

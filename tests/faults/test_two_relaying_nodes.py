@@ -31,6 +31,8 @@ def nodes(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RelaySite]
         postgres = request.getfixturevalue("postgres_server")
     with NameServer({}) as names:
         site = RelaySite(place=tmp_path, names=names, kind=kind, database=postgres)
+        for server in (*site.nodes, site.last):
+            server.forked = True
         site.prepare()
         try:
             for node in site.nodes:
@@ -43,7 +45,7 @@ def nodes(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RelaySite]
 
 def send(node: ServerProcess, *subjects: str) -> None:
     """To b.test."""
-    with smtplib.SMTP("127.0.0.1", node.port(25), timeout=30) as client:
+    with smtplib.SMTP("127.0.0.1", node.port(25), timeout=60) as client:
         for subject in subjects:
             client.sendmail(SENDER, ["box0@b.test"], f"Subject: {subject}\r\n\r\ntext\r\n")
 

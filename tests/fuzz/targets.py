@@ -15,6 +15,7 @@ from dns_answers import SEEDS as DNS_ANSWERS
 from dns_answers import read_as_every_type
 from imap_seeds import IMAP_ARGUMENTS, IMAP_COMMANDS
 from outgoing_mail import SEALED, convert, report
+from releases import finger, wake
 from smtp_servers import SERVERS, smtp_server
 
 from worldmail.auth.sasl.scram_messages import read_client_final, read_client_first
@@ -333,6 +334,8 @@ TARGETS: dict[str, Target] = {
     "pop3-arguments": Target(
         run=_pop3_arguments, seeds=(b"1", b"1 10", b"bob 0123456789abcdef0123456789abcdef", b"PLAIN =", b"en-GB")
     ),
+    "finger": Target(run=finger, seeds=(b"/W word\r\n", b"a@b@c", b"\r\n Ok, shop: 1\x07\n")),
+    "wake-up": Target(run=wake, seeds=(b"Subject: wake\r\n t1-1700000000-0\r\n\r\n", b"A: b\r\n\r\n\r\nwake x\r\n")),
     "saslprep": Target(
         run=lambda octets: saslprep(octets.decode()),
         allowed=(ValueError, Refusal),

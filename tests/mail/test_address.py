@@ -175,6 +175,11 @@ def test_an_address_says_whether_it_needs_SMTPUTF8() -> None:
     assert not Address.parse("joe@bücher.test").is_ascii
 
 
+def test_an_address_goes_in_A_labels_where_its_local_part_allows_it() -> None:
+    for text, labels in (("A@Bücher.test", "A@xn--bcher-kva.test"), ("ü@bücher.test",) * 2, ("a@B.test",) * 2):
+        assert str(Address.parse(text).in_a_labels()) == labels
+
+
 def test_a_domain_is_added_only_where_there_is_none() -> None:
     assert Address.parse("joe").qualified("x.test") == Address("joe", "x.test")
     assert Address.parse("joe@y.test").qualified("x.test") == Address("joe", "y.test")

@@ -41,6 +41,7 @@ from worldmail.policy.chain import PolicyChain, policy_chain
 from worldmail.policy.rates import RatesCheck
 from worldmail.policy.relay import RelayCheck
 from worldmail.policy.senders import SendersCheck
+from worldmail.queue.routes import RouteTable
 from worldmail.testing.feeding import settle
 from worldmail.testing.world import MemoryWorld
 from worldmail.wire.networks import NetworkSet
@@ -160,6 +161,7 @@ def foundations(world: MemoryWorld, **policy: Any) -> Foundations:
         changes=None,  # type: ignore[arg-type]
         directory=world.directory,
         mailboxes=world.mailboxes,
+        routes=RouteTable.of(()),  # type: ignore[arg-type]  # which answers as the current ones do
     )
 
 

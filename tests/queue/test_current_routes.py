@@ -14,13 +14,14 @@ from twisted.trial.unittest import TestCase
 from zope.interface.verify import verifyObject
 
 from tests.queue.route_case import ISP, KEY, SECRET, RouteCase, admin_of, current_of
+from worldmail.database.current import AGAIN
 from worldmail.database.file import DatabaseFile
 from worldmail.database.immediate import ImmediateDatabase
 from worldmail.database.sqlite import SqliteDatabase
 from worldmail.errors import AlreadyThere, TemporaryFailure
 from worldmail.interfaces.outbound import Login
 from worldmail.interfaces.queue import IRoutes, Route
-from worldmail.queue.current_routes import AGAIN, CurrentRoutes
+from worldmail.queue.current_routes import CurrentRoutes
 from worldmail.queue.route_admin import RouteAdmin
 from worldmail.testing.postgres import PostgresProcess
 from worldmail.testing.world import ManualClock
@@ -59,7 +60,8 @@ class TestCurrentRoutes(RouteCase):
     def host(self) -> str:
         return self.routes.route(None, "x.example").host
 
-    def test_it_provides_the_interface(self) -> None:
+    async def test_it_provides_the_interface(self) -> None:
+        await self.routes.start()
         assert verifyObject(IRoutes, self.routes)
 
     async def test_a_change_is_followed(self) -> None:
@@ -73,11 +75,13 @@ class TestCurrentRoutes(RouteCase):
         await self.admin.remove_route("in")
         assert self.host() == "" and self.routes.named("in") is None
 
-    async def test_what_cannot_be_read_at_the_start_is_told(self) -> None:
+    async def test_what_cannot_be_read_at_the_start_is_told_and_no_answer_is_given(self) -> None:
         self.failing.failures = 1
         await self.refused(TemporaryFailure, self.routes.start())
         await self.admin.add_route("in", {"via": "host", "host": "a.example"})
-        assert self.failing.scans == 1 and self.host() == ""
+        assert self.failing.scans == 1
+        with pytest.raises(TemporaryFailure):
+            self.host()
 
     async def test_what_cannot_be_read_later_is_read_again_and_the_routes_of_before_stay(self) -> None:
         await self.admin.add_route("in", {"via": "host", "host": "a.example"})
@@ -103,6 +107,33 @@ class TestCurrentRoutes(RouteCase):
         waiting.pop().callback(None)
         waiting.pop().callback(None)
         assert self.host() == "c.example" and not waiting and self.failing.scans == 4
+
+    async def test_who_waits_for_it_has_the_routes_of_the_last_change_that_was_told(self) -> None:
+        await self.routes.start()
+        await self.routes.settled()
+        self.failing.waiting = waiting = []
+        await self.admin.add_route("in", {"via": "host", "host": "a.example"})
+        settled = Deferred.fromCoroutine(self.routes.settled())
+        await self.admin.set_route("in", {"host": "b.example"})
+        waiting.pop().callback(None)
+        assert not settled.called
+        waiting.pop().callback(None)
+        assert settled.called and self.host() == "b.example"
+
+    async def test_nobody_waits_longer_for_routes_that_cannot_be_read_or_for_those_of_a_server_that_stops(self) -> None:
+        sleeping: list[Deferred[None]] = []
+        routes = CurrentRoutes(self.failing, self.failing.changes, KEY.unseal, partial(_sleep, sleeping))
+        await routes.start()
+        self.failing.failures = 1
+        await self.admin.add_route("in", {"via": "host", "host": "a.example"})
+        assert len(sleeping) == 1
+        await routes.settled()
+        self.failing.waiting = []
+        sleeping.pop().callback(None)
+        settled = Deferred.fromCoroutine(routes.settled())
+        assert not settled.called
+        routes.stop()
+        assert settled.called
 
     async def test_after_the_end_nothing_is_read(self) -> None:
         await self.routes.start()

@@ -100,7 +100,7 @@ def test_an_acceptance_that_failed_leaves_nothing_counted() -> None:
     acceptance = site.acceptance(ALICE, "bob@there.test", "carol@there.test")
     with pytest.raises(TemporaryFailure):
         settle(site.node.acceptance.accept(acceptance))
-    assert site.node.queue.runner.leased == 0
+    assert site.node.queue.runner.leases.count == 0
     assert all(destination.idle for destination in site.node.queue.runner.destinations)
 
 
@@ -163,7 +163,7 @@ def test_a_runner_that_lost_its_lock_begins_anew_and_settles_only_what_nobody_el
     site.elsewhere.conversations[0].proceed()
     site.advance(30)
     assert sorted(site.events(id_)) == ["accepted", "delivered", "reclaimed"], "nothing ends twice"
-    assert site.queued() == [] and first.queue.runner.leased == 0 and first.queue.runner.going
+    assert site.queued() == [] and first.queue.runner.leases.count == 0 and first.queue.runner.going
     assert site.faults() == []
 
 
@@ -203,7 +203,7 @@ def test_a_settlement_whose_commit_seemed_to_fail_is_not_written_twice() -> None
     site.elsewhere.conversations[0].proceed()
     site.advance(5)
     assert site.events(id_) == ["accepted", "failed"] and len(site.mail()) == 1
-    assert site.node.queue.runner.leased == 0 and site.faults() == []
+    assert site.node.queue.runner.leases.count == 0 and site.faults() == []
 
 
 def test_a_server_that_cannot_take_over_from_dead_ones_at_its_start_sends_all_the_same() -> None:

@@ -6,7 +6,8 @@ from typing import Any
 
 from tests.queue.test_reports import actions
 from worldmail.errors import TemporaryFailure
-from worldmail.mail.envelope import Notify
+from worldmail.mail.address import Address
+from worldmail.mail.envelope import Delivery, Notify, Recipient
 from worldmail.testing.queue import QueueSite
 
 ALICE = "alice@example.test"
@@ -21,11 +22,11 @@ def site_with_bob(**account: Any) -> QueueSite:
     return site
 
 
-def test_it_is_delivered_and_reported_in_one_unit() -> None:
+def test_it_is_delivered_in_one_unit_and_reported_at_once() -> None:
     site = site_with_bob()
     before = site.node.database.writes
     id_ = site.accept(ALICE, BOB, here=True, notify=SUCCESS)
-    assert site.node.database.writes == before + 2
+    assert site.node.database.writes == before + 3, "one for the acceptance, one for the delivery, one for the report"
     assert len(site.mail(BOB)) == 1 and actions(site.mail()[0]) == [(BOB, "delivered")]
     assert site.queued() == [] and site.events(id_)[-1] == "delivered"
     assert site.faults() == []
@@ -92,3 +93,31 @@ def test_a_lease_that_is_gone_delivers_nothing() -> None:
     site.node.database.vanishing = 2  # to lease it comes about; to deliver it comes about: neither can be told
     site.advance(900)
     assert len(site.mail(BOB)) == 1 and site.queued() == [] and site.faults() == []
+
+
+def test_who_is_named_twice_gets_one_copy_though_each_name_goes_by_the_queue() -> None:
+    site = site_with_bob()
+    site.base.memory.directory.domains.append("other.test")
+    for alias in ("robert@example.test", "bob@other.test"):
+        site.base.memory.add_alias(alias, BOB)
+    at = int(site.clock.now()) + 100
+    id_ = site.accept(ALICE, "robert@example.test", BOB, "bob@other.test", here=True, not_before=at)
+    other = site.accept(ALICE, BOB, here=True, not_before=at)
+    site.advance(110)
+    assert len(site.mail(BOB)) == 2 and site.queued() == []
+    told = " ".join(site.details(id_, "delivered"))
+    assert all(f'"{name}"' in told for name in ("robert@example.test", BOB, "bob@other.test"))
+    assert site.details(other, "delivered") and site.faults() == []
+
+
+def test_who_got_it_at_once_gets_no_second_copy_by_the_queue_and_success_is_told() -> None:
+    site = site_with_bob()
+    site.base.memory.add_alias("robert@example.test", BOB)
+    bob = Address.parse(BOB)
+    ((account_id,),) = site.rows("SELECT id FROM account WHERE address = ?", bob.key)
+    at_once = Delivery(account_id=account_id, recipient=Recipient(address=bob), account=bob)
+    notify = {"robert@example.test": frozenset({Notify.SUCCESS})}
+    site.accept(ALICE, "robert@example.test", here=True, notify=notify, more=(at_once,))
+    assert len(site.mail(BOB)) == 1
+    assert [actions(mail) for mail in site.mail()] == [[("robert@example.test", "delivered")]]
+    assert site.queued() == [] and site.faults() == []

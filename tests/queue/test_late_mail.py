@@ -9,6 +9,7 @@ from attrs import evolve
 
 from worldmail.interfaces.outbound import Fate, Phase, RecipientFate, Wishes
 from worldmail.interfaces.queue import Route, Via
+from worldmail.interfaces.resting import Behind
 from worldmail.interfaces.store import Acceptance
 from worldmail.mail.envelope import Notify, Return
 from worldmail.queue.resting import Resting
@@ -108,11 +109,11 @@ def test_mail_that_is_held_outlives_its_process() -> None:
 
 
 def link_down(site: QueueSite, seconds: float) -> None:
-    """The link of there.test is down for so long."""
+    """The link of all that no route is for is down for so long."""
     resting = Resting(database=site.base.database, now=site.clock.now)
-    settle(resting.rest(["mx there.test"], int(site.clock.now())))
+    settle(resting.follow({"": Behind(since=int(site.clock.now()))}))
     site.advance(seconds, step=60)
-    settle(resting.wake(["mx there.test"]))
+    settle(resting.follow({"": Behind()}))
 
 
 def test_mail_that_is_held_is_held_though_a_link_comes_back() -> None:
@@ -255,6 +256,17 @@ def test_what_goes_on_is_told_of_where_it_is_traced_or_its_time_is_not_known(
     assert reports(site) == told
 
 
+def test_of_what_went_on_late_there_was_a_report_on_its_delay() -> None:
+    """RFC 2852 §4.1.4.2: only what is relayed before its time to who does not know of it is told of."""
+    site = site_that_sends(first_retry=60.0, warn_after=0.0)
+    site.elsewhere.fates = {"there.test": [LATER]}
+    site.accept(ALICE, BOB, wishes=in_seconds(site, 90, "N"))
+    site.advance(600, step=10)
+    site.elsewhere.fates = {}
+    site.advance(DAY, step=60)
+    assert (reports(site), site.queued()) == ([("delayed", "4.4.7")], [])
+
+
 def test_mail_without_such_a_time_is_told_of_as_before() -> None:
     site = site_that_sends()
     site.accept(ALICE, BOB)
@@ -300,6 +312,18 @@ def test_what_is_urgent_is_taken_before_what_waits_longer() -> None:
     assert site.faults() == []
 
 
+@pytest.mark.parametrize("priority", [None, -4, 9])
+def test_a_report_has_the_priority_of_its_message(priority: int | None) -> None:
+    """RFC 6710 §4.6."""
+    site = site_that_sends()
+    site.elsewhere.fates = {"there.test": [NEVER]}
+    site.accept("eve@far.test", BOB, wishes=Wishes(priority=priority))
+    site.advance(1)
+    report = site.elsewhere.begun[1]
+    assert report.recipients == ("eve@far.test",)
+    assert report.shipment.wishes == Wishes(priority=priority)
+
+
 # --- in TLS ----------------------------------------------------------------------------------------
 
 
@@ -311,7 +335,8 @@ def test_a_report_on_mail_that_requires_TLS_requires_it_too_and_has_the_header_a
     settle(site.node.acceptance.accept(given))
     site.advance(1)
     first, report = site.elsewhere.begun
-    assert first.shipment.wishes.require_tls
+    assert first.shipment.wishes.require_tls and not first.shipment.bounce
+    assert report.shipment.bounce, "it rather goes without than not at all"
     assert report.recipients == ("eve@far.test",)
     assert report.shipment.wishes == Wishes(require_tls=True)
     assert b"Subject: hello" in report.octets

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from tests.queue.test_reports import actions
 from worldmail.errors import TemporaryFailure
 from worldmail.interfaces.queue import Route, Selection, Standing, Via
 from worldmail.mail.address import Address
@@ -31,6 +32,10 @@ domains = st.sampled_from(DOMAINS)
 whichever = st.integers(0, 1)
 
 _THERE = "SELECT q.acceptance, r.address FROM recipient r JOIN queued q ON q.id = r.queued_id"
+_ENDED = (
+    "SELECT t.event, t.detail FROM trace t WHERE t.event IN ('failed', 'expired', 'removed') AND EXISTS"
+    " (SELECT 1 FROM trace a WHERE a.acceptance = t.acceptance AND a.event = 'accepted' AND a.detail LIKE ?)"
+)
 
 
 class QueueMachine(RuleBasedStateMachine):
@@ -125,6 +130,16 @@ class QueueMachine(RuleBasedStateMachine):
     @rule(which=whichever)
     def lock_is_lost(self, which: int) -> None:
         self.site.locks.taken.pop(self.some(which).queue.runner.id, None)
+        self.site.locks.doubtful.discard(self.some(which).queue.runner.id)
+
+    @precondition(lambda self: self.nodes)
+    @rule(which=whichever)
+    def lock_is_in_doubt(self, which: int) -> None:
+        self.site.locks.doubt(self.some(which).queue.runner.id)
+
+    @rule()
+    def locks_come_back(self) -> None:
+        self.site.locks.come_back()
 
     @precondition(lambda self: self.nodes)
     @rule(which=whichever, locked=st.booleans(), vanishing=st.integers(0, 2))
@@ -198,6 +213,13 @@ class QueueMachine(RuleBasedStateMachine):
                 assert taken[key] <= 1 + again[key], (key, self.site.events(acceptance))
         assert sum(there.values()) + sum(ended.values()) == sum(map(len, self.accepted.values()))
 
+    def every_failure_is_told_once(self) -> None:
+        told = Counter(pair for mail in self.site.mail() for pair in actions(mail))
+        for event, detail in self.site.rows(_ENDED, f'%"from":"{ALICE}"%'):
+            for address in json.loads(detail)["to"]:
+                assert told[address, "failed"] == 1 or event == "removed", (address, told)
+        assert max(told.values(), default=1) == 1 and not self.site.rows("SELECT id FROM queued")
+
     @invariant()
     def nothing_of_ours_went_wrong(self) -> None:
         assert self.site.journal.failures == []
@@ -210,6 +232,7 @@ class QueueMachine(RuleBasedStateMachine):
         site.elsewhere.fates, site.elsewhere.down = {}, {}
         self.stalls(False, False)
         site.routes.set()
+        site.locks.come_back()
         for node in self.nodes:
             node.database.locked, node.database.vanishing = False, 0
         if not self.nodes:
@@ -221,9 +244,10 @@ class QueueMachine(RuleBasedStateMachine):
         self.rows_agree()
         self.every_recipient_ends_once_or_is_there()
         assert site.queued() == [], [site.events(id_) for id_ in self.accepted]
+        self.every_failure_is_told_once()
         for node in self.nodes:
             runner = node.queue.runner
-            assert runner.leased == 0 and not runner.held and runner._inline == 0
+            assert runner.leases.count == 0 and not runner.leases.known and runner.leases._inline == 0
             assert all(destination.idle for destination in runner.destinations)
             node.stop()
         site.advance(1)

@@ -10,6 +10,7 @@ import pytest
 from worldmail.errors import TemporaryFailure
 from worldmail.mail.envelope import Notify
 from worldmail.queue import reports as reports_module
+from worldmail.queue.telling import SLOWEST
 from worldmail.testing.outbound import LATER, NEVER, TAKEN
 from worldmail.testing.queue import QueueSite
 
@@ -31,13 +32,14 @@ def actions(mail: bytes) -> list[tuple[str, str]]:
     return [(block["Final-Recipient"].partition(";")[2].strip(), block["Action"]) for block in fields[1:]]
 
 
-def test_a_failure_is_reported_in_the_unit_that_ends_it() -> None:
+def test_a_failure_is_reported_at_once_if_nothing_else_of_the_message_is_under_way() -> None:
     site = site_that_sends()
     site.elsewhere.fates[BOB] = [NEVER]
     before = site.node.database.writes
     site.accept(ALICE, BOB)
-    assert site.node.database.writes == before + 2, "one for the acceptance, one for the end and its report"
+    assert site.node.database.writes == before + 3, "one for the acceptance, one for the end, one for the report"
     assert actions(site.mail()[0]) == [(BOB, "failed")]
+    assert site.rows("SELECT id FROM untold") == [] and site.rows("SELECT id FROM queued") == []
 
 
 def test_all_failures_of_a_transaction_are_in_one_report() -> None:
@@ -120,8 +122,10 @@ def test_a_report_to_a_sender_of_ours_who_is_gone_is_the_postmasters_by_setting_
         site.start()
         site.elsewhere.fates[BOB] = [NEVER]
         id_ = site.accept("gone@example.test", BOB)
-        assert site.queued() == [] and site.events(id_) == ["accepted", "failed"]
+        assert site.queued() == [] and site.events(id_) == ["accepted", "failed", "unreported"]
+        assert '"sender":"gone@example.test"' in site.details(id_, "unreported")[0]
         assert len(site.mail()) == expected
+        assert all(b"The sender of the message below cannot be told" in b" ".join(mail.split()) for mail in site.mail())
         assert len(site.journal.named("report.lost")) == 1
 
 
@@ -137,26 +141,30 @@ def test_a_sender_whose_mailbox_is_full_has_the_report_when_there_is_room_again(
     assert len(site.mail("full@example.test")) == 1 and site.queued() == [] and site.faults() == []
 
 
-def test_a_failure_is_not_settled_before_its_report_can_be_made() -> None:
+def test_a_failure_is_settled_at_once_and_its_report_made_as_soon_as_it_can_be() -> None:
     site = site_that_sends()
     directory = site.base.memory.directory
     site.elsewhere.fates[BOB] = [NEVER]
     directory.fail = TemporaryFailure(reason="no directory")
     id_ = site.accept(ALICE, BOB)
     site.advance(600)
-    assert site.queued() == [(BOB, 2)] and site.events(id_) == ["accepted"]
+    assert site.queued() == [] and site.events(id_) == ["accepted", "failed"] and site.mail() == []
+    assert 5 <= len(site.journal.named("report.waits")) <= 20
     directory.fail = None
-    site.advance(61)
-    assert site.queued() == [] and len(site.mail()) == 1
+    site.advance(SLOWEST + 6)
+    assert len(site.mail()) == 1 and site.rows("SELECT id FROM queued") == [] and site.faults() == []
 
 
-def test_success_is_settled_though_its_report_cannot_be_made_and_the_log_says_so() -> None:
+def test_success_too_is_told_later_if_it_cannot_be_told_now() -> None:
     site = site_that_sends()
     site.base.memory.directory.fail = TemporaryFailure(reason="no directory")
     id_ = site.accept(ALICE, BOB, notify=SUCCESS)
     site.advance(200)
     assert site.queued() == [] and site.events(id_) == ["accepted", "delivered"]
-    assert len(site.journal.named("report.lost")) == 1
+    site.base.memory.directory.fail = None
+    site.advance(SLOWEST + 6)
+    assert [actions(mail) for mail in site.mail()] == [[(BOB, "relayed")]]
+    assert not site.journal.named("report.lost")
 
 
 def test_a_message_that_no_report_can_be_made_of_ends_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,7 +175,8 @@ def test_a_message_that_no_report_can_be_made_of_ends_all_the_same(monkeypatch: 
     site = site_that_sends()
     site.elsewhere.fates[BOB] = [NEVER]
     id_ = site.accept(ALICE, BOB)
-    assert site.queued() == [] and site.events(id_) == ["accepted", "failed"]
+    assert site.queued() == [] and site.events(id_) == ["accepted", "failed", "unreported"]
+    assert site.rows("SELECT id FROM queued") == []
     assert [event for event, _ in site.journal.failures] == ["report.failed"]
 
 

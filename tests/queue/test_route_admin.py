@@ -7,6 +7,7 @@ from zope.interface.verify import verifyObject
 from tests.queue.route_case import ISP, SECRET, RouteCase
 from worldmail.auth.server_key import ServerKey
 from worldmail.errors import AlreadyThere, BadValue, ConfigurationError, NoSuchThing
+from worldmail.interfaces.database import Cursor
 from worldmail.interfaces.outbound import Login, Security
 from worldmail.interfaces.queue import IRouteAdmin, Route, Via
 
@@ -170,3 +171,16 @@ class TestPasswords(RouteCase):
         await self.admin.add_route("isp", ISP)
         assert "isp" in await self.refused(ConfigurationError, self.current(ServerKey(b"x" * 32)))
         assert await self.names() == ["isp"]
+
+
+class TestWithinAnotherUnit(RouteCase):
+    async def test_a_route_can_be_added_with_other_things_or_not_at_all(self) -> None:
+        def unit(cursor: Cursor) -> None:
+            adding(cursor)
+            raise BadValue("something else cannot be")
+
+        adding = self.admin.adding("in", {"via": "host", "host": "a.example"})
+        await self.refused(BadValue, self.database.write(unit))
+        assert await self.names() == []
+        assert (await self.database.write(adding)).name == "in"
+        await self.refused(AlreadyThere, self.database.write(adding))

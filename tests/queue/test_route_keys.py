@@ -168,3 +168,8 @@ def test_of_no_password_there_is_none() -> None:
     assert new_password({}) is None
     assert new_password({"password": ""}) is None
     assert new_password({"password": "x"}) == "x"
+
+
+def test_what_follows_where_nothing_was_given_is_the_same_for_the_table_and_for_what_is_kept() -> None:
+    for key, row in ROUTE_KEYS.items():
+        assert key == "password" or getattr(Given(), row.field) == row.default

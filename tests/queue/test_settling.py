@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
+
+import pytest
 
 from worldmail.interfaces.queue import Selection
 from worldmail.mail.address import Address
-from worldmail.mail.envelope import Delivery, Recipient
+from worldmail.mail.envelope import Delivery, Recipient, TlsFacts
 from worldmail.testing.outbound import LATER, NEVER, TAKEN, UNKNOWN
 from worldmail.testing.queue import QueueSite
 from worldmail.testing.real_store import settle
@@ -34,7 +37,7 @@ def test_what_cannot_be_written_now_is_written_later_and_nothing_is_sent_twice_m
     site.advance(16)
     assert site.queued() == [("dan@there.test", 0)]
     assert sorted(site.events(id_)) == ["accepted", "deferred", "delivered", "failed"]
-    assert len(site.mail()) == 1 and site.node.queue.runner.leased == 0
+    assert len(site.mail()) == 1 and site.node.queue.runner.leases.count == 0
     assert {fields["acceptance"] for fields in site.journal.named("queue.unwritten")} == {id_}
 
 
@@ -47,6 +50,19 @@ def test_a_recipient_whose_fate_is_unknown_is_tried_again_and_the_trace_says_so(
     assert "no reply seen" in site.rows("SELECT reply FROM recipient")[0][0]
     site.advance(400)
     assert site.events(id_) == ["accepted", "deferred", "delivered"]
+
+
+@pytest.mark.parametrize("verified", [False, True])
+def test_the_trace_and_the_log_say_whether_the_certificate_was_verified(verified: bool) -> None:
+    site = QueueSite.make()
+    site.start()
+    tls = TlsFacts(version="TLSv1.3", cipher="x", bits=256, verified=verified)
+    site.elsewhere.make = lambda conversation: setattr(conversation, "tls", tls)
+    id_ = site.accept(ALICE, "bob@there.test")
+    detail = json.loads(site.details(id_, "delivered")[0])
+    (logged,) = site.journal.named("delivery")
+    for record in (detail, logged):
+        assert (record["tls"], record["verified"]) == ("TLSv1.3", verified)
 
 
 def test_intervals_grow_and_what_failed_together_is_tried_together() -> None:

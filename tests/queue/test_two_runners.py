@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import time
 from collections import Counter
 from typing import Any
 
@@ -19,10 +20,12 @@ from worldmail.config.delivery import QueueSettings
 from worldmail.config.sections import StoreSettings
 from worldmail.interfaces.outbound import RecipientFate
 from worldmail.interfaces.queue import Selection, Standing
+from worldmail.interfaces.resting import Behind
 from worldmail.interfaces.store import Acceptance, Onward
 from worldmail.mail.address import Address
 from worldmail.mail.envelope import Envelope, Origin, Recipient
 from worldmail.queue.expansion import Expansion
+from worldmail.queue.forgetting import Forgetting
 from worldmail.queue.opening import Queue, Surroundings, open_queue
 from worldmail.queue.registration import Registration
 from worldmail.queue.steering import QueueAdmin
@@ -145,6 +148,7 @@ class TestTwoServers(TestCase):
         work = [Deferred.fromCoroutine(many(servers[i % 2], i)) for i in range(4)]
         await DeferredList(work, fireOnOneErrback=True, consumeErrors=True)
         await self.until("SELECT count(*) FROM recipient")
+        await self.until("SELECT count(*) FROM queued")
         taken = Counter(self.elsewhere.taken)
         assert set(taken.values()) == {1}, "nothing was delivered twice"
         ends = Counter(
@@ -174,7 +178,8 @@ class TestTwoServers(TestCase):
         assert await alive.registration.reclaim() == 0, "who holds his lock is left alone"
         self.elsewhere.stalls = False
         for chore in dead.queue.service._chores:
-            await chore.stop()
+            if (ended := chore.stopService()) is not None:
+                await ended
         await dead.database.stop()  # as if its process were gone: so is its lock
         for _ in range(100):
             if await alive.registration.reclaim():
@@ -185,6 +190,26 @@ class TestTwoServers(TestCase):
         assert events.count("delivered") == 2 and "reclaimed" in events
         await alive.queue.service.stopService()
         await dead.queue.service._looking.stop()
+
+    async def test_a_destination_that_one_forgets_the_other_makes_anew(self) -> None:
+        servers = [self.server(), self.server()]
+        self.elsewhere = Elsewhere()
+        servers = [self.server(), self.server()]
+        for server in servers:
+            server.queue.service.startService()
+        for server in servers:
+            await self.accept(server, "bob@a.test")
+        await self.until("SELECT count(*) FROM queued")
+        forgetting = Forgetting(database=servers[0].database, now=lambda: time.time() + 90_000)
+        await forgetting.round()
+        forgetting.now = lambda: time.time() + 180_000
+        assert await forgetting.round() == 1 and self.rows("SELECT id FROM destination") == []
+        for server in servers:
+            await self.accept(server, "carol@a.test", "dan@a.test")
+        await self.until("SELECT count(*) FROM queued")
+        assert len(self.elsewhere.taken) == 6 and len(self.rows("SELECT id FROM destination")) == 1
+        for server in servers:
+            await server.queue.service.stopService()
 
     async def test_an_administrator_and_the_state_of_a_link_come_to_what_waits(self) -> None:
         server = self.server()
@@ -197,6 +222,7 @@ class TestTwoServers(TestCase):
             routes=TestRoutes(),
             directory=MemoryDirectory(),
             reports=server.queue.overdue.reports,
+            teller=server.queue.overdue.teller,
             lifetime=settings.lifetime,
         )
         id_ = await self.accept(server, "bob@a.test", "carol@b.test", "dan@c.test")
@@ -209,8 +235,9 @@ class TestTwoServers(TestCase):
         counters = await admin.counters()
         assert counters.messages == 1 and counters.recipients[Standing.WAITING] == 3
         assert {one.key: one.waiting for one in await admin.destinations(5)} == {"mx b.test": 2, "mx c.test": 1}
-        await server.queue.resting.rest(["mx c"], 1)
-        await server.queue.resting.wake(["mx c"])
+        for state in (Behind(since=1), Behind(small_first=True)):
+            await server.queue.resting.follow({"*": state, "none": Behind()})
+            await server.queue.resting.waiting(["*", "none"], 1000)
         assert self.rows("SELECT count(*) FROM destination WHERE down_since IS NOT NULL") == [(0,)]
         assert await server.queue.overdue.round() == 0
         assert await admin.remove(Selection(recipient="dan@c.test"), True) == 1
@@ -219,5 +246,6 @@ class TestTwoServers(TestCase):
         await server.queue.service.stopService()
         self.rows("UPDATE recipient SET look = 1, expires = 1")
         await server.queue.overdue.round()
+        await server.queue.teller.settled()
         assert await admin.remove(Selection(), False) >= 0
         assert self.rows("SELECT id FROM queued") == [] and self.journal.failures == []

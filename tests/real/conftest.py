@@ -35,14 +35,14 @@ class Site:
 
     def pop3s(self, account: str) -> poplib.POP3_SSL:
         """Signed in, in TLS from the first octet."""
-        connection = poplib.POP3_SSL("localhost", self.server.port(995), context=self.tls, timeout=20)
+        connection = poplib.POP3_SSL("localhost", self.server.port(995), context=self.tls, timeout=60)
         connection.user(account)
         connection.pass_(PASSWORDS[account])
         return connection
 
     def imaps(self, account: str) -> imaplib.IMAP4_SSL:
         """Signed in, in TLS from the first octet."""
-        connection = imaplib.IMAP4_SSL("localhost", self.server.port(993), ssl_context=self.tls, timeout=20)
+        connection = imaplib.IMAP4_SSL("localhost", self.server.port(993), ssl_context=self.tls, timeout=60)
         connection.login(account, PASSWORDS[account])
         return connection
 

@@ -22,7 +22,7 @@ _SETTINGS = """\
 base_dir = {run}
 state_dir = {run}
 instance_name = worldmail-corpus
-protocols = imap
+protocols = imap pop3
 listen = 127.0.0.1
 ssl = no
 disable_plaintext_auth = no
@@ -53,6 +53,15 @@ service imap-login {{
     port = 0
   }}
 }}
+service pop3-login {{
+  chroot =
+  inet_listener pop3 {{
+    port = {pop3_port}
+  }}
+  inet_listener pop3s {{
+    port = 0
+  }}
+}}
 service anvil {{
   chroot =
 }}
@@ -70,7 +79,8 @@ def missing() -> str | None:
     """What keeps Dovecot from running here; None if nothing does."""
     if shutil.which("dovecot", path=_path()) is None:
         return "dovecot is not installed"
-    return None if Path("/usr/lib/dovecot/imap").exists() else "dovecot-imapd is not installed"
+    parts = [part for part in ("imap", "pop3") if not Path("/usr/lib/dovecot", part).exists()]
+    return f"dovecot-{parts[0]}d is not installed" if parts else None
 
 
 def _path() -> str:
@@ -89,6 +99,12 @@ class Dovecot:
 
     directory: Path
     port: int = field(factory=_free_port)
+    pop3_port: int = field(factory=_free_port)
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """By the names of protocols."""
+        return {"imap": self.port, "pop3": self.pop3_port}
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -122,6 +138,7 @@ class Dovecot:
             directory=self.directory,
             run=run,
             port=self.port,
+            pop3_port=self.pop3_port,
             internal="dovecot" if root else owner.pw_name,
             group="dovecot" if root else grp.getgrgid(owner.pw_gid).gr_name,
             login="dovenull" if root else owner.pw_name,

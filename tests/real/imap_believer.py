@@ -19,6 +19,8 @@ _VANISHED = re.compile(rb"\* VANISHED (\(EARLIER\) )?([\d,:]+)\r\n")
 _LITERAL = re.compile(rb"\{(\d+)\}\r\n\Z")
 
 Flags = frozenset[bytes]
+Believed = tuple[int | None, Flags | None]
+"""The UID and the flags of a message; None is what was never told."""
 FLAGS = (rb"\Seen", rb"\Flagged", rb"\Answered", rb"\Deleted", b"work", b"$Junk")
 RECENT = rb"\Recent"
 GONE = (b"[EXPUNGEISSUED]",)  # others expunged, and nobody may say so yet (RFC 2180 §4.1, RFC 5530)
@@ -164,10 +166,14 @@ class Believer:
         self.say(b"SELECT INBOX")
         self.look()
 
+    def believed(self) -> list[Believed]:
+        """Every UID with its flags, None where it was never told, as far as the server tells without being asked."""
+        self.say(b"NOOP")
+        return [(one.uid, one.flags) for one in self.messages]
+
     def look(self, *, quiet: bool = False) -> list[tuple[int, Flags]]:
         """Every UID with its flags. Where nothing else happens, what was believed before must agree with it."""
-        self.say(b"NOOP")
-        before = [(one.uid, one.flags) for one in self.messages]
+        before = self.believed()
         if before:
             self.say(b"FETCH 1:* (UID FLAGS)", expunges=False, refusals=() if quiet else GONE)
         seen = [(one.uid, one.flags) for one in self.messages[: len(before)]]  # others may have come meanwhile

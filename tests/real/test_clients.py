@@ -103,7 +103,7 @@ def test_swaks_signs_in_with_each_mechanism_that_it_knows(site, run, mechanism: 
 
 
 def test_smtplib_submits_by_STARTTLS_and_AUTH(site) -> None:
-    with smtplib.SMTP("localhost", site.server.port(587), timeout=20) as smtp:
+    with smtplib.SMTP("localhost", site.server.port(587), timeout=60) as smtp:
         smtp.starttls(context=site.tls)
         smtp.login(ANN, ANN_PASSWORD)
         smtp.sendmail(ANN, [BOB], composed(), mail_options=["BODY=8BITMIME"])
@@ -112,7 +112,7 @@ def test_smtplib_submits_by_STARTTLS_and_AUTH(site) -> None:
 
 
 def test_smtplib_submits_in_implicit_TLS(site) -> None:
-    with smtplib.SMTP_SSL("localhost", site.server.port(465), context=site.tls, timeout=20) as smtp:
+    with smtplib.SMTP_SSL("localhost", site.server.port(465), context=site.tls, timeout=60) as smtp:
         smtp.login(ANN, ANN_PASSWORD)
         smtp.sendmail(ANN, [ANN, BOB], composed(), mail_options=["BODY=8BITMIME"])
     assert_delivered(site, composed(), ANN)
@@ -128,11 +128,11 @@ def test_curl_hands_a_message_in_octet_by_octet(site, run, tmp_path: Path) -> No
 
 
 def test_without_signing_in_no_mail_leaves_and_none_is_submitted(site) -> None:
-    with smtplib.SMTP("localhost", site.server.port(25), timeout=20) as smtp:
+    with smtplib.SMTP("localhost", site.server.port(25), timeout=60) as smtp:
         smtp.ehlo("client.test")
         smtp.mail(ELSEWHERE)
         assert smtp.rcpt("someone@elsewhere.test")[0] == 550
-    with smtplib.SMTP("localhost", site.server.port(587), timeout=20) as smtp:
+    with smtplib.SMTP("localhost", site.server.port(587), timeout=60) as smtp:
         smtp.ehlo("client.test")
         assert smtp.mail(ANN)[0] == 530
 
@@ -143,13 +143,13 @@ def test_without_signing_in_no_mail_leaves_and_none_is_submitted(site) -> None:
 @pytest.fixture
 def delivered(site) -> bytes:
     """Bob's only message, as poplib gives it in TLS."""
-    with smtplib.SMTP("localhost", site.server.port(25), timeout=20) as smtp:
+    with smtplib.SMTP("localhost", site.server.port(25), timeout=60) as smtp:
         smtp.sendmail(ELSEWHERE, [BOB, ANN], composed(), mail_options=["BODY=8BITMIME"])
     return assert_delivered(site, composed(), ELSEWHERE)
 
 
 def test_poplib_reads_after_STLS(site, delivered: bytes) -> None:
-    connection = poplib.POP3("localhost", site.server.port(110), timeout=20)
+    connection = poplib.POP3("localhost", site.server.port(110), timeout=60)
     with pytest.raises(poplib.error_proto):
         connection.user(BOB)
     connection.stls(context=site.tls)
@@ -160,7 +160,7 @@ def test_poplib_reads_after_STLS(site, delivered: bytes) -> None:
 
 
 def test_poplib_reads_after_APOP(site, delivered: bytes) -> None:
-    connection = poplib.POP3("localhost", site.server.port(110), timeout=20)
+    connection = poplib.POP3("localhost", site.server.port(110), timeout=60)
     connection.apop(ANN, site.secret)
     message = b"\r\n".join(connection.retr(1)[1]) + b"\r\n"
     connection.quit()
@@ -218,7 +218,7 @@ def test_old_versions_of_TLS_are_refused(site, version: ssl.TLSVersion) -> None:
     context.minimum_version = context.maximum_version = version
     context.set_ciphers("ALL:@SECLEVEL=0")
     with pytest.raises(ssl.SSLError, match=r"(?i)alert.protocol.version"):
-        poplib.POP3_SSL("localhost", site.server.port(995), context=context, timeout=20)
+        poplib.POP3_SSL("localhost", site.server.port(995), context=context, timeout=60)
 
 
 # --- and again ----------------------------------------------------------------------------

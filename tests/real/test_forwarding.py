@@ -60,7 +60,7 @@ def test_an_attachment_is_forwarded_without_a_download(mail: Site) -> None:
     reply, lines = said(ann, f'GENURLAUTH "{rump}" INTERNAL'.encode())
     assert reply.startswith(b"OK"), reply
     url = lines[0].split(b'"')[1].decode()
-    with smtplib.SMTP("localhost", mail.server.port(587), timeout=20) as smtp:
+    with smtplib.SMTP("localhost", mail.server.port(587), timeout=60) as smtp:
         smtp.starttls(context=mail.tls)
         smtp.ehlo()
         assert smtp.esmtp_features["burl"] == "imap"

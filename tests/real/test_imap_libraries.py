@@ -29,7 +29,7 @@ def text(subject: str, body: str = "text", *, sender: str = BOB, to: str = ANN) 
 
 def send(site: Site, subject: str, body: str = "text") -> None:
     """From Bob to Ann, signed in, by submission."""
-    with smtplib.SMTP_SSL("localhost", site.server.port(465), context=site.tls, timeout=20) as smtp:
+    with smtplib.SMTP_SSL("localhost", site.server.port(465), context=site.tls, timeout=60) as smtp:
         smtp.login(BOB, PASSWORDS[BOB])
         smtp.sendmail(BOB, [ANN], text(subject, body))
 
@@ -37,7 +37,7 @@ def send(site: Site, subject: str, body: str = "text") -> None:
 @pytest.fixture
 def client(mail: Site) -> Iterator[IMAPClient]:
     """Ann's IMAPClient."""
-    with IMAPClient("localhost", port=mail.server.port(993), ssl_context=mail.tls, timeout=20) as connection:
+    with IMAPClient("localhost", port=mail.server.port(993), ssl_context=mail.tls, timeout=60) as connection:
         connection.login(ANN, PASSWORDS[ANN])
         yield connection
 
@@ -72,7 +72,7 @@ def test_imaplib_stores_a_message_with_flags_and_date(mail: Site, other: imaplib
 
 
 def test_imaplib_signs_in_with_PLAIN_and_after_STARTTLS(mail: Site) -> None:
-    with imaplib.IMAP4("localhost", mail.server.port(143), timeout=20) as connection:
+    with imaplib.IMAP4("localhost", mail.server.port(143), timeout=60) as connection:
         with pytest.raises(imaplib.IMAP4.error, match="PRIVACYREQUIRED"):
             connection.login(ANN, PASSWORDS[ANN])
         connection.starttls(mail.tls)
@@ -159,7 +159,7 @@ def test_IMAPClient_is_told_rights_quota_and_identity(mail: Site, client: IMAPCl
 
 def test_IMAPClient_is_told_why_a_wrong_password_is_refused(mail: Site) -> None:
     with (
-        IMAPClient("localhost", port=mail.server.port(993), ssl_context=mail.tls, timeout=20) as connection,
+        IMAPClient("localhost", port=mail.server.port(993), ssl_context=mail.tls, timeout=60) as connection,
         pytest.raises(LoginError, match="AUTHENTICATIONFAILED"),
     ):
         connection.login(ANN, "wrong")

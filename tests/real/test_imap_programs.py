@@ -30,7 +30,7 @@ def text(subject: str, body: str = "text") -> bytes:
 @pytest.fixture
 def three(mail: Site) -> Site:
     """Ann has three messages: first, second, third."""
-    with smtplib.SMTP_SSL("localhost", mail.server.port(465), context=mail.tls, timeout=20) as smtp:
+    with smtplib.SMTP_SSL("localhost", mail.server.port(465), context=mail.tls, timeout=60) as smtp:
         smtp.login(BOB, PASSWORDS[BOB])
         for subject in ("first", "second", "third"):
             smtp.sendmail(BOB, [ANN], text(subject, f"the {subject} body"))

@@ -20,6 +20,7 @@ from worldmail.interfaces.store import Acceptance
 from worldmail.mail.address import Address
 from worldmail.mail.envelope import Delivery, Envelope, Origin, Recipient
 from worldmail.store import open_store, provision
+from worldmail.store.derived import derived_here
 from worldmail.testing.memory_contents import MemoryContents
 from worldmail.testing.real_store import settle
 from worldmail.testing.world import ManualClock
@@ -57,7 +58,10 @@ class Mailboxes(RuleBasedStateMachine):
         self.database.start()
         self.contents = MemoryContents()
         options = StoreSettings(inline_limit=10, minimum_free=0, reserve=0, orphan_grace=GRACE)
-        self.store = open_store(options, self.directory, self.database, self.contents, self.clock, None)  # type: ignore[arg-type]
+        derived = derived_here(self.database, self.contents)  # without threads: what is collected is forgotten at once
+        work: Any = None  # nothing is done behind the rules
+        where = (options, self.directory, self.database, self.contents, self.clock, work)
+        self.store = open_store(*where, derived=derived)
         self.model: dict[int, dict[int, bytes]] = {}
         self.uidnext: dict[int, int] = {}
         self.expunged: dict[int, dict[int, int]] = {}

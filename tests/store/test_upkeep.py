@@ -22,7 +22,8 @@ from worldmail.store.ids import AcceptanceIds
 from worldmail.store.provision import new_uidvalidity
 from worldmail.store.space import Reserve, Space
 from worldmail.store.trace import LATE, Traces, file_batch, filed_up_to, unfiled
-from worldmail.store.upkeep import QUIET, TAIL, Periodic, TraceFiling
+from worldmail.store.upkeep import QUIET, TAIL, TraceFiling
+from worldmail.transport.periodic import Periodic
 
 GRACE = 100
 NOW = 1_800_000_000
@@ -309,7 +310,7 @@ class TestPeriodic(TestCase):
             await self.wait
 
     def test_it_runs_every_interval_and_never_twice_at_once(self) -> None:
-        service = Periodic(self.clock, 10, "the work", self.work)
+        service = Periodic(self.clock.callLater, 10, "the work", self.work)
         service.startService()
         assert self.runs == 0
         self.clock.advance(10)
@@ -324,7 +325,7 @@ class TestPeriodic(TestCase):
         assert self.clock.getDelayedCalls() == []
 
     def test_the_first_run_may_come_sooner(self) -> None:
-        service = Periodic(self.clock, 1000, "the work", self.work, first=5)
+        service = Periodic(self.clock.callLater, 1000, "the work", self.work, first=5)
         service.startService()
         self.clock.pump([5, 999])
         assert self.runs == 1
@@ -334,7 +335,7 @@ class TestPeriodic(TestCase):
 
     def test_stopping_waits_for_the_run_under_way(self) -> None:
         self.wait = Deferred()
-        service = Periodic(self.clock, 10, "the work", self.work)
+        service = Periodic(self.clock.callLater, 10, "the work", self.work)
         service.startService()
         self.clock.advance(10)
         stopping = service.stopService()
@@ -345,7 +346,7 @@ class TestPeriodic(TestCase):
         assert self.clock.getDelayedCalls() == []
 
     def test_what_was_stopped_at_work_can_be_started_and_stopped_again(self) -> None:
-        service = Periodic(self.clock, 10, "the work", self.work)
+        service = Periodic(self.clock.callLater, 10, "the work", self.work)
         assert service.stopService() is None
         for runs in (1, 2):
             self.wait = Deferred()
@@ -363,7 +364,7 @@ class TestPeriodic(TestCase):
             self.runs += 1
             raise LookupError("today")
 
-        service = Periodic(self.clock, 10, "the work", fails)
+        service = Periodic(self.clock.callLater, 10, "the work", fails)
         service.startService()
         self.clock.pump([10, 10])
         assert self.runs == 2

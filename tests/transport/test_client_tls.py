@@ -15,16 +15,94 @@ from twisted.internet.threads import deferToThread
 
 from worldmail.config.sections import CertificateSettings, TlsSettings
 from worldmail.errors import ConfigurationError
-from worldmail.interfaces.outbound import HopFailed, Security
+from worldmail.interfaces.outbound import HopFailed, Security, Shown
 from worldmail.mail.envelope import TlsFacts
 from worldmail.testing.authority import Authority
 from worldmail.testing.calling import NAME, Calls, TlsCalls
 from worldmail.testing.fakes import make_tls
+from worldmail.transport.certificates import pin_of, read_certificate
 from worldmail.transport.client_tls import SESSIONS, ClientTls, Sessions, server_name
 from worldmail.transport.tls import Tls
 
 VERIFIED = {"security": Security.VERIFIED}
 UNKNOWN = "the certificate is of an unknown authority"
+
+
+class PinnedTests(TlsCalls):
+    """Servers that prove who they are by their key."""
+
+    def test_whoever_has_one_of_the_keys_is_good_whatever_else_the_certificate_says(self) -> Any:
+        async def test() -> None:
+            given = self.authority.issue("other.test", ends=-dt.timedelta(hours=1))
+            self.both(Tls(TlsSettings(certificates=(given,))), trust=Authority(self.directory / "elsewhere").file)
+            pin = pin_of(read_certificate(given.certificate, given.key).leaf)
+            for _ in range(2):  # the second goes on with the session of the first
+                dialogue = await self.secured(security=Security.PINNED, pins=frozenset({"0" * 64, pin}))
+                facts: TlsFacts = dialogue.secured_tls
+                assert (facts.version, facts.verified) == ("TLSv1.3", True)
+                dialogue.say(b"QUIT\r\n")
+                await self.until(lambda dialogue=dialogue: dialogue.endings)
+
+        return self.run_async(test())
+
+    def test_whoever_has_another_is_not_though_every_authority_vouches_for_it(self) -> Any:
+        async def test() -> None:
+            self.both(self.authority.serve(NAME))
+            words = f"the certificate of {NAME} is not the one that was pinned"
+            assert await self.failing(security=Security.PINNED, pins=frozenset({"0" * 64})) == words
+            assert await self.failing(security=Security.PINNED, pins=frozenset()) == words
+
+        return self.run_async(test())
+
+    def test_a_session_that_was_begun_without_pins_is_not_gone_on_with(self) -> Any:
+        async def test() -> None:
+            self.both(self.authority.serve(NAME))
+            for security in (Security.ENCRYPTED, Security.VERIFIED):
+                dialogue = await self.secured(security=security)
+                dialogue.say(b"QUIT\r\n")
+                await self.until(lambda dialogue=dialogue: dialogue.endings)
+            assert "not the one" in await self.failing(security=Security.PINNED, pins=frozenset({"0" * 64}))
+
+        return self.run_async(test())
+
+    def test_where_the_server_may_renew_it_a_key_is_good_whose_certificate_verifies_for_the_name(self) -> Any:
+        async def test() -> None:
+            given = self.authority.issue(NAME)
+            pin, told = pin_of(read_certificate(given.certificate, given.key).leaf), []
+            self.both(Tls(TlsSettings(certificates=(given,))))
+            self.connector.shown = lambda hop, shown: told.append(shown)
+            for _ in range(3):  # none goes on with the session of another: that would say nothing of the issuer
+                dialogue = await self.secured(security=Security.PINNED, pins=frozenset({"0" * 64}), renews=True)
+                assert dialogue.secured_tls.verified and dialogue.peer.pin() == pin
+                dialogue.say(b"QUIT\r\n")
+                await self.until(lambda dialogue=dialogue: dialogue.endings)
+            assert told == [Shown(pin=pin, pinned=False, distrust=None)] * 3
+            dialogue = await self.secured(security=Security.PINNED, pins=frozenset({pin}))
+            assert told[3] == Shown(pin=pin, pinned=True, distrust=None)
+
+        return self.run_async(test())
+
+    def test_that_is_no_way_in_for_anybody_with_a_certificate_of_another_name_or_of_nobody(self) -> Any:
+        async def test() -> None:
+            day = dt.timedelta(days=1)
+            words = f"the certificate of {NAME} is not the one that was pinned, and nobody else vouches for it: "
+            renewing = {"security": Security.PINNED, "pins": frozenset({"0" * 64}), "renews": True}
+            for tls, why in (
+                (self.authority.serve("other.test"), "the certificate is for other names: other.test"),
+                (self.authority.serve(f"sub.{NAME}"), f"the certificate is for other names: sub.{NAME}"),
+                (self.authority.serve(NAME, begins=-2 * day, ends=-day), "the certificate has expired"),
+                (
+                    self.authority.serve(NAME, usage=ExtendedKeyUsageOID.CLIENT_AUTH),
+                    "the certificate is not for servers",
+                ),
+                (Authority(self.directory / "elsewhere", "Another").serve(NAME), UNKNOWN),
+                (make_tls(self.directory, NAME), "the certificate is self-signed"),
+            ):
+                self.both(tls)
+                for _ in range(2):
+                    assert await self.failing(**renewing) == words + why
+
+        return self.run_async(test())
 
 
 class VerifiedTests(TlsCalls):
@@ -42,7 +120,7 @@ class VerifiedTests(TlsCalls):
             binding = dialogue.peer.channel_binding("tls-exporter").hex()
             assert dialogue.heard[2:] == [b"secured", b"secured", f"TLSv1.3 {NAME} {binding}".encode()]
             dialogue.say(b"QUIT\r\n")
-            await self.until(lambda: dialogue.endings)
+            await self.until(lambda dialogue=dialogue: dialogue.endings)
             assert dialogue.endings == ["closed by peer"]
             assert dialogue.peer.tls_failure is None
             [record] = self.journal.named("connection")
@@ -242,7 +320,7 @@ def test_contexts_are_made_once() -> None:
     calls = Calls()
     calls.place = ("127.0.0.1", 25)
     strict = [tls.handshake(calls.hop(security=Security.VERIFIED)).context for _ in range(2)]
-    others = [tls.handshake(calls.hop(security=security)).context for security in Security if security.value < "v"]
+    others = [tls.handshake(calls.hop(security=security)).context for security in Security if not security.proves]
     assert strict[0] is strict[1]
     assert len({id(context) for context in others}) == 1
     assert others[0] is not strict[0]

@@ -29,7 +29,7 @@ class RunningTests(Calls):
         listening = self.listening()
         dialogue = await self.call(**changes)
         connection: socket.socket = (await self.client(listening.accept))[0]
-        connection.settimeout(20)
+        connection.settimeout(60)
         self.addCleanup(connection.close)
         return dialogue, connection
 

@@ -214,15 +214,12 @@ class DriverTests(Meets):
         async def test() -> None:
             meeting = self.meet()
 
-            def talk() -> None:
-                connection = self.greeted()
-                connection.sendall(b"WAIT\r\nmore\r\n")
-                time.sleep(0.1)
-                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-                connection.close()
-
-            await self.client(talk)
+            connection = await self.client(self.greeted)
+            connection.sendall(b"WAIT\r\nmore\r\n")
             dialogue = meeting.dialogues[0]
+            await self.until(lambda: dialogue.events)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            connection.close()
             await deferLater(reactor, 0.1, lambda: None)
             assert dialogue.endings == []
             dialogue.release.callback(None)
@@ -275,14 +272,11 @@ class OutputTests(Meets):
             meeting = self.meet()
             total = 4000  # 64 MB
 
-            def start() -> socket.socket:
-                connection = self.greeted()
-                connection.sendall(b"STREAM %d\r\nafter\r\n" % total)
-                time.sleep(0.5)
-                return connection
-
-            connection = await self.client(start)
-            dialogue = meeting.dialogues[0]
+            connection = await self.client(self.greeted)
+            connection.sendall(b"STREAM %d\r\nafter\r\n" % total)
+            dialogue, [driven] = meeting.dialogues[0], meeting.factory.connections
+            await self.until(lambda: driven._full)
+            await deferLater(reactor, 0.5, lambda: None)
             assert dialogue.streamed < total
             assert dialogue.events == [b"STREAM %d" % total]
 
@@ -344,6 +338,7 @@ class OutputTests(Meets):
 
             await self.client(talk)
             [connection] = meeting.factory.connections
+            await self.until(lambda: connection._full)
             connection.look(time.monotonic() + 300)  # what its system still took in the first moments
             connection.look(time.monotonic() + 600)
             await self.until(lambda: meeting.dialogues[0].endings)
@@ -363,6 +358,7 @@ class OutputTests(Meets):
 
             await self.client(talk)
             [connection] = meeting.factory.connections
+            await self.until(lambda: connection._full)
             now = time.monotonic()
             connection.watch_reader(now)
             taken = connection.undelivered() - 20 * 300

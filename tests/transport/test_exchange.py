@@ -16,6 +16,7 @@ from zope.interface.verify import verifyObject
 from worldmail.interfaces.protocol import IDialogue, IFinishing, IPredecessor, Peer
 from worldmail.testing.fakes import PlainDialogue, make_tls
 from worldmail.testing.meeting import Meets, read_all, read_until
+from worldmail.transport.ends import UNACKNOWLEDGED
 from worldmail.transport.limits import Limits
 from worldmail.wire.effects import Become, Close, Effects, Stream
 
@@ -84,6 +85,18 @@ class ExchangeTests(Meets):
         """Have it turned. Blocks."""
         connection.sendall(b"TURN\r\n")
         assert read_until(connection, b"EHLO\r\n") == b"turning\r\nEHLO\r\n"
+
+    def test_a_link_that_dies_while_something_is_on_its_way_is_noticed_soon(self) -> Any:
+        async def test() -> None:
+            meeting = self.meet(make=Turning)
+            connection = await self.client(self.greeted)
+            [there] = meeting.factory.connections
+            option = socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT
+            assert there.transport.socket.getsockopt(*option) == 0
+            await self.client(lambda: self.turned(connection))
+            assert there.transport.socket.getsockopt(*option) == 1000 * UNACKNOWLEDGED
+
+        return self.run_async(test())
 
     def test_the_other_dialogue_has_the_connection_and_the_first_is_told_its_end_once(self) -> Any:
         async def test() -> None:

@@ -40,7 +40,7 @@ class ListenerTests(TestCase):
         async def test() -> None:
             listener = self.listener(("127.0.0.1", 0))
             listener.privilegedStartService()
-            client = socket.create_connection(listener.addresses[0], timeout=20)
+            client = socket.create_connection(listener.addresses[0], timeout=60)
             self.addCleanup(client.close)
             await deferLater(reactor, 0.1, lambda: None)
             assert self.meeting.dialogues == []
@@ -56,7 +56,7 @@ class ListenerTests(TestCase):
             hosts = [host for host, _ in listener.addresses]
             assert hosts == ["127.0.0.1", "::1"]
             for address in listener.addresses:
-                client = socket.create_connection(address, timeout=20)
+                client = socket.create_connection(address, timeout=60)
                 assert await deferToThread(client.recv, 100) == b"hello\r\n"
                 client.close()
             assert [dialogue.peer.host for dialogue in self.meeting.dialogues] == hosts
@@ -108,7 +108,7 @@ class ListenerTests(TestCase):
 
             def talk() -> bytes:
                 try:
-                    with socket.create_connection(listener.addresses[0], timeout=20) as client:
+                    with socket.create_connection(listener.addresses[0], timeout=60) as client:
                         return client.recv(100)
                 except ConnectionResetError:
                     return b""
@@ -125,7 +125,7 @@ class ListenerTests(TestCase):
             listener = self.listener(("127.0.0.1", 0))
             listener.startService()
             client = socket.socket()
-            client.settimeout(20)
+            client.settimeout(60)
             self.addCleanup(client.close)
             await deferLater(reactor, 0, lambda: None)
             soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -131,3 +131,14 @@ def test_what_was_only_a_part_of_a_line_is_counted_and_can_be_forgotten() -> Non
     assert buffer.buffered == 0
     buffer.append(b"NOOP\r\n")
     assert buffer.take() == b"NOOP"
+
+
+@pytest.mark.parametrize("behind", [b"", b"one", b"one\r\n", b"one\r\ntwo\r\nth"])
+def test_a_line_with_a_lone_lf_can_be_taken_back(behind: bytes) -> None:
+    lines = LineBuffer(100)
+    lines.append(b"wrong\n" + behind)
+    assert lines.take() is Fault.BARE_LF
+    lines.append(b"ree\r\n")
+    assert lines.take_back() == b"wrong"
+    expected = (behind + b"ree\r\n").split(b"\r\n")[:-1]
+    assert [lines.take() for _ in expected] == expected and lines.take() is None and lines.buffered == 0

@@ -5,7 +5,10 @@ A command is over in a moment, so nothing is imported here that only a server ne
 
 from __future__ import annotations
 
+import os
+import secrets
 import socket
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +32,12 @@ from worldmail.interfaces.plugin import (
     IRecipientSourcePlugin,
 )
 from worldmail.interfaces.protocol import IProtocol
-from worldmail.interfaces.store import IMaildropLocks
+from worldmail.interfaces.store import ILeaseLocks
 from worldmail.interfaces.world import IJournal
+from worldmail.ondemand.agent_admin import AgentAdmin
+from worldmail.ondemand.link_admin import LinkAdmin
 from worldmail.plugin import find
+from worldmail.queue.hold_admin import HoldAdmin
 from worldmail.queue.route_admin import RouteAdmin
 from worldmail.store import Mailboxes, Store, open_store
 from worldmail.store.folders import FolderAdmin
@@ -63,10 +69,13 @@ class StoreParts:
     store: Store
     key: ServerKey
     passwords: Passwords
-    locks: IMaildropLocks | None
+    locks: ILeaseLocks | None
     admin: DirectoryAdmin
     recipient_admin: RecipientAdmin
     route_admin: RouteAdmin
+    hold_admin: HoldAdmin
+    link_admin: LinkAdmin
+    agent_admin: AgentAdmin
 
     @property
     def mailboxes(self) -> Mailboxes:
@@ -105,6 +114,9 @@ def build_store(settings: Settings, reactor: Any, journal: IJournal) -> StorePar
         admin=admin,
         recipient_admin=RecipientAdmin(database, foundations.clock.sleep),
         route_admin=RouteAdmin(database, key.seal, key.unseal),
+        hold_admin=HoldAdmin(database, key.seal),
+        link_admin=LinkAdmin(database, clock),
+        agent_admin=AgentAdmin(database, clock, key.seal, key.unseal),
     )
 
 
@@ -164,3 +176,24 @@ def chosen(interface: Any, name: str, where: str) -> Any:
 def host_name(settings: Settings) -> str:
     """The server's own name."""
     return settings.server.hostname or socket.getfqdn()
+
+
+def contents_mark(settings: Settings, *, make: bool = True) -> str:
+    """What tells the files of large content that this machine has from those of another on the same database.
+
+    "" where all have the same, or it cannot be told. It lies in their directory, and is made with it.
+    """
+    if settings.database.engine != "postgres" or settings.store.content != "files":
+        return ""
+    file = settings.data / "content" / "mark"
+    try:
+        if make and not file.exists():
+            file.parent.mkdir(mode=0o700, exist_ok=True)
+            made = file.with_name(f"mark.{secrets.token_hex(8)}")
+            made.write_text(secrets.token_hex(8))
+            with suppress(FileExistsError):  # another process was faster
+                os.link(made, file)
+            made.unlink()
+        return file.read_text().strip()
+    except OSError:
+        return ""

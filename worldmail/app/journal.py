@@ -33,7 +33,7 @@ EARLY_LINES = 1000
 LEGACY = "log_legacy"
 
 _encode = json.JSONEncoder(separators=(",", ":"), default=str, check_circular=False).encode
-_render = FlatJson(ascii=True).render
+_members = FlatJson(ascii=True).members
 
 
 class Stamps:
@@ -52,10 +52,8 @@ class Stamps:
 
 def json_line(at: str, event: str, fields: dict[str, Any]) -> str:
     """One record as a JSON object and a line end."""
-    line = _render({"at": at, "event": event, **fields})
-    if "\x7f" in line:
-        line = line.replace("\x7f", "\\u007f")
-    return line + "\n"
+    line = f'{{"at":"{at}","event":"{event}"{"," if fields else ""}{_members(fields)}}}\n'
+    return line.replace("\x7f", "\\u007f") if "\x7f" in line else line
 
 
 def text_line(at: str, event: str, fields: dict[str, Any]) -> str:

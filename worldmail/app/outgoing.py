@@ -6,7 +6,7 @@ import os
 import random
 import secrets
 import socket
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -18,13 +18,13 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
-from worldmail.app.ground import StoreParts
+from worldmail.app.following import Following
+from worldmail.app.ground import StoreParts, contents_mark
 from worldmail.config.listeners import listeners
 from worldmail.config.settings import Settings
-from worldmail.errors import WorldMailError
 from worldmail.interfaces.directory import IDirectory
-from worldmail.interfaces.store import IMaildropLocks
-from worldmail.interfaces.world import Aside, IJournal
+from worldmail.interfaces.store import ILeaseLocks
+from worldmail.interfaces.world import Aside
 from worldmail.mail.domain import normal_domain
 from worldmail.mail.mime.downgrade import CannotConvert, eight_bit, seven_bit
 from worldmail.protocols.smtp.client.means import Conversions, Means
@@ -43,63 +43,30 @@ from worldmail.transport.dns.resolver import Resolver
 LOOPBACK = ip_network("127.0.0.0/8"), ip_network("::1/128")
 ANYWHERE = ("*", "0.0.0.0", "::")
 
-AGAIN = 5.0
-"""Seconds after which routes that could not be read are read again."""
-
 _SERVICE: Any = Service  # its methods have no annotations
 
 
 class Sending(Service):
-    """Routes, queue and connections, started and stopped in their order."""
+    """Queue and connections, started and stopped in their order."""
 
-    def __init__(
-        self,
-        routes: CurrentRoutes,
-        queue: QueueService,
-        connector: Connector,
-        *,
-        grace: float,
-        journal: IJournal,
-        sleep: Callable[[float], Awaitable[None]],
-    ) -> None:
-        self._journal = journal
-        self._sleep = sleep
-        self._routes = routes
+    def __init__(self, queue: QueueService, connector: Connector, *, grace: float) -> None:
         self._queue = queue
         self._connector = connector
         self._grace = grace
-        self._starting: Deferred[None] | None = None
 
     def startService(self) -> None:
-        """Read the routes, then send."""
+        """Send from now on."""
         _SERVICE.startService(self)
-        self._starting = Deferred.fromCoroutine(self._start())
+        self._queue.startService()
 
     def stopService(self) -> Any:
         """A Deferred that fires when nothing is under way."""
         _SERVICE.stopService(self)
         return Deferred.fromCoroutine(self._stop())
 
-    async def _start(self) -> None:
-        """Without its routes mail could take a way that nobody wanted: it waits until they can be read."""
-        while self.running:
-            try:
-                await self._routes.start()
-            except WorldMailError as error:
-                self._journal.failure("queue.no-routes", error)
-                await self._sleep(AGAIN)
-            else:
-                break
-        if self.running:
-            self._queue.startService()
-
     async def _stop(self) -> None:
-        if self._starting is not None:
-            await self._starting
-        if self._queue.running:
-            await self._queue.stopService()
+        await self._queue.stopService()
         await self._connector.shutdown(self._grace)
-        self._routes.stop()
 
 
 @frozen(kw_only=True)
@@ -107,14 +74,30 @@ class OutgoingParts:
     """What sends mail.
 
     Args:
+        following: has the routes read; to run before anything is served.
         service: to run while the server does; stop it after the protocols.
     """
 
     expansion: Expansion
     resolver: Resolver
     outbound: Outbound
+    routes: CurrentRoutes
     queue: Queue
+    following: Following
     service: Sending
+    connector: Connector
+    hostname: str
+
+    def renewed(self, settings: Settings) -> Callable[[], None]:
+        """What makes the running queue go by these settings. Raises `ConfigurationError`; then nothing was changed."""
+        tls = ClientTls(trust=settings.queue.trust)
+        ways = make_exchangers(settings, self.resolver, self.hostname)
+
+        def take_up() -> None:
+            self.connector.tls = tls
+            self.queue.reload(settings.queue, ways)
+
+        return take_up
 
 
 def build_outgoing(parts: StoreParts, directory: IDirectory, hostname: str, aside: Aside) -> OutgoingParts:
@@ -124,9 +107,13 @@ def build_outgoing(parts: StoreParts, directory: IDirectory, hostname: str, asid
     reactor, clock = foundations.reactor, foundations.clock
     resolver = Resolver(reactor=reactor, servers=settings.dns.servers, limit=float(settings.dns.timeout))
     connector = Connector(reactor=reactor, journal=foundations.journal, tls=ClientTls(trust=settings.queue.trust))
-    outbound = Outbound(connector, _means(parts, aside))
+    outbound = Outbound(connector, make_means(parts, aside))
     routes = CurrentRoutes(parts.database, foundations.changes, parts.key.unseal, clock.sleep)
-    expansion = Expansion(folders=parts.store.folders, delimiters=settings.directory.recipient_delimiter)
+    expansion = Expansion(
+        folders=parts.store.folders,
+        delimiters=settings.directory.recipient_delimiter,
+        wakes=lambda key: key in routes.triggers.waking,
+    )
     queue = open_queue(
         settings.queue,
         Surroundings(
@@ -142,6 +129,7 @@ def build_outgoing(parts: StoreParts, directory: IDirectory, hostname: str, asid
             node=f"{socket.gethostname()}:{os.getpid()}",
             grace=float(settings.server.shutdown_timeout),
             later=reactor.callLater,
+            mark=partial(contents_mark, settings),
         ),
         routes=routes,
         expansion=expansion,
@@ -150,11 +138,21 @@ def build_outgoing(parts: StoreParts, directory: IDirectory, hostname: str, asid
     )
     parts.store.acceptance.onward = queue.parcels
     grace = float(settings.server.shutdown_timeout)
-    service = Sending(routes, queue.service, connector, grace=grace, journal=foundations.journal, sleep=clock.sleep)
-    return OutgoingParts(expansion=expansion, resolver=resolver, outbound=outbound, queue=queue, service=service)
+    return OutgoingParts(
+        expansion=expansion,
+        resolver=resolver,
+        outbound=outbound,
+        routes=routes,
+        queue=queue,
+        following=Following(routes, "queue.no-routes", foundations.journal, clock.sleep),
+        service=Sending(queue.service, connector, grace=grace),
+        connector=connector,
+        hostname=hostname,
+    )
 
 
-def _means(parts: StoreParts, aside: Aside) -> Means:
+def make_means(parts: StoreParts, aside: Aside) -> Means:
+    """What all conversations of ours share."""
     return Means(
         clock=parts.foundations.clock,
         journal=parts.foundations.journal,
@@ -189,19 +187,28 @@ def _our_networks(settings: Settings) -> Iterator[IPv4Network | IPv6Network]:
                 yield ip_network(place.host)
 
 
-def runner_locks(parts: StoreParts) -> IMaildropLocks:
+def runner_locks(parts: StoreParts) -> ILeaseLocks:
     """One lock for each runner's id: where the maildrops' are, and apart from them."""
     shared = parts.locks
     return FileLocks(str(Path(parts.foundations.data) / "runners.lock")) if shared is None else Below(shared)
 
 
-@implementer(IMaildropLocks)
+@implementer(ILeaseLocks)
 @frozen
 class Below:
     """The locks of a shared database for numbers that no account has."""
 
-    _locks: IMaildropLocks
+    _locks: ILeaseLocks
+
+    @property
+    def patience(self) -> float:
+        """See `ILeaseLocks`."""
+        return float(self._locks.patience)
 
     def lock(self, account_id: int) -> Any:
-        """See `IMaildropLocks.lock`."""
+        """See `ILeaseLocks.lock`."""
         return self._locks.lock(-account_id)
+
+    async def free(self, numbers: Sequence[int]) -> list[int]:
+        """See `ILeaseLocks.free`."""
+        return [-number for number in await self._locks.free([-number for number in numbers])]

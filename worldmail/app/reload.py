@@ -30,6 +30,7 @@ LIVE = frozenset(
     {
         "tls",
         "policy",
+        "queue",
         "log.level",
         "limits.exempt",
         "limits.connections",
@@ -71,6 +72,7 @@ def take_up(assembly: Assembly, new: Settings) -> TakenUp:
     Raises: `ConfigurationError`; then nothing was changed.
     """
     world = attrs.evolve(assembly.world, settings=new, policy=_policy(assembly, new))
+    queue = assembly.outgoing.renewed(new)
     go_back = assembly.tls.reload(new.tls)  # first: which listeners a service makes depends on the certificates
     try:
         renewed = {
@@ -81,6 +83,8 @@ def take_up(assembly: Assembly, new: Settings) -> TakenUp:
     except BaseException:
         go_back()
         raise
+    queue()
+    assembly.ondemand.errands.renew(world)
     assembly.limits.reconfigure(make_limits(new))
     assert isinstance(world.directory, Directory)
     world.directory.reload(new)
@@ -114,7 +118,11 @@ def _policy(assembly: Assembly, new: Settings) -> Any:
         return assembly.world.policy  # with what it has counted
     parts = assembly.store
     foundations = attrs.evolve(
-        parts.foundations, settings=new, directory=assembly.world.directory, mailboxes=parts.mailboxes
+        parts.foundations,
+        settings=new,
+        directory=assembly.world.directory,
+        mailboxes=parts.mailboxes,
+        routes=assembly.outgoing.routes,
     )
     return policy_chain(foundations)
 

@@ -5,8 +5,8 @@ What twistd does to it, in this order, and what it does then:
 1. `privilegedStartService`, as the user who started it: read the configuration, build the
    World, let every protocol bind its ports. Nothing in the data directory is opened.
 2. twistd drops to its `--uid`, if it was given.
-3. `startService`: become `run_as`, harden the process, open the log and the database,
-   let every protocol serve.
+3. `startService`: become `run_as`, harden the process, open the log and the database. When what is kept in
+   memory has been read, routes above all, let every protocol serve: what connects before waits.
 4. `stopService`: stop listening, tell the sessions, commit what was accepted, close the database and the log.
 
 It holds nothing but the path and how it was called, so that it pickles into a .tap file.
@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from twisted.application.service import IService, MultiService
+from twisted.application.service import IService, MultiService, Service
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
 from twisted.logger import ILogObserver, Logger
@@ -36,6 +36,8 @@ from worldmail.transport.reactor import install_reactor
 DEFAULT_DIRECTORY = "worldmail-data"
 
 _log = Logger()
+
+_SERVICE: Any = Service  # its methods have no annotations
 
 
 class WorldMailService(MultiService):
@@ -112,8 +114,8 @@ class WorldMailService(MultiService):
             server = self._required()
             server.drop_privileges()
             server.open(self._is_default())
-            super().startService()  # type: ignore[no-untyped-call]  # Twisted's is untyped
-            server.serving(self.reload)
+            _SERVICE.startService(self)
+            server.serve(self._is_default(), self.reload)
 
     def stopService(self) -> Any:
         """Stop; see the module."""

@@ -14,6 +14,7 @@ from worldmail.queue.opening import make_schedule
 from worldmail.queue.parcels import Parcels
 from worldmail.queue.reports import Reports
 from worldmail.queue.steering import QueueAdmin
+from worldmail.queue.telling import Teller
 
 
 @asynccontextmanager
@@ -40,6 +41,7 @@ async def steering(parts: StoreParts) -> AsyncIterator[QueueAdmin]:
         expansion=expansion,
         clock=clock,
         journal=foundations.journal,
+        trace=parts.store.trace,
         host=host_name(settings),
         double_failures=settings.queue.double_failures,
     )
@@ -52,6 +54,7 @@ async def steering(parts: StoreParts) -> AsyncIterator[QueueAdmin]:
             routes=routes,
             directory=directory,
             reports=reports,
+            teller=Teller(database=parts.database, clock=clock, journal=foundations.journal, reports=reports),
             lifetime=schedule.lifetime,
         )
     finally:

@@ -28,7 +28,7 @@ from worldmail.auth.server_key import ServerKey
 from worldmail.auth.throttle import Throttle
 from worldmail.config.settings import Settings
 from worldmail.errors import AuthenticationFailed
-from worldmail.interfaces.auth import IAuthentication, ISaslExchange, LoginContext, ScramKey
+from worldmail.interfaces.auth import IAuthentication, ILogins, ISaslExchange, LoginContext, ScramKey
 from worldmail.interfaces.database import IChanges, IDatabase
 from worldmail.interfaces.directory import Account, IDirectory
 from worldmail.interfaces.world import IClock, IJournal
@@ -56,7 +56,7 @@ class _Identities:
         return await self._entrance.legacy_proof(self._caller, login, proves)
 
 
-@implementer(IAuthentication)
+@implementer(IAuthentication, ILogins)
 @define(kw_only=True)
 class Authentication:
     """See `IAuthentication`; made by `open_authentication`.
@@ -116,6 +116,10 @@ class Authentication:
             return hmac.compare_digest(apop_digest(secret, stamp), digest)
 
         return await self._entrance.legacy_proof(Caller(context, "APOP"), login, proves)
+
+    def follow(self, heard: Callable[[Account, LoginContext], object]) -> None:
+        """See `ILogins.follow`."""
+        self._entrance.followers.append(heard)
 
     def _around(self, context: LoginContext) -> Surroundings:
         return surroundings(context, self._offer(), self._hostname, plus=self._plus)

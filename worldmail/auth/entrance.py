@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 from twisted.cred.credentials import ICredentials
 from twisted.cred.error import UnauthorizedLogin
 from twisted.cred.portal import Portal
@@ -51,6 +51,7 @@ class Entrance:
     _portal: Portal
     _recent: RecentLogins
     _invented: Invented
+    followers: list[Callable[[Account, LoginContext], object]] = field(factory=list, init=False)
 
     def password(self, caller: Caller, login: str, password: str, authzid: str = "") -> Awaitable[Account]:
         """The account, if the password is right; at once and without the database if it was verified lately."""
@@ -167,6 +168,8 @@ class Entrance:
             mechanism=caller.mechanism,
             account=str(account.address),
         )
+        for heard in self.followers:
+            heard(account, context)
 
     def _record_refusal(self, caller: Caller, login: str, refusal: Refusal) -> None:
         context = caller.context

@@ -86,6 +86,8 @@ def _check_store(settings: Settings, finding: type[Finding]) -> list[Finding]:
                 *_check_directory(look.cursor, finding),
                 *_check_aliases(look.cursor, settings, finding),
                 *_check_relay(look.cursor, settings, finding),
+                *_check_contents(look.cursor, settings, finding),
+                *_check_links(look.cursor, finding),
             ]
     except (WorldMailError, OSError) as error:
         return [finding(text=str(error), key=key)]
@@ -116,6 +118,21 @@ def _check_directory(cursor: Cursor, finding: type[Finding]) -> list[Finding]:
     ]
 
 
+def _check_contents(cursor: Cursor, settings: Settings, finding: type[Finding]) -> list[Finding]:
+    """Servers on one database read the same content store, those at work and those that died at it."""
+    from worldmail.app.ground import contents_mark
+    from worldmail.queue.apart import TEXT, mark_of
+
+    if settings.database.engine != "postgres" or settings.store.content != "files":
+        return []
+    marks = {mark_of(node): node for (node,) in cursor.all("SELECT node FROM runner")}
+    others = {mark: node.partition(" ")[0] for mark, node in marks.items() if mark}
+    others.pop(contents_mark(settings, make=False), None)
+    if not others:
+        return []
+    return [finding(text=f"{TEXT} ({', '.join(sorted(others.values()))})", key=("store", "content"))]
+
+
 def _check_relay(cursor: Cursor, settings: Settings, finding: type[Finding]) -> list[Finding]:
     """Relay domains that take everybody, and files for domains that are none."""
     from worldmail.directory.recipients import counts
@@ -143,6 +160,15 @@ def _check_relay(cursor: Cursor, settings: Settings, finding: type[Finding]) -> 
         for name, count in listed.items()
         if count is None and name not in files
     ]
+
+
+def _check_links(cursor: Cursor, finding: type[Finding]) -> list[Finding]:
+    """They are for routes that there are, and their programs can be run."""
+    from worldmail.ondemand.link_checks import faults_of_links
+    from worldmail.queue.route_rows import all_rows
+
+    routes = {row.name for row in all_rows(cursor)}
+    return [finding(text=text, serious=False) for text in faults_of_links(cursor, routes)]
 
 
 def _check_aliases(cursor: Cursor, settings: Settings, finding: type[Finding]) -> list[Finding]:

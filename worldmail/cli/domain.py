@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import click
 
+from worldmail.cli.hold import hold_domain
 from worldmail.cli.main import configuration
 from worldmail.cli.output import json_option, show_done, show_rows
 from worldmail.cli.values import read_settings_words
+from worldmail.errors import WorldMailError
+from worldmail.interfaces.directory import Domain
 
 _TAKES_EVERYBODY = "; until it has a list of recipients it takes mail for everybody: worldmail recipient load {}"
 
@@ -21,18 +24,34 @@ def domain() -> None:
 @click.option("--alias-of", metavar="DOMAIN", help="NAME is another name of this domain of ours.")
 @click.option(
     "--kind",
-    type=click.Choice(["local", "relay"]),
-    help="local: its mailboxes are here (what holds if nothing is said); relay: its mail is handed on.",
+    type=click.Choice(["local", "relay", "hold"]),
+    help="local: its mailboxes are here (what holds if nothing is said); relay: its mail is handed on; hold: the same,"
+    " but it waits until it is released or fetched.",
 )
+@click.option("--hold", "queue", metavar="NAME", help="The hold that its mail waits in, made if there is none.")
 @json_option
 @click.pass_context
-def add(ctx: click.Context, name: str, alias_of: str | None, kind: str | None, as_json: bool) -> None:
+def add(
+    ctx: click.Context, name: str, alias_of: str | None, kind: str | None, queue: str | None, as_json: bool
+) -> None:
     """Add a domain. It has no account yet, not even postmaster; a relay domain needs none."""
     if alias_of is not None and kind is not None:
         raise click.UsageError("another name of a domain is of that domain's kind: leave --kind away")
-    from worldmail.cli.running import run
+    if (kind == "hold") != (queue is not None):
+        raise click.UsageError("a domain whose mail waits needs both: --kind hold --hold NAME")
+    from worldmail.cli.running import Parts, run
 
-    made = run(configuration(ctx), lambda parts: parts.admin.add_domain(name, kind or "local", alias_of))
+    async def work(parts: Parts) -> Domain:
+        made = await parts.admin.add_domain(name, "relay" if kind == "hold" else kind or "local", alias_of)
+        if queue is not None:
+            try:
+                await hold_domain(parts.holds, queue, made.name)
+            except WorldMailError:
+                await parts.admin.remove_domain(made.name)
+                raise
+        return made
+
+    made = run(configuration(ctx), work)
     relay = made.kind == "relay" and made.alias_of is None
     sentence = f"added {made.name}{_TAKES_EVERYBODY.format(made.name) if relay else ''}"
     show_done(as_json, sentence, name=made.name, kind=made.kind, alias_of=made.alias_of)

@@ -15,17 +15,23 @@ from worldmail import __version__
 from worldmail.errors import ConfigurationError, Refusal, WorldMailError
 
 NOUNS = {
+    "agent": "worldmail.cli.agent:agent",
     "alias": "worldmail.cli.alias:alias",
     "check": "worldmail.cli.check:check",
     "domain": "worldmail.cli.domain:domain",
     "folder": "worldmail.cli.folder:folder",
+    "hold": "worldmail.cli.hold:hold",
     "init": "worldmail.cli.init:init",
+    "join": "worldmail.cli.join:join",
+    "link": "worldmail.cli.link:link",
     "queue": "worldmail.cli.queue:queue",
     "recipient": "worldmail.cli.recipient:recipient",
+    "relay": "worldmail.cli.relay:relay",
     "route": "worldmail.cli.route:route",
     "search": "worldmail.cli.search:search",
     "tap": "worldmail.cli.tap:tap",
     "trace": "worldmail.cli.trace:trace",
+    "unclaimed": "worldmail.cli.unclaimed:unclaimed",
     "user": "worldmail.cli.user:user",
 }
 
@@ -58,7 +64,8 @@ class Nouns(click.Group):
 @click.version_option(__version__, prog_name="worldmail")
 @click.pass_context
 def worldmail(ctx: click.Context, config: str | None) -> None:
-    """Look after a WorldMail server. Every command works while the server runs and while it is stopped."""
+    """Look after a WorldMail server. Commands work while the server runs and while it is stopped, but for those that
+    have it do something now (agent run, link up, link down, link run)."""
     ctx.obj = config
 
 
@@ -83,6 +90,10 @@ def main() -> NoReturn:
         _fail(error.format_message(), error.exit_code)
     except WorldMailError as error:
         _fail(_sentence(error), 1)
+    except UnicodeEncodeError as error:
+        if error.reason != "surrogates not allowed":  # how octets that are no text come as arguments (PEP 383)
+            raise
+        _fail("an argument is not written in UTF-8", 2)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)

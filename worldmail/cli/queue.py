@@ -11,6 +11,7 @@ import click
 
 from worldmail.cli.main import configuration
 from worldmail.cli.output import json_option, show_done, show_fields, show_rows
+from worldmail.errors import Refusal
 from worldmail.interfaces.queue import IQueueAdmin, QueuedMessage, QueuedRecipient, Selection, Standing
 from worldmail.mail.address import Address
 
@@ -49,6 +50,11 @@ def changing(command: F) -> F:
 
 
 def _selection(words: dict[str, Any]) -> Selection:
+    for name, value in words.items():
+        if value == "":  # of a variable that is not set, most often: no reason to mean everything
+            raise click.UsageError(f"{name}: nothing is said behind it")
+    if "@" in (words["id"] or ""):
+        raise click.UsageError(f"{words['id']} is no id: an address goes behind --recipient or --sender")
     state = words.pop("state")
     return Selection(standing=None if state is None else STATES[state], **words)
 
@@ -69,6 +75,22 @@ def _work(ctx: click.Context, job: Callable[[IQueueAdmin], Awaitable[T]]) -> T:
             return await job(admin)
 
     return run(configuration(ctx), work)
+
+
+def _change(ctx: click.Context, selection: Selection, job: Callable[[IQueueAdmin], Awaitable[int]]) -> int:
+    """How many recipients were changed. That a message is not there is said, where it was named."""
+
+    async def work(admin: IQueueAdmin) -> int:
+        count = await job(admin)
+        if not count and selection.id is not None and not await admin.messages(Selection(id=selection.id), 1):
+            raise _not_there(selection.id)
+        return count
+
+    return _work(ctx, work)
+
+
+def _not_there(id: str) -> click.ClickException:
+    return click.ClickException(f"there is no message {id} in the queue (worldmail trace {id} tells what became of it)")
 
 
 @queue.command("list")
@@ -92,9 +114,7 @@ def show(ctx: click.Context, id: str, as_json: bool) -> None:
     """Show one message and where each of its recipients stands."""
     found = _work(ctx, lambda admin: admin.messages(Selection(id=id), 1))
     if not found:
-        raise click.ClickException(
-            f"there is no message {id} in the queue (worldmail trace {id} tells what became of it)"
-        )
+        raise _not_there(id)
     (message,) = found
     fields = {
         "id": message.id,
@@ -147,6 +167,7 @@ def counters(ctx: click.Context, as_json: bool) -> None:
     replies = _replies(found.replies)
     fields: dict[str, Any] = {"messages": found.messages, "octets": found.octets}
     fields["oldest"] = _moment(found.oldest) if found.oldest else None
+    fields["untold"] = found.untold
     if as_json:
         by_destination = {key: _replies(counts) for key, counts in found.destinations.items()}
         show_fields(
@@ -165,7 +186,7 @@ def counters(ctx: click.Context, as_json: bool) -> None:
 def retry(ctx: click.Context, /, as_json: bool, **words: Any) -> None:
     """Try again now, also where a destination rests."""
     selection = _chosen(words)
-    _say(as_json, "to be tried now", _work(ctx, lambda admin: admin.retry(selection)))
+    _say(as_json, "to be tried now", _change(ctx, selection, lambda admin: admin.retry(selection)))
 
 
 @queue.command()
@@ -175,7 +196,7 @@ def retry(ctx: click.Context, /, as_json: bool, **words: Any) -> None:
 def hold(ctx: click.Context, /, as_json: bool, **words: Any) -> None:
     """Hold back until released; that time does not count for the message's end."""
     selection = _chosen(words)
-    _say(as_json, "held", _work(ctx, lambda admin: admin.hold(selection)))
+    _say(as_json, "held", _change(ctx, selection, lambda admin: admin.hold(selection)))
 
 
 @queue.command()
@@ -185,7 +206,7 @@ def hold(ctx: click.Context, /, as_json: bool, **words: Any) -> None:
 def release(ctx: click.Context, /, as_json: bool, **words: Any) -> None:
     """Let go on what is held."""
     selection = _chosen(words)
-    _say(as_json, "released", _work(ctx, lambda admin: admin.release(selection)))
+    _say(as_json, "released", _change(ctx, selection, lambda admin: admin.release(selection)))
 
 
 @queue.command()
@@ -196,7 +217,7 @@ def release(ctx: click.Context, /, as_json: bool, **words: Any) -> None:
 def remove(ctx: click.Context, /, report: bool, as_json: bool, **words: Any) -> None:
     """Remove from the queue; senders are not told unless that is asked for."""
     selection = _chosen(words)
-    _say(as_json, "removed", _work(ctx, lambda admin: admin.remove(selection, report)))
+    _say(as_json, "removed", _change(ctx, selection, lambda admin: admin.remove(selection, report)))
 
 
 @queue.command()
@@ -213,7 +234,14 @@ def redirect(ctx: click.Context, /, target: str, as_json: bool, **words: Any) ->
         raise click.BadParameter(str(error), param_hint="--to") from None
     if not address.domain:
         raise click.BadParameter("the address needs a domain", param_hint="--to")
-    _say(as_json, "redirected", _work(ctx, lambda admin: admin.redirect(selection, address)))
+
+    async def work(admin: IQueueAdmin) -> int:
+        try:
+            return await admin.redirect(selection, address)
+        except Refusal as refusal:
+            raise click.ClickException(f"{address}: {refusal.text}") from None
+
+    _say(as_json, "redirected", _change(ctx, selection, work))
 
 
 @queue.command()
@@ -249,7 +277,7 @@ def _row(message: QueuedMessage, recipient: QueuedRecipient, as_json: bool) -> d
         "destination": recipient.destination,
         "attempts": recipient.attempts,
         "next": _moment(recipient.due) if waiting else None,
-        "expires": None if recipient.standing is Standing.HELD else _moment(recipient.expires),
+        "expires": _moment(recipient.expires) if recipient.expires else None,
         "said": recipient.reply,
     }
     if as_json:

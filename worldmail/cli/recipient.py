@@ -16,6 +16,7 @@ from worldmail.errors import BadValue
 
 if TYPE_CHECKING:
     from worldmail.cli.running import Parts
+    from worldmail.interfaces.pairs import Known
     from worldmail.interfaces.queue import Loaded
     from worldmail.mail.address import Address
 
@@ -74,8 +75,11 @@ def list_(ctx: click.Context, domain: str | None, as_json: bool) -> None:
     from worldmail.cli.running import run
 
     if domain is not None:
-        found = run(configuration(ctx), lambda parts: parts.recipients.recipients(domain))
-        show_rows(as_json, ("address",), [{"address": str(one)} for one in found])
+        found = run(configuration(ctx), lambda parts: parts.recipients.listed(domain))
+        bounded = any(one.most is not None or one.room is not None for one in found)
+        show_rows(
+            as_json, ("address", "most", "room") if bounded else ("address",), [_fields(one, bounded) for one in found]
+        )
         return
 
     async def look(parts: Parts) -> list[dict[str, Any]]:
@@ -116,7 +120,8 @@ def load(ctx: click.Context, domain: str, file: str, replace: bool, as_json: boo
         return listing, await parts.recipients.load(domain, listing.names, replace, progress)
 
     listing, loaded = run(configuration(ctx), work)
-    sentence = f"{domain} has {loaded.total} recipients now: added {loaded.added}, removed {loaded.removed}"
+    noun = "recipient" if loaded.total == 1 else "recipients"
+    sentence = f"{domain} has {loaded.total} {noun} now: added {loaded.added}, removed {loaded.removed}"
     if listing.elsewhere:
         sentence += f"; passed over, since about other domains: {listing.elsewhere}"
     show_done(
@@ -137,6 +142,14 @@ def _opened(file: str) -> Iterator[BinaryIO]:
     else:
         with open(file, "rb") as opened:
             yield opened
+
+
+def _fields(one: Known, bounded: bool) -> dict[str, Any]:
+    """The recipient, and what its site told of it if it told of any."""
+    from worldmail.mail.address import Address
+
+    bounds = {"most": one.most, "room": one.room} if bounded else {}
+    return {"address": str(Address(one.local, one.domain)), **bounds}
 
 
 def _tell(done: int, count: int) -> None:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from worldmail.cli.main import configuration
 from worldmail.cli.output import json_option, show_done, show_fields, show_rows
-from worldmail.cli.values import password_from_standard_input, read_address, read_settings_words
+from worldmail.cli.values import changes_with_password, password_option, read_address
 from worldmail.interfaces.queue import Route, Via
 
 if TYPE_CHECKING:
     from worldmail.config.settings import Settings
 
-password_option = click.option(
-    "--password-stdin", is_flag=True, help="Read the password of the user from the first line of standard input."
-)
+
+_ZEROS = {"connections": "0 (as the settings say)", "rate": "0 (any)"}
 
 
 @click.group()
@@ -44,7 +42,7 @@ def add(ctx: click.Context, name: str, words: tuple[str, ...], password_stdin: b
     """
     from worldmail.cli.running import run
 
-    where, changes = configuration(ctx), _changes(words, password_stdin)
+    where, changes = configuration(ctx), changes_with_password(words, password_stdin)
     made = run(where, lambda parts: parts.routes.add_route(name, changes))
     _tell(as_json, f"added {made.name}", made)
 
@@ -64,7 +62,7 @@ def set_(ctx: click.Context, name: str | None, words: tuple[str, ...], password_
         rows = [{"key": row.key, "takes": row.takes, "meaning": row.meaning} for row in ROUTE_KEYS.values()]
         show_rows(as_json, ("key", "takes", "meaning"), rows)
         return
-    where, changes = configuration(ctx), _changes(words, password_stdin)
+    where, changes = configuration(ctx), changes_with_password(words, password_stdin)
     made = run(where, lambda parts: parts.routes.set_route(name, changes))
     said = [*words, *(["its password"] if "password" in changes else [])]
     _tell(as_json, f"set {' '.join(said)} for {made.name}", made)
@@ -87,7 +85,8 @@ def show(ctx: click.Context, name: str, as_json: bool) -> None:
 
     fields = _fields(run(configuration(ctx), look))
     if not as_json:
-        fields = {key: value for key, value in fields.items() if value is not None}
+        unset = {key: words for key, words in _ZEROS.items() if fields[key] == 0}
+        fields = {key: value for key, value in {**fields, **unset}.items() if value is not None}
     show_fields(as_json, fields)
 
 
@@ -179,20 +178,6 @@ def _lines(address: str, domain: str, found: Route | None, servers: list[dict[st
     return lines
 
 
-def _changes(words: tuple[str, ...], password_stdin: bool) -> dict[str, str]:
-    """The changes, with the password that goes with a user."""
-    changes = read_settings_words(words)
-    if changes.get("password"):
-        raise click.UsageError("a password on the command line can be seen by all: use --password-stdin")
-    if password_stdin:
-        changes["password"] = password_from_standard_input()
-    elif changes.get("user"):
-        if not sys.stdin.isatty():
-            raise click.UsageError("no terminal to ask for the password of the user: use --password-stdin")
-        changes["password"] = str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
-    return changes
-
-
 def _tell(as_json: bool, sentence: str, made: Route) -> None:
     show_done(as_json, sentence, **_fields(made))
 
@@ -217,6 +202,8 @@ def _fields(one: Route) -> dict[str, Any]:
         "port": one.port or None,
         "security": one.security.value if sent else None,
         "implicit_tls": one.implicit_tls if hosted else None,
+        "pins": sorted(one.pins) or None,
+        "renews": one.renews if one.pins else None,
         "user": None if one.login is None else one.login.user,
         "queue": one.queue or None,
         "text": one.text or None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from zope.interface import implementer
 
 from worldmail.errors import NoSuchThing
 from worldmail.interfaces.directory import Account, IDirectoryAdmin
+from worldmail.interfaces.holds import IHoldAdmin
 from worldmail.interfaces.queue import IQueueAdmin, IRecipientAdmin, IRouteAdmin
 from worldmail.interfaces.store import IMailboxStore, ITrace
 from worldmail.interfaces.world import IJournal
@@ -23,7 +24,13 @@ from worldmail.mail.address import Address
 
 if TYPE_CHECKING:
     from worldmail.app.ground import StoreParts
+    from worldmail.app.inviting import Inviting
+    from worldmail.app.joining import Joining
     from worldmail.config.settings import Settings
+    from worldmail.interfaces.ondemand import AgentKind, IErrand
+    from worldmail.ondemand.agent_admin import AgentAdmin
+    from worldmail.ondemand.link_admin import LinkAdmin
+    from worldmail.ondemand.unclaimed import UnclaimedAdmin
     from worldmail.store.derived import Derived
     from worldmail.store.folders import FolderAdmin
 
@@ -38,16 +45,33 @@ class Parts:
     admin: IDirectoryAdmin
     recipients: IRecipientAdmin
     routes: IRouteAdmin
+    holds: IHoldAdmin
+    links: LinkAdmin
+    agents: AgentAdmin
     mailboxes: IMailboxStore
     folders: FolderAdmin
     trace: ITrace
     make_derived: Callable[[], Derived]
+    make_inviting: Callable[[], Inviting]
+    make_joining: Callable[[], Joining]
     steering: Callable[[], AbstractAsyncContextManager[IQueueAdmin]]
+    errands: Callable[[], AbstractAsyncContextManager[Mapping[AgentKind, IErrand]]]
+    unclaimed: Callable[[], AbstractAsyncContextManager[UnclaimedAdmin]]
 
     @property
     def derived(self) -> Derived:
         """What is derived of contents; who uses it stops it."""
         return self.make_derived()
+
+    @property
+    def inviting(self) -> Inviting:
+        """What a relay does with its sites."""
+        return self.make_inviting()
+
+    @property
+    def joining(self) -> Joining:
+        """What a site does with its relays; it takes a whole reactor."""
+        return self.make_joining()
 
     async def account(self, address: Address) -> Account:
         """The account with this address. Raises `NoSuchThing`."""
@@ -89,11 +113,18 @@ def run_with(settings: Settings, job: Callable[[Parts], Awaitable[T]]) -> T:
         admin=store.admin,
         recipients=store.recipient_admin,
         routes=store.route_admin,
+        holds=store.hold_admin,
+        links=store.link_admin,
+        agents=store.agent_admin,
         mailboxes=store.mailboxes,
         folders=store.folder_admin,
         trace=store.store.trace,
         make_derived=store.store.make_derived,
+        make_inviting=partial(_inviting, store),
+        make_joining=partial(_joining, store),
         steering=partial(_steering, store),
+        errands=partial(_trying, store),
+        unclaimed=partial(_unclaimed, store),
     )
 
     async def work() -> T:
@@ -112,6 +143,34 @@ def _steering(store: StoreParts) -> AbstractAsyncContextManager[IQueueAdmin]:
     from worldmail.app.steering import steering
 
     return steering(store)
+
+
+def _trying(store: StoreParts) -> AbstractAsyncContextManager[Mapping[AgentKind, IErrand]]:
+    """What agents do, in the same way; it takes a whole reactor."""
+    from worldmail.app.trying import trying
+
+    return trying(store)
+
+
+def _unclaimed(store: StoreParts) -> AbstractAsyncContextManager[UnclaimedAdmin]:
+    """Unclaimed mail, in the same way."""
+    from worldmail.app.unclaimed import unclaimed_admin
+
+    return unclaimed_admin(store)
+
+
+def _inviting(store: StoreParts) -> Inviting:
+    """A relay's part, in the same way."""
+    from worldmail.app.inviting import Inviting
+
+    return Inviting(store)
+
+
+def _joining(store: StoreParts) -> Joining:
+    """A site's part, in the same way."""
+    from worldmail.app.joining import Joining
+
+    return Joining(store)
 
 
 def act_as_owner(data: Path) -> None:

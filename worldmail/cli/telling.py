@@ -13,14 +13,21 @@ from worldmail.cli.output import printable
 from worldmail.interfaces.queue import QueuedRecipient, Standing
 from worldmail.interfaces.store import TraceRecord
 
-_ADMINISTRATORS = {
+_WORDS = {
     "retried": "an administrator wants it tried now: {to}",
     "held": "an administrator holds it back: {to}",
-    "released": "an administrator lets it go on: {to}",
+    "released": "it goes on, {said}: {to}",
     "removed": "an administrator took it out of the queue: {to}",
+    "woke": "{to}: {said}",
+    "collected": "{said}",
+    "assigned": "it was unclaimed, an administrator gives it to {to}",
+    "discarded": "it was unclaimed, an administrator removed it",
 }
 NAMED = 3
 """Recipients that a message's first line names; further ones are counted."""
+
+SKEW = 300
+"""Seconds by which the clock of a server before us may be ahead."""
 
 _HERE = ("delivered", "expanded", "forwarded")
 
@@ -52,11 +59,13 @@ class Story:
     """One message: its events, and the beginnings of reports on it, in their order.
 
     Attributes:
+        about: the message that it reports on, if that is told of too.
         queued: some of it went to the queue.
     """
 
     acceptance: str
     events: list[Event] = field(factory=list)
+    about: str | None = None
 
     @property
     def queued(self) -> bool:
@@ -73,6 +82,7 @@ def stories(records: Sequence[TraceRecord]) -> list[Story]:
         about = event.detail.get("about")
         if event.arrival and about in found:
             found[about].events.append(event)
+            story.about = about
     return list(found.values())
 
 
@@ -80,19 +90,35 @@ def told(story: Story, waiting: Sequence[QueuedRecipient], now: float) -> Iterat
     """The lines of one message; `waiting`: those of its recipients that are in the queue."""
     yield printable(_title(story))
     day = ""
-    for event in story.events:
-        if _is_told_already(event):
-            continue
-        if _day(event.at) != day:
-            day = _day(event.at)
+    for at, words in _lines(story):
+        if _day(at) != day:
+            day = _day(at)
             yield f"  {day} UTC"
-        words = _of_report(event) if event.acceptance != story.acceptance else _of_event(event)
-        yield printable(f"  {_hour(event.at)}  {words}")
+        yield printable(f"  {_hour(at)}  {words}")
     if story.queued:
         for recipient in waiting:
             yield printable(f"  now       {_of_waiting(recipient, now)}")
         if not waiting:
             yield "  now       nothing of it waits"
+
+
+def _lines(story: Story) -> Iterator[tuple[int, str]]:
+    """What happened, and when."""
+    for event in story.events:
+        if _is_told_already(event):
+            continue
+        if event.acceptance != story.acceptance:
+            yield event.at, _of_report(event)
+            continue
+        if event.arrival and (at := _before(event)):
+            yield at, _of_arrival_before(event.detail)
+        yield event.at, _of_event(event)
+
+
+def _before(event: Event) -> int:
+    """When the server before us had it, by its own clock; 0 if that is not known."""
+    at = event.detail.get("before_at", 0)
+    return at if isinstance(at, int) and 0 < at <= event.at + SKEW else 0
 
 
 def _title(story: Story) -> str:
@@ -113,9 +139,9 @@ def _is_told_already(event: Event) -> bool:
 def _of_event(event: Event) -> str:
     detail, to = event.detail, _list(event.detail.get("to"))
     if event.arrival:
-        return _of_arrival(detail)
-    if event.name in _ADMINISTRATORS:
-        return _ADMINISTRATORS[event.name].format(to=to)
+        return _of_arrival(detail) + _of_waiting_before(event)
+    if event.name in _WORDS:
+        return _WORDS[event.name].format(to=to, said=detail.get("said", "by an administrator"))
     if event.name == "redirected":
         return f"an administrator sends it to {detail.get('instead', 'another address')} in place of {to}"
     if event.name in _HERE:
@@ -127,6 +153,8 @@ def _of_event(event: Event) -> str:
         return f"given up for {to}: its time is over{said}"
     if event.name == "delayed":
         return f"delayed for {to}: it goes on being tried{said}"
+    if event.name == "unreported":
+        return f"{detail.get('sender')} cannot be told of {to}: {detail.get('said')}"
     if event.name == "reclaimed":
         return f"to be tried again for {to}: {detail.get('said')}"
     return " ".join([event.name, *(f"{name}={_word(value)}" for name, value in detail.items())])
@@ -137,6 +165,8 @@ def _of_arrival(detail: Mapping[str, Any]) -> str:
         words = f"made here, a report on {detail['about']}"
     else:
         words = f"accepted from {detail.get('client')} by {detail.get('protocol')}"
+        if "relay" in detail:
+            words += f", fetched from {detail['relay']} by the agent {detail.get('agent')}"
         if "account" in detail:
             words += f", signed in as {detail['account']}"
         if "tls" in detail:
@@ -144,15 +174,46 @@ def _of_arrival(detail: Mapping[str, Any]) -> str:
     return f"{words}: {_places(detail)}"
 
 
+def _of_arrival_before(detail: Mapping[str, Any]) -> str:
+    """What the server before us says of how it came to that."""
+    server = detail.get("relay") or detail.get("client")
+    if detail.get("before_local"):
+        words = f"{server} made it itself"
+    else:
+        name = detail.get("before_name") or detail.get("before_helo") or "a client"
+        client = f" [{detail['before_client']}]" if "before_client" in detail else ""
+        words = f"{server} accepted it from {name}{client}"
+    if "before_protocol" in detail and not detail.get("before_local"):
+        words += f" by {detail['before_protocol']}"
+    return words + (f", as {detail['before_id']}" if "before_id" in detail else "")
+
+
+def _of_waiting_before(event: Event) -> str:
+    """How long it waited there, unless that is nothing to speak of."""
+    at = _before(event)
+    waited = event.at - at if at else 0
+    return f"; it had waited there for {_duration(waited)}" if waited >= 1 else ""
+
+
+def _duration(seconds: int) -> str:
+    """The two largest units."""
+    units = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+    said = [f"{seconds // size % most} {unit}" for (unit, size), most in zip(units, (1 << 60, 24, 60, 60), strict=True)]
+    first = next((place for place, (_, size) in enumerate(units) if seconds >= size), 3)
+    return " ".join(words for words in said[first : first + 2] if not words.startswith("0 "))
+
+
 def _places(detail: Mapping[str, Any]) -> str:
     """Where a message went at once: into mailboxes, to the queue, or both."""
     places = []
-    queued = detail.get("queued")
-    accounts = detail.get("delivered", [] if queued else detail.get("to"))
+    queued, wakes = detail.get("queued"), detail.get("wakes")
+    accounts = detail.get("delivered", [] if queued or wakes else detail.get("to"))
     if accounts:
         places.append(f"in the mailbox{'es' if len(accounts) > 1 else ''} of {_list(accounts)}")
     if queued:
         places.append(f"queued for {_list(queued)}")
+    if wakes:
+        places.append(f"a wake-up message to {_list(wakes)}")
     return ", ".join(places) or "to nobody"
 
 
@@ -167,6 +228,8 @@ def _of_attempt(word: str, event: Event) -> str:
     notes = []
     if "tls" in detail:
         notes.append(_tls(detail["tls"]))
+    if "verified" in detail:
+        notes.append(f"certificate {'' if detail['verified'] else 'not '}verified")
     if detail.get("attempt", 1) > 1 or word == "deferred":
         notes.append(f"attempt {detail.get('attempt')}")
     if "next" in detail:
@@ -187,7 +250,10 @@ def _of_waiting(recipient: QueuedRecipient, now: float) -> str:
     if recipient.standing is Standing.HELD:
         return f"{recipient.address} is held until it is released, {tried}{said}"
     until = _moment(recipient.expires, now)
-    return f"{recipient.address} waits: {tried}, next try {_moment(recipient.due, now)}, given up {until}{said}"
+    turn = f"next try {_moment(recipient.due, now)}"
+    if recipient.due <= now:  # the destination rests, or has its hands full
+        turn = "next try with its destination (worldmail queue destinations)"
+    return f"{recipient.address} waits: {tried}, {turn}, given up {until}{said}"
 
 
 def _list(value: Any) -> str:

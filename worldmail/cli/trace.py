@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 LATEST = 100
 """Messages that are told of if nothing else is said."""
 
+PARTS = 100
+"""Entries of one message in the queue: what it stood for here comes in anew when it is its turn."""
+
+LOOKS = 5
+"""Times that the trace is read at most, so that what it says and what waits belong together."""
+
 MOST = 10_000
 """Messages that machines are told of if nothing else is said."""
 
@@ -53,8 +59,17 @@ def _tell(ctx: click.Context, key: str, most: int) -> None:
     from worldmail.cli.telling import stories, told
 
     async def look(parts: Parts) -> list[tuple[Story, Sequence[QueuedRecipient]]]:
-        found = stories(await parts.trace.find(key, most))
-        return list(zip(found, await _waiting(parts, found), strict=True))
+        records = await parts.trace.find(key, most)
+        for _ in range(LOOKS):
+            found = stories(records)
+            waiting = await _waiting(parts, found)
+            seen, records = (
+                records,
+                await parts.trace.find(key, most) if any(story.queued for story in found) else records,
+            )
+            if records == seen:
+                break
+        return list(zip(found, waiting, strict=True))
 
     found = run(configuration(ctx), look)
     _refuse_nothing(found, key)
@@ -63,8 +78,9 @@ def _tell(ctx: click.Context, key: str, most: int) -> None:
             click.echo()
         for line in told(story, waiting, time.time()):
             click.echo(line)
-    if len(found) >= most:
-        click.echo(f"worldmail: these are the latest {len(found)} messages; --limit gives more", err=True)
+    messages = sum(story.about is None for story, _ in found)
+    if messages >= most:
+        click.echo(f"worldmail: these are the latest {messages} messages; --limit gives more", err=True)
 
 
 async def _waiting(parts: Parts, found: Sequence[Story]) -> list[Sequence[QueuedRecipient]]:
@@ -74,7 +90,7 @@ async def _waiting(parts: Parts, found: Sequence[Story]) -> list[Sequence[Queued
     waiting: list[Sequence[QueuedRecipient]] = []
     async with parts.steering() as admin:
         for story in found:
-            messages = await admin.messages(Selection(id=story.acceptance), 1) if story.queued else []
+            messages = await admin.messages(Selection(id=story.acceptance), PARTS) if story.queued else []
             waiting.append([recipient for message in messages for recipient in message.recipients])
     return waiting
 

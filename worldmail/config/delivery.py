@@ -10,14 +10,17 @@ from attrs import frozen
 from worldmail.config.fields import Duration, Place, duration, setting
 
 
-def _one_of_each(value: tuple[str, ...]) -> None:
+def _ip_address(value: str) -> None:
     import ipaddress
 
     try:
-        versions = [ipaddress.ip_address(address).version for address in value]
+        ipaddress.ip_address(value)
     except ValueError:
-        raise ValueError("IP addresses") from None
-    if len(set(versions)) < len(versions):
+        raise ValueError("an IP address") from None
+
+
+def _one_of_each(value: tuple[str, ...]) -> None:
+    if len({":" in address for address in value}) < len(value):
         raise ValueError("one IPv4 address and one IPv6 address at most")
 
 
@@ -52,7 +55,8 @@ class QueueSettings:
     source: tuple[str, ...] = setting(
         (),
         "Our own addresses to connect from, one of each IP version at most; none: as the system chooses.",
-        check=_one_of_each,
+        check=_ip_address,
+        together=_one_of_each,
         example=("192.0.2.25",),
     )
     port: int = setting(

@@ -65,6 +65,7 @@ class Note:
     minimum: float | None
     maximum: float | None
     check: Callable[[Any], None] | None
+    together: Callable[[Any], None] | None
     example: Any
     secret: bool
 
@@ -77,6 +78,8 @@ class Note:
                 raise ValueError(f"a value of at most {_number(self.maximum)}")
             if self.check is not None:
                 self.check(item)
+        if self.together is not None:
+            self.together(value)
 
 
 @attrs.frozen(kw_only=True)
@@ -103,6 +106,7 @@ def setting(
     minimum: float | None = None,
     maximum: float | None = None,
     check: Callable[[Any], None] | None = None,
+    together: Callable[[Any], None] | None = None,
     example: Any = None,
     secret: bool = False,
 ) -> Any:
@@ -114,13 +118,16 @@ def setting(
         doc: one paragraph: what the setting does, in what unit, and when to change it.
         minimum, maximum: inclusive bounds of a number, in octets or seconds for those units.
         check: called with the value (each item of a tuple); raises ValueError with what was expected.
+        together: called with the whole of a tuple, once its items are good; raises the same.
         example: a value to show in the sample where the default says nothing, such as an empty tuple.
         secret: its value appears in no repr and in no message.
     """
     text = " ".join(inspect.cleandoc(doc).split())
     if not text:
         raise ValueError("a setting needs its documentation")
-    note = Note(doc=text, minimum=minimum, maximum=maximum, check=check, example=example, secret=secret)
+    note = Note(
+        doc=text, minimum=minimum, maximum=maximum, check=check, together=together, example=example, secret=secret
+    )
     return attrs.field(default=default, metadata={_KEY: note}, validator=_verified, repr=not secret)
 
 

@@ -3,17 +3,17 @@
 `worldmail.database.postgres` is the other engine, and opens with its own theory.
 
     reactor   write(unit) ──► waiting ──► run statements ─┐                 ┌─► notices, results
-                                         (savepoint each) │                 │   in one turn
+                                                          │                 │   in one turn
     thread                                                └──► COMMIT ──────┘
                                                               (WAL, fsync)
 
 Theory of operation
 
 A unit of work is a plain function of a cursor. `write` puts it in a queue; once in a turn of the reactor everything
-that waits is run in one transaction, with a savepoint around each unit, and committed with one fsync. A unit that
-fails takes back its own savepoint and nothing else. Results and notices of change leave only after the COMMIT: first
-the notices, then the results, so whoever awaits a write finds every cache of this process told. A unit may be run
-more than once, so it has no effect outside its cursor.
+that waits is run in one transaction, and committed with one fsync. A unit that fails takes back what it did and nothing
+else: the group is rolled back and run again with a savepoint around each unit, and so are the next groups for a while.
+Results and notices of change leave only after the COMMIT: first the notices, then the results, so whoever awaits a
+write finds every cache of this process told. A unit may be run more than once, so it has no effect outside its cursor.
 
 Who runs what. One connection writes. The statements of a group run on the reactor's thread, only its COMMIT goes to
 the writer's thread, and units that arrive meanwhile are the next group; the connection changes hands with them, and
@@ -21,8 +21,8 @@ never has two users. The obvious shape, a thread that runs everything, pays for 
 `sqlite3_step` gives it up and has to win it back from a busy reactor. Measured on two cores, 20 sessions with 200 us
 of their own work and six statements a message (three interleaved runs): 2,400 to 3,500 messages a second and 270 to
 400 us of CPU each with the thread running everything, 3,400 to 3,900 and 235 to 270 us with this shape; lowering
-`sys.setswitchinterval` did not help the former. A savepoint costs 5 us of a unit's 25 to 35, so a unit that is alone
-in its group gets none.
+`sys.setswitchinterval` did not help the former. A savepoint costs 5 us of a unit's 25 to 35, and copies of the pages
+that its neighbours changed: hence none before a unit has failed.
 
 What the reactor must not wait for. BEGIN IMMEDIATE does not wait for locks; statements run for 10 ms, what is left
 waits for the next group; a unit that is not done after 30 ms (the cursor looks between statements, SQLite's progress

@@ -23,6 +23,8 @@ PRUNED_AT_ONCE = 2_000
 BACKLOG = 1000
 """More unread rows than this are not told one by one: everything may have changed."""
 
+Read = Callable[[Callable[[Cursor], list[Row]]], list[Row]]
+
 
 @implementer(IChanges)
 class Changes:
@@ -35,7 +37,7 @@ class Changes:
         read: runs a unit on the reactor's reading connection at once.
     """
 
-    def __init__(self, read: Callable[[Callable[[Cursor], list[Row]]], list[Row]]) -> None:
+    def __init__(self, read: Read) -> None:
         self._read = read
         self._last = 0
         self._listeners = Listeners()
@@ -43,9 +45,9 @@ class Changes:
     def subscribe(self, topic: str, listener: Listener, key: int | None = None) -> Callable[[], None]:
         return self._listeners.subscribe(topic, listener, key)
 
-    def start(self) -> None:
-        """Begin after the last commit. Raises what the read raises."""
-        self._last = self._read(_last_number)[0][0]
+    def start(self, read: Read) -> None:
+        """Begin after the last commit, which this read finds. Raises what it raises."""
+        self._last = read(_last_number)[0][0]
 
     def committed(self, notices: Sequence[NumberedNotice]) -> None:
         """Tell what this process committed."""

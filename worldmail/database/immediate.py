@@ -40,7 +40,7 @@ class ImmediateDatabase:
         self._connection = connect(":memory:", apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE)
         self._connection.execute("PRAGMA foreign_keys=ON")
         migrate(self._connection, ":memory:")
-        self.changes.start()
+        self.changes.start(self._now)
 
     def stop(self) -> Ready[None]:
         connection, self._connection = self._connection, None

@@ -14,7 +14,7 @@ from worldmail.database.look import Look, looking_at
 from worldmail.database.sqlite import SqliteDatabase
 from worldmail.errors import ConfigurationError
 from worldmail.interfaces.database import IChanges, IDatabase
-from worldmail.interfaces.store import IMaildropLocks
+from worldmail.interfaces.store import ILeaseLocks
 
 if TYPE_CHECKING:
     from worldmail.database.postgres.server import PostgresServer
@@ -47,7 +47,7 @@ class DatabaseParts:
 
     database: IDatabase
     changes: IChanges
-    locks: IMaildropLocks | None = None
+    locks: ILeaseLocks | None = None
 
 
 def open_database(settings: DatabaseOptions, data_dir: str, reactor: Any) -> DatabaseParts:

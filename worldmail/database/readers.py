@@ -130,13 +130,20 @@ class Readers:
 
     def now(self, unit: Unit[T]) -> T:
         """Run `unit` on this thread. Raises its error, `Overrun`, the engine's."""
+        return self._here(unit, monotonic() + PATIENCE)
+
+    def first(self, unit: Unit[T]) -> T:
+        """The same for as long as it takes: nothing else is done yet. Raises its error, the engine's."""
+        return self._here(unit, inf)
+
+    def _here(self, unit: Unit[T], deadline: float) -> T:
         reading = self._mine
         if reading is None:
             if not self._serving:
                 raise TemporaryFailure(reason="the database is closed")
             reading = self._mine = self._open(0.0)
         try:
-            return reading.run(unit, monotonic() + PATIENCE)
+            return reading.run(unit, deadline)
         except DISTRUSTED:
             self._mine = None
             reading.close()

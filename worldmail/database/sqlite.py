@@ -74,7 +74,7 @@ class SqliteDatabase:
         try:
             self._committer.schema = migrate(self._committer.open(), self._file.path)
             self._readers.start()
-            self.changes.start()
+            self.changes.start(self._readers.first)
         except apsw.Error as error:
             self._readers.stop()
             self._committer.close()

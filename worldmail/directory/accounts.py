@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from worldmail.directory.account_keys import AccountKey, Value
 from worldmail.directory.domains import required_local
-from worldmail.directory.rows import CLOSED, account_by_id, account_by_key
+from worldmail.directory.rows import CLOSED, account_by_id, account_by_key, check_name
 from worldmail.directory.source import CATCH_ALL, find_account
 from worldmail.errors import AlreadyThere, BadValue, NoSuchThing
 from worldmail.interfaces.auth import PasswordCredentials
@@ -36,6 +36,7 @@ def check_new(cursor: Cursor, address: Address) -> int:
     domain = required_local(cursor, address.domain_key)
     if domain.name != address.domain_key:
         raise BadValue(f"accounts stand in a local domain itself; here that is {domain.name}")
+    check_name(address)
     if address.local_key == CATCH_ALL:
         raise BadValue('"*" stands for the catch-all; an account needs another name')
     if account_by_key(cursor, address.key) is not None:

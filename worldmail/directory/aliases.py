@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 
 from worldmail.directory.domains import required_domain, required_local
-from worldmail.directory.rows import account_by_key
+from worldmail.directory.rows import account_by_key, check_name
 from worldmail.directory.source import CATCH_ALL
 from worldmail.errors import BadValue, NoSuchThing
 from worldmail.interfaces.database import Cursor
@@ -33,6 +33,7 @@ def list_aliases(cursor: Cursor, domain: str | None) -> list[Alias]:
 def set_alias(cursor: Cursor, address: Address, targets: tuple[Address, ...]) -> None:
     """Make an alias, or give it other targets. Raises `NoSuchThing`, `BadValue`."""
     domain = required_local(cursor, address.domain_key)
+    check_name(address)
     local = address.local_key
     own = f"{local}@{domain.name}"
     distinct = {each.key: each for each in (target.qualified(domain.name) for target in targets)}

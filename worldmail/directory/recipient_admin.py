@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 
 from zope.interface import implementer
 
@@ -11,6 +11,7 @@ from worldmail.directory.domains import domain_name
 from worldmail.directory.recipient_lines import recipient_key
 from worldmail.errors import BadValue
 from worldmail.interfaces.database import Cursor, IDatabase
+from worldmail.interfaces.pairs import Known
 from worldmail.interfaces.queue import IRecipientAdmin, Loaded
 from worldmail.mail.address import Address
 
@@ -45,6 +46,16 @@ class RecipientAdmin:
         """See `IRecipientAdmin.names`."""
         name = domain_name(domain)
         return await self._database.scan(lambda cursor: recipients.domain_names(cursor, name))
+
+    async def listed(self, domain: str) -> list[Known]:
+        """See `IRecipientAdmin.listed`."""
+        name = domain_name(domain)
+        return await self._database.scan(lambda cursor: recipients.listed(cursor, name))
+
+    async def replace(self, domains: Collection[str], lists: Iterable[Known]) -> int:
+        """See `IRecipientAdmin.replace`."""
+        known, names = tuple(lists), tuple(domains)
+        return await self._database.write_long(lambda cursor: recipients.replace(cursor, names, known))
 
     async def add(self, addresses: Sequence[Address]) -> list[str]:
         """See `IRecipientAdmin.add`."""

@@ -6,17 +6,20 @@ its domain: so nobody is refused because others were put in before.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from worldmail.directory.domains import required_relay
+from worldmail.directory.rows import domain_by_name
 from worldmail.directory.source import OPEN
 from worldmail.errors import BadValue, NoSuchThing
 from worldmail.interfaces.database import Cursor
+from worldmail.interfaces.pairs import Known
 from worldmail.mail.address import Address
 
 _IS_THERE = "SELECT 1 FROM domain WHERE id = ? AND kind = 'relay'"
 _ANY = "SELECT 1 FROM relay_recipient WHERE domain_id = ? LIMIT 1"
 _ADD = "INSERT INTO relay_recipient (domain_id, local_part) VALUES (?, ?) ON CONFLICT DO NOTHING"
+_PUT = "INSERT INTO relay_recipient (domain_id, local_part, most, room) VALUES (?, ?, ?, ?)"
 _REMOVE = "DELETE FROM relay_recipient WHERE domain_id = ? AND local_part = ?"
 _COUNT = "SELECT COUNT(*) FROM relay_recipient WHERE domain_id = ? AND local_part <> ?"
 _SLICE = "SELECT local_part FROM relay_recipient WHERE domain_id = ? AND local_part > ? ORDER BY local_part LIMIT ?"
@@ -48,6 +51,42 @@ def domain_names(cursor: Cursor, name: str) -> tuple[str, ...]:
     domain = required_relay(cursor, name)
     rows = cursor.all("SELECT name FROM domain WHERE alias_of = ? ORDER BY name", (domain.id,))
     return (domain.name, *(row[0] for row in rows))
+
+
+def listed(cursor: Cursor, name: str) -> list[Known]:
+    """The same with their bounds."""
+    domain = required_relay(cursor, name)
+    rows = cursor.all(
+        "SELECT local_part, most, room FROM relay_recipient WHERE domain_id = ? AND local_part <> ?"
+        " ORDER BY local_part",
+        (domain.id, OPEN),
+    )
+    return [Known(row[0], domain.name, row[1], row[2]) for row in rows]
+
+
+def replace(cursor: Cursor, names: Collection[str], lists: Iterable[Known]) -> int:
+    """These domains have these recipients and postmaster, and no others; how many.
+
+    The local part `OPEN` leaves a domain without a list, with no more than a bound for everybody. What is no relay
+    domain (any more) is passed over. Raises `BadValue` for another domain than these.
+    """
+    found_domains = {name: domain_by_name(cursor, name) for name in names}
+    domains = {name: one.id for name, one in found_domains.items() if one is not None and one.kind == "relay"}
+    rows: dict[int, dict[str, Known]] = {domain_id: {} for domain_id in domains.values()}
+    for known in lists:
+        if known.domain not in found_domains:
+            raise BadValue(f"{known.domain} is no domain of this site")
+        if known.domain in domains:
+            rows[domains[known.domain]][known.local] = known
+    for domain_id, found in rows.items():
+        cursor.run("DELETE FROM relay_recipient WHERE domain_id = ?", (domain_id,))
+        if OPEN not in found:
+            found.setdefault("postmaster", Known("postmaster", ""))  # RFC 5321 §4.5.1; no list would be everybody
+            cursor.run_many(_PUT, [(domain_id, known.local, known.most, known.room) for known in found.values()])
+        elif found[OPEN].most is not None:
+            cursor.run(_PUT, (domain_id, OPEN, found[OPEN].most, None))
+        cursor.notice("address", domain_id)
+    return sum(len(found) for found in rows.values() if OPEN not in found)
 
 
 def add(cursor: Cursor, by_domain: Mapping[str, Sequence[str]]) -> list[str]:

@@ -53,7 +53,7 @@ class RelayRecipients:
         locals_ = {name.local_key for name in names}
         known = True if POSTMASTER in locals_ else await self._exists(names, end.listed)
         if known is not False:
-            return Elsewhere(address=end.address, relayed=True, listed=known)
+            return Elsewhere(address=end.address, relayed=True, listed=known, most=end.most, room=end.room)
         if ABUSE in locals_:
             return Elsewhere(address=Address(POSTMASTER, end.address.domain), relayed=True, listed=True)
         return NoSuchAddress(address=end.address)

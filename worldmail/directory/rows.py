@@ -7,15 +7,19 @@ from types import MappingProxyType
 
 from attrs import frozen
 
+from worldmail.errors import BadValue
 from worldmail.interfaces.database import Cursor, Row
 from worldmail.interfaces.directory import Account
-from worldmail.mail.address import Address
+from worldmail.mail.address import MAXIMUM_LOCAL_OCTETS, Address
 
 _COLUMNS = "id, address, name, enabled, generation, quota, max_message, legacy_secret IS NOT NULL, settings"
 _BY_KEY = f"SELECT {_COLUMNS} FROM account WHERE address = ?"
 _BY_ID = f"SELECT {_COLUMNS} FROM account WHERE id = ? AND enabled >= 0 AND kind = 'person'"
 _ALL = f"SELECT {_COLUMNS} FROM account WHERE enabled >= 0 AND kind = 'person' ORDER BY address"
 _OF_DOMAIN = f"SELECT {_COLUMNS} FROM account WHERE domain_id = ? AND enabled >= 0 AND kind = 'person' ORDER BY address"
+
+LONGEST = MAXIMUM_LOCAL_OCTETS
+"""Octets of a local part as its key: what is kept of an address has to be one itself."""
 
 CLOSED = -1
 """In the column `enabled` of an account that is being removed. Its address is none, so that no key finds it."""
@@ -45,6 +49,12 @@ def first_domain(cursor: Cursor) -> str | None:
     """The name of the first local domain, the one that unqualified names stand in; None if there is none."""
     row = cursor.one("SELECT name FROM domain WHERE kind = 'local' AND alias_of IS NULL ORDER BY id LIMIT 1")
     return None if row is None else str(row[0])
+
+
+def check_name(address: Address) -> None:
+    """Can there be such an account or alias? Raises `BadValue`: folding for case can make a name longer."""
+    if len(address.local_key.encode()) > LONGEST:
+        raise BadValue(f"{address} is too long: in lower case it has more than {LONGEST} octets before the @")
 
 
 def account_by_key(cursor: Cursor, key: str) -> Account | None:

@@ -39,9 +39,12 @@ CATCH_ALL = "*"
 # One more than is followed: the directory refuses an expansion that is too wide.
 _TARGETS_READ = 1001
 _ANY_RECIPIENT = "SELECT 1 FROM relay_recipient WHERE domain_id = ? LIMIT 1"
-_RECIPIENTS = "SELECT local_part FROM relay_recipient WHERE domain_id = ? AND local_part IN (?, ?, ?)"
+_RECIPIENTS = "SELECT local_part, most, room FROM relay_recipient WHERE domain_id = ? AND local_part IN (?, ?, ?)"
 OPEN = "*"
 """Stands in a list of recipients that is not whole yet: as long as it does, the list says no to nobody."""
+
+ADDED = 2000
+"""Octets that we put in front of a message at most: a Received field (RFC 5321 §4.4), labels, results."""
 
 FEW = 10
 """More addresses than this are looked up in a thread."""
@@ -127,7 +130,12 @@ def dead_ends(cursor: Cursor, alias: Address, targets: Iterable[Address], delimi
 def _own_form(cursor: Cursor, address: Address) -> Address | None:
     name = address.domain_key or first_domain(cursor)
     domain = None if name is None else domain_by_name(cursor, name)
-    return None if domain is None else Address(address.local_key, domain.name)
+    if domain is None:
+        return None
+    try:
+        return Address(address.local_key, domain.name)
+    except ValueError:  # too long once it is folded: no account has that name (`check_name`)
+        return Address(address.local, domain.name)
 
 
 def _lead(
@@ -161,11 +169,19 @@ def _relayed(cursor: Cursor, domain: DomainRow, address: Address, delimiters: st
     """An address of a domain whose mail we hand on, and what the list of its recipients says."""
     local = address.local_key
     listed: bool | None = None
+    bounds: tuple[int | None, int | None] = (None, None)
     if cursor.one(_ANY_RECIPIENT, (domain.id,)) is not None:
         base = address.split_subaddress(delimiters)[0].local_key
-        found = {row[0] for row in cursor.all(_RECIPIENTS, (domain.id, local, base, OPEN))}
-        listed = True if found - {OPEN} else None if found else False
-    return Elsewhere(address=address, relayed=True, own=Address(address.local, domain.name), listed=listed)
+        found = {row[0]: (row[1], row[2]) for row in cursor.all(_RECIPIENTS, (domain.id, local, base, OPEN))}
+        listed = True if found.keys() - {OPEN} else None if found else False
+        bounds = found.get(local) or found.get(base) or found.get(OPEN) or bounds
+    own = Address(address.local, domain.name)
+    return Elsewhere(address=address, relayed=True, own=own, listed=listed, most=_passed(bounds[0]), room=bounds[1])
+
+
+def _passed(most: int | None) -> int | None:
+    """What a message may have that its server takes with this much: what we put in front of it counts there."""
+    return None if most is None else max(most - ADDED, most // 2)
 
 
 def _named(cursor: Cursor, domain: DomainRow, local: str) -> tuple[Destination, ...]:

@@ -137,3 +137,13 @@ class IAuthentication(Interface):
 
     def apop(login: str, digest: bytes, stamp: bytes, context: LoginContext) -> Awaitable[Account]:
         """Check an APOP digest (RFC 1939 §7), 32 lower-case hex octets, for an account that allows it."""
+
+
+class ILogins(Interface):
+    """Tells of logins."""
+
+    def follow(heard: Callable[[Account, LoginContext], object]) -> None:
+        """Call this after each login that succeeded, by whatever protocol and mechanism, before the client is told.
+
+        It must be cheap and never fail.
+        """

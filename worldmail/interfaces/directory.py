@@ -52,12 +52,15 @@ class Elsewhere:
     `own`: what stands for it in lists of the domain's recipients, by its `key`: with the domain's own name.
     `listed`: whether it, or it without its detail, stands in the list that the source has; None if it has none. Where
     the directory says it, it has asked others too (`interfaces.queue.IRecipientSource`), and it is True or None.
+    `most`, `room`: octets that one message to it may have, and that it had left, as its own server told; None for any.
     """
 
     address: Address
     relayed: bool = False
     own: Address | None = None
     listed: bool | None = None
+    most: int | None = None
+    room: int | None = None
 
 
 @frozen(kw_only=True)

@@ -14,7 +14,7 @@ from zope.interface import Attribute, Interface
 
 from worldmail.errors import WorldMailError
 from worldmail.interfaces.protocol import IDialogue
-from worldmail.mail.envelope import Envelope, TlsFacts
+from worldmail.mail.envelope import Envelope, Facts, TlsFacts
 
 
 class Security(enum.Enum):
@@ -22,12 +22,20 @@ class Security(enum.Enum):
 
     NEVER: no STARTTLS. OPPORTUNISTIC: if it is offered, whatever the certificate (RFC 7435). ENCRYPTED: or not at
     all, whatever the certificate. VERIFIED: or not at all, with a certificate for the hop's name (RFC 9525).
+    PINNED: or not at all, with a certificate whose key is one of the hop's `pins`, whatever else it says; see also
+    `Hop.renews`.
     """
 
     NEVER = "never"
     OPPORTUNISTIC = "opportunistic"
     ENCRYPTED = "encrypted"
     VERIFIED = "verified"
+    PINNED = "pinned"
+
+    @property
+    def proves(self) -> bool:
+        """The server proves who it is: a password may go there."""
+        return self in (Security.VERIFIED, Security.PINNED)
 
 
 @frozen(kw_only=True)
@@ -56,7 +64,11 @@ class Hop:
         login: whom to sign in as, None for nobody.
         helo: the name we give in EHLO.
         source: our own addresses to connect from, at most one of each IP version.
+        tells_origin: the server is told where a message came from to us, if it wants to know (`Shipment.origin`).
         by_dns: the DNS named the host, which nobody can vouch for: that its certificate is its own says little.
+        pins: of PINNED: the SHA-256, in hex, of the public keys (SubjectPublicKeyInfo) that are good (RFC 7469 §2.4).
+        renews: of PINNED: so is a certificate with another key if it is for the hop's name, by a trusted authority, as
+            VERIFIED asks; whoever keeps the pins is told (`Shown`).
     """
 
     host: str
@@ -69,6 +81,28 @@ class Hop:
     login: Login | None = None
     source: tuple[str, ...] = ()
     by_dns: bool = False
+    tells_origin: bool = False
+    pins: frozenset[str] = frozenset()
+    renews: bool = False
+
+
+NOT_PINNED = "is not the one that was pinned"
+"""Words that stand in each refusal of a server for its key."""
+
+
+@frozen(kw_only=True)
+class Shown:
+    """What a server of a PINNED hop proved by its handshake.
+
+    Args:
+        pin: of the key that it has; "" if none could be read.
+        pinned: it is one of the hop's.
+        distrust: why nobody but the pin vouches for it, in words; None if its certificate verifies for the hop's name.
+    """
+
+    pin: str
+    pinned: bool
+    distrust: str | None
 
 
 class Phase(enum.Enum):
@@ -201,12 +235,18 @@ class Wishes:
 
 @frozen(kw_only=True)
 class Shipment:
-    """One transaction: an envelope (its recipients are those of this transaction) and its content."""
+    """One transaction: an envelope (its recipients are those of this transaction) and its content.
+
+    `bounce`: the message itself is from nobody, not this transaction alone (RFC 8689 §5). `origin`: how we had it, for
+    a hop that is told (`Hop.tells_origin`).
+    """
 
     id: str
     envelope: Envelope
     wishes: Wishes
     content: IOutgoingContent
+    bounce: bool = False
+    origin: Facts | None = None
 
 
 class IConversation(Interface):
@@ -218,10 +258,14 @@ class IConversation(Interface):
 
     server = Attribute("str: the peer as the trace names it")
     recipients = Attribute("int: the most recipients that a transaction may have (RFC 9422 RCPTMAX), bounded by us")
+    dsn = Attribute("bool: the peer knows what is wished of reports (RFC 3461 §4)")
     usable = Attribute("bool: another transaction may be begun (MAILMAX is not reached, the peer did not close)")
 
     def send(shipment: Shipment) -> Awaitable[Outcome]:
-        """Carry one transaction through. Never fails: whatever goes wrong is a fate. One at a time.
+        """Carry one transaction through. Never fails: whatever goes wrong is a fate.
+
+        Another may be asked for before that: it goes behind, before the replies to this one came if the conversation
+        can have that.
 
         Recipients beyond `recipients` are deferred, to go `again`.
         """
@@ -233,6 +277,21 @@ class IConversation(Interface):
         """Drop the connection now: what is under way ends as it must, with unknown fates if all was sent."""
 
 
+class IHandedOver(IConversation):
+    """A conversation over a connection that its other end opened, and handed over (RFC 2645)."""
+
+    dialogue = Attribute("IDialogue: what is to take the connection over")
+
+    def ready() -> Awaitable[None]:
+        """Wait until it is greeted. Raises `HopFailed`. To be called once."""
+
+    def beat() -> Awaitable[None]:
+        """Say what means nothing (NOOP), and wait for the answer. Raises `HopFailed` if there is none soon."""
+
+    def ended() -> Awaitable[None]:
+        """Wait until the connection is gone, whoever closed it."""
+
+
 class IOutbound(Interface):
     """Finds its way to servers that take mail."""
 
@@ -241,6 +300,9 @@ class IOutbound(Interface):
 
         With OPPORTUNISTIC security a handshake that fails is followed by one attempt in the clear.
         """
+
+    def over(hop: Hop) -> IHandedOver:
+        """A conversation over a connection that is there; its addresses and port mean nothing."""
 
 
 class IConnector(Interface):

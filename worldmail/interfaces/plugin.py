@@ -11,8 +11,9 @@ from zope.interface import Attribute, Interface
 
 from worldmail.interfaces.database import IChanges, IDatabase
 from worldmail.interfaces.directory import IDirectory, IDirectorySource
+from worldmail.interfaces.pairs import IPairs
 from worldmail.interfaces.policy import IPolicyCheck
-from worldmail.interfaces.queue import IRecipientSource
+from worldmail.interfaces.queue import IRecipientSource, IRoutes
 from worldmail.interfaces.store import IContentStore, IMailboxStore
 from worldmail.interfaces.world import IClock, IJournal
 
@@ -26,7 +27,7 @@ class Foundations:
         data: the server's data directory.
         reactor: for timers, threads and transports.
         directory: None while directory sources are built.
-        mailboxes: there for policy checks alone, None while anything else is built.
+        mailboxes, routes, pairs: there for policy checks alone, None while anything else is built.
     """
 
     settings: Any
@@ -38,6 +39,8 @@ class Foundations:
     changes: IChanges
     directory: IDirectory | None = None
     mailboxes: IMailboxStore | None = None
+    routes: IRoutes | None = None
+    pairs: IPairs | None = None
 
 
 class IPolicyCheckPlugin(Interface):

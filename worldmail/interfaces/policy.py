@@ -10,11 +10,17 @@ from zope.interface import Attribute, Interface
 from worldmail.interfaces.directory import Account, Resolution
 from worldmail.mail.address import Address
 from worldmail.mail.envelope import Envelope, Recipient
+from worldmail.wire.networks import NetworkSet
 
 
 @frozen(kw_only=True)
 class Asker:
-    """Who asks: the session, its listener's role ("mx" or "submission"; the protocol's name elsewhere), its account."""
+    """Who asks: the session, its listener's role ("mx" or "submission"; the protocol's name elsewhere), its account.
+
+    `told_by`: the server whose word `client` and `helo` are (both are "" if it says nothing); "" if the client is who
+    is connected. What is only told lets nobody do more, and in another network the address may be anybody's: it is
+    `within` no network.
+    """
 
     session: str
     role: str
@@ -22,6 +28,11 @@ class Asker:
     helo: str
     tls: bool
     account: Account | None
+    told_by: str = ""
+
+    def within(self, networks: NetworkSet) -> bool:
+        """Is the client, as we see it ourselves, in one of these networks?"""
+        return not self.told_by and self.client in networks
 
 
 @frozen(kw_only=True)

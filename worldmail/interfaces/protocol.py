@@ -27,6 +27,7 @@ class Peer:
         abort: cuts the connection off now, whatever is under way, for this reason; set by the driver.
         tls_failure: on a connection that we opened: why the TLS handshake did not come to its end, in words ("the
             certificate has expired"); set before `closed`. None if that is not how it ended.
+        pin: on a connection that we opened: the pin of the server's key (`outbound.Hop.pins`); None in the clear.
     """
 
     session: str
@@ -40,6 +41,7 @@ class Peer:
     wake: Callable[[], None] = field(default=lambda: None)
     abort: Callable[[str], None] = field(default=lambda reason: None)
     tls_failure: str | None = None
+    pin: Callable[[], str | None] = field(default=lambda: None)
 
 
 class IDialogue(Interface):

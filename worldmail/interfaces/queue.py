@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from attrs import field, frozen
 from zope.interface import Attribute, Interface
 
 from worldmail.interfaces.database import Cursor
+from worldmail.interfaces.holds import Hold
 from worldmail.interfaces.outbound import Login, Security
+from worldmail.interfaces.pairs import Known
 from worldmail.mail.address import Address
 
 
@@ -61,12 +63,13 @@ class Route:
         sender: reverse-paths: "user@example.org", "example.org", ".example.org", "*" all.
         via: the way.
         host, port: of HOST and LMTP; for MX and HOLD they mean nothing ("" and 0).
-        security, implicit_tls, login: see `interfaces.outbound.Hop`.
+        security, implicit_tls, login, pins, renews: see `interfaces.outbound.Hop`.
         queue: the name of the queue of HOLD.
         text: the sentence of REFUSE, after "550 5.7.1 ".
         connections: the most at once to one destination; 0 for the setting of the queue.
         rate: messages a minute to one destination; 0 for no bound.
         enabled: False if it is to be passed over.
+        hold: the hold whose mail takes it: what comes waits until it is released, and then goes this way.
     """
 
     name: str
@@ -78,17 +81,27 @@ class Route:
     security: Security = Security.OPPORTUNISTIC
     implicit_tls: bool = False
     login: Login | None = None
+    pins: frozenset[str] = frozenset()
+    renews: bool = False
     queue: str = ""
     text: str = ""
     connections: int = 0
     rate: int = 0
     enabled: bool = True
+    hold: Hold | None = None
+
+    @property
+    def holds(self) -> bool:
+        """What comes waits until it is released."""
+        return self.via is Via.HOLD or self.hold is not None
 
     def destination(self, domain: str) -> str:
         """The key of the destination that mail for this domain shares (a domain in A-labels, lower case).
 
         Mail of one destination goes over the same connections, and waits together when they fail.
         """
+        if self.hold is not None:
+            return f"hold {self.hold.name} {domain}"
         if self.via in (Via.MX, Via.LOCAL):
             return f"{self.via.value} {domain} {self.name}".rstrip()
         return f"{self.via.value} {self.queue if self.via is Via.HOLD else self.name}"
@@ -96,6 +109,13 @@ class Route:
 
 class IRoutes(Interface):
     """Which way mail takes. Answers from memory; follows the change feed (topic "route")."""
+
+    triggers = Attribute("TriggerTable: the holds that something else than ETRN releases")
+
+    loads = Attribute("IHoldLoads: how much waits in holds")
+
+    def settled() -> Awaitable[None]:
+        """Done when all changes that this process was told of are in force, or cannot be read for now."""
 
     def route(sender: Address | None, domain: str) -> Route:
         """The route for a recipient's domain (in A-labels, lower case) and a reverse-path. There always is one.
@@ -105,13 +125,22 @@ class IRoutes(Interface):
         """
 
     def onward(sender: Address | None, domain: str) -> Route:
-        """The same for mail that is in the queue already: routes that hold are passed over.
+        """The same for mail that is in the queue already: routes that lead nowhere but into a queue are passed over.
 
         They hold what comes. What was released, or came before them, goes on; `IQueueAdmin.hold` holds it.
         """
 
     def named(name: str) -> Route | None:
         """The route of this name."""
+
+    def hold(name: str) -> Hold | None:
+        """The hold of this name; None if there is none that is enabled."""
+
+    def holds() -> list[Hold]:
+        """All that are enabled."""
+
+    def holding(domain: str) -> Hold | None:
+        """The hold in which mail for this domain (in A-labels, lower case) waits."""
 
 
 class IRouteAdmin(Interface):
@@ -140,7 +169,10 @@ class Standing(enum.Enum):
 
 @frozen(kw_only=True)
 class QueuedRecipient:
-    """One recipient of a queued message. Times are epoch seconds; `reply` is what was said last, or why it waits."""
+    """One recipient of a queued message. Times are epoch seconds; `reply` is what was said last, or why it waits.
+
+    `due`: while its destination rests, no earlier than the end of that. `expires`: 0 for never.
+    """
 
     id: int
     address: str
@@ -188,7 +220,8 @@ class Selection:
 class DestinationState:
     """One destination with mail. `oldest`: when its oldest was accepted; `until`: 0, or until when it rests.
 
-    `attempts`: those that were made for what is there. `replies`: as `QueueCounters.destinations` has them.
+    `attempts`: those that were made for what is there. `replies`: as `QueueCounters.destinations` has them. `reply`:
+    why it rests, or what was said last of one of its recipients.
     """
 
     key: str
@@ -206,8 +239,8 @@ class DestinationState:
 @frozen(kw_only=True)
 class QueueCounters:
     """The queue in figures: messages, recipients by standing, octets, when the oldest was accepted (0: empty),
-    replies by class since they are counted ("2", "4", "5", and "x" for none), and the same by destination's key for
-    those with the most."""
+    replies by class since they are counted ("2", "4", "5", and "x" for none), the same by destination's key for
+    those with the most, and of how many recipients senders are still to be told."""
 
     messages: int
     recipients: Mapping[Standing, int]
@@ -215,6 +248,7 @@ class QueueCounters:
     oldest: int
     replies: Mapping[str, int] = field(factory=dict)
     destinations: Mapping[str, Mapping[str, int]] = field(factory=dict)
+    untold: int = 0
 
 
 class IQueueAdmin(Interface):
@@ -230,13 +264,16 @@ class IQueueAdmin(Interface):
         """The oldest messages with a recipient that is meant (and those recipients)."""
 
     def retry(selection: Selection) -> Awaitable[int]:
-        """Try them now, though they wait, and though their destination rests; how many."""
+        """Try them now, though they wait, and though their destination rests; how many.
+
+        What its sender wants to be sent later (RFC 4865) is left out, unless a message is meant by its id.
+        """
 
     def hold(selection: Selection) -> Awaitable[int]:
         """Let them wait until they are released. One that is being tried is held if that fails for now."""
 
     def release(selection: Selection) -> Awaitable[int]:
-        """Let those that are held go on now."""
+        """Let those that are held go on now, or at the later moment that their sender wants (RFC 4865)."""
 
     def remove(selection: Selection, report: bool) -> Awaitable[int]:
         """Take them out; with `report` their senders are told, as if they had failed."""
@@ -304,6 +341,16 @@ class IRecipientAdmin(Interface):
     def names(domain: str) -> Awaitable[tuple[str, ...]]:
         """The domain's own name and its other names, in A-labels. Raises too if it is no relay domain."""
 
+    def listed(domain: str) -> Awaitable[list[Known]]:
+        """The same as `recipients`, with what is known of their bounds. A scan."""
+
+    def replace(domains: Collection[str], lists: Iterable[Known]) -> Awaitable[int]:
+        """These domains have these recipients from now on, and postmaster, and no others; how many. In one unit.
+
+        The local part "*": the domain takes mail for everybody. What is no relay domain is passed over.
+        Raises `BadValue` for one of another domain than these.
+        """
+
     def load(
         domain: str, names: Collection[str], replace: bool, progress: Callable[[int, int], None]
     ) -> Awaitable[Loaded]:
@@ -316,14 +363,3 @@ class IRecipientAdmin(Interface):
             names: local parts, as in `Address.local_key`; not empty.
             progress: called after each slice with how many are done, and how many there are.
         """
-
-
-class IResting(Interface):
-    """The clock of destinations whose link is known to be down."""
-
-    def rest(destinations: Sequence[str], since: int) -> Awaitable[None]:
-        """The link of these destinations (keys, or beginnings of keys) is down since then: nothing is tried, no time
-        counts."""
-
-    def wake(destinations: Sequence[str]) -> Awaitable[None]:
-        """It is up again: what waits is due, and expires later by the time that the link was down."""

@@ -176,17 +176,48 @@ class IMaildropLock(Interface):
         """Give it back: to this process at once, to every other before this fires. Harmless a second time."""
 
 
+class ILeaseLock(IMaildropLock):
+    """A lock whose holder works on through a doubt: where it hangs on a session, that may be lost and come back."""
+
+    interruptions = Attribute("int: how often it was in doubt and came back: then another may have had it meanwhile")
+
+    def lost() -> bool:
+        """It does not come back: it was released, or another has it. While neither, and not held, it is in doubt."""
+
+
+class ILeaseLocks(IMaildropLocks):
+    """The same for numbers of any kind, where a lock tells who lives (`worldmail.queue.registration`)."""
+
+    patience = Attribute("float: seconds that a lock must have been free before its holder is taken for dead")
+
+    def lock(account_id: int) -> Awaitable[ILeaseLock | None]:
+        """The lock of a number; None if it is held. Raises `TemporaryFailure`."""
+
+    def free(numbers: Sequence[int]) -> Awaitable[list[int]]:
+        """Those of these (not our own) that nobody holds now; none is taken. Cheap. Raises `TemporaryFailure`."""
+
+
 @frozen(kw_only=True)
 class Onward:
     """One recipient that the message goes on to: an address, with what DSN wishes are left for it.
 
     `not_before` is the moment (epoch seconds) until which its sender wants it held (RFC 4865), 0 for none. `here`: it
-    leads to mailboxes of ours, and goes through the queue only because of that.
+    leads to mailboxes of ours, and goes through the queue only because of that. `wakes`: it leads nowhere, the message
+    releases a hold.
     """
 
     recipient: Recipient
     not_before: int = 0
     here: bool = False
+    wakes: bool = False
+
+
+@frozen(kw_only=True)
+class Handover:
+    """What tells that a message is one that was handed over before: the relay that does it, and its own id of it."""
+
+    relay: str
+    message: str
 
 
 @frozen(kw_only=True)
@@ -198,7 +229,8 @@ class Acceptance:
     `unrepeatable` content holds what no other can, such as the id in our Received field: the same octets need not be
     looked for among what is there. `onward` is for the queue; `report` says that the message is itself a report
     about delivery, about which nobody is told, and `about` is then the id of the message that it is on. `event` is the
-    trace's word for what happens.
+    trace's word for what happens. With a `handover` the envelope's recipients are remembered by it, and a message that
+    one of them has by the same is not accepted.
     """
 
     id: str
@@ -214,6 +246,7 @@ class Acceptance:
     report: bool = False
     about: str | None = None
     event: str = "accepted"
+    handover: Handover | None = None
 
 
 class IAcceptancePart(Interface):
@@ -222,7 +255,7 @@ class IAcceptancePart(Interface):
     def write(cursor: Cursor) -> Any:
         """Write it. May be called again, as units are; what it gives is for `accepted`.
 
-        Raises `OverQuota`, `RecipientGone`, `TemporaryFailure`: the whole unit has failed then.
+        Raises `OverQuota`, `RecipientGone`, `TakenElsewhere`, `TemporaryFailure`: the whole unit has failed then.
         """
 
     def accepted(result: Any) -> None:
@@ -249,9 +282,12 @@ class IAcceptance(Interface):
     def accept(acceptance: Acceptance) -> Awaitable[None]:
         """Done when all of it is on disk.
 
-        Raises (nothing was stored then): `OverQuota`, `RecipientGone` (one of the accounts is),
+        Raises (nothing was stored then): `OverQuota`, `RecipientGone` (one of the accounts is), `TakenElsewhere`,
         `TemporaryFailure`, `StorageFull`.
         """
+
+    def arrived(handover: Handover) -> Awaitable[frozenset[str]]:
+        """Recipients, as the relay names them, that have this message. One indexed read. Raises `TemporaryFailure`."""
 
     def part(acceptance: Acceptance) -> IAcceptancePart:
         """The same as a part of a unit that the caller writes; it looks for room itself (`check_room`)."""
@@ -295,5 +331,6 @@ class ITrace(Interface):
     def find(key: str, most: int = 10_000) -> Awaitable[list[TraceRecord]]:
         """All events of the messages known by this acceptance id, address or Message-ID, oldest first.
 
-        Of very many messages the latest, `most` of them; with each come the reports on it (`Acceptance.about`).
+        "<>" finds those without a sender. Of very many messages the latest, `most` of them; with each come the reports
+        on it (`Acceptance.about`), which count with it.
         """

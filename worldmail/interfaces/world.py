@@ -15,8 +15,11 @@ from worldmail.interfaces.directory import IDirectory, IDirectoryAdmin
 from worldmail.interfaces.expansion import IExpansion
 from worldmail.interfaces.folders import IFolders
 from worldmail.interfaces.messages import IMessages
+from worldmail.interfaces.pairs import IPairs, IRelayEnd
 from worldmail.interfaces.policy import IPolicy
+from worldmail.interfaces.releases import IReleases
 from worldmail.interfaces.store import IAcceptance, IMailboxStore, ITrace
+from worldmail.interfaces.triggers import ITriggers
 from worldmail.interfaces.urls import IUrls
 
 
@@ -69,6 +72,8 @@ class World:
         settings: the whole configuration (`worldmail.config.settings.Settings`).
         reactor: the reactor, for transports only.
         aside: for sorting and the like, of values that nobody changes meanwhile.
+        releases, triggers: None where nothing waits for anybody.
+        pairs, relay_end: None where nobody is paired with us.
     """
 
     hostname: str
@@ -94,3 +99,7 @@ class World:
     expansion: IExpansion
     trace: ITrace
     aside: Aside
+    releases: IReleases | None = None
+    triggers: ITriggers | None = None
+    pairs: IPairs | None = None
+    relay_end: IRelayEnd | None = None

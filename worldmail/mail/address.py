@@ -109,6 +109,10 @@ class Address:
         """True if it can be sent to a server without SMTPUTF8 (RFC 6531 §3.2)."""
         return self.local.isascii() and self.domain.isascii()
 
+    def in_a_labels(self) -> Address:
+        """The same for those who know no other letters, if its local part has none: its domain in A-labels."""
+        return self if self.is_ascii or not self.local.isascii() else Address(self.local, self.domain_key)
+
     def qualified(self, domain: str) -> Address:
         """Itself, or with `domain` if it has none (RFC 6409 §6.1)."""
         return self if self.domain else Address(self.local, domain)

@@ -40,6 +40,11 @@ def normal_domain(text: str) -> str:
     return text.lower()
 
 
+def in_letters(domain: str) -> str:
+    """A domain in its normal form as people write it: every A-label that is one as a U-label (RFC 5890 §2.3.2.1)."""
+    return ".".join([_u_label(label) for label in domain.split(".")])
+
+
 def host_name(text: str) -> str:
     """`normal_domain` for a name of our own, which others must be able to take for one (RFC 5321 §2.3.5).
 
@@ -75,3 +80,10 @@ def _a_labels(text: str) -> str:
         return ".".join(idna.alabel(label).decode("ascii") for label in mapped.split("."))
     except (idna.IDNAError, UnicodeError):
         raise ValueError("not a domain name") from None
+
+
+def _u_label(label: str) -> str:
+    try:
+        return idna.ulabel(label) if label.startswith("xn--") else label
+    except (idna.IDNAError, UnicodeError):
+        return label

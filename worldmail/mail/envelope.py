@@ -61,7 +61,8 @@ class Envelope:
     """One mail transaction as MAIL and RCPT gave it. `sender` is None for the null reverse-path.
 
     `size` is the client's declaration in octets (RFC 1870), None if it made none;
-    `envelope_id` is ENVID decoded from xtext (RFC 3461 §4.4).
+    `envelope_id` is ENVID decoded from xtext (RFC 3461 §4.4); `submitter` who submitted it first, if somebody whom we
+    trust has said so (AUTH=, RFC 4954 §5), else None.
     """
 
     sender: Address | None
@@ -71,6 +72,7 @@ class Envelope:
     size: int | None = None
     envelope_id: str | None = None
     returns: Return | None = None
+    submitter: Address | None = None
 
 
 @frozen(kw_only=True)
@@ -88,6 +90,43 @@ class TlsFacts:
 
 
 @frozen(kw_only=True)
+class Turned:
+    """A connection that we opened, and whose other end then sent to us (RFC 2645).
+
+    Args:
+        relay: the server's name, as we know it.
+        agent: the name of the agent that asked it for mail.
+    """
+
+    relay: str
+    agent: str
+
+
+@frozen(kw_only=True)
+class Facts:
+    """How a server had a message from its client, as it tells the next server that wants to know. "" is not known.
+
+    Args:
+        client, port: the client's IP address as text, and its port (0: not known).
+        name: what the DNS calls the client.
+        helo: the name that the client gave.
+        protocol: as of `Origin`.
+        local: the message began at that server; None if that is not known.
+        id: that server's own id of the message.
+        since: when it had the message, epoch seconds; 0 if that is not known.
+    """
+
+    client: str = ""
+    port: int = 0
+    name: str = ""
+    helo: str = ""
+    protocol: str = ""
+    local: bool | None = None
+    id: str = ""
+    since: int = 0
+
+
+@frozen(kw_only=True)
 class Origin:
     """Where a message came from, for Received and for the trace.
 
@@ -98,6 +137,8 @@ class Origin:
         helo: the name the peer gave in EHLO/HELO ("" if none).
         tls: what TLS negotiated, None in the clear.
         account: the address of the account that was signed in, None if none.
+        turned: how it came about where we opened the connection: `client` is the relay then, not the mail's client.
+        told: what the client, a server whom we trust with that, told of where it had the message from.
     """
 
     session: str
@@ -106,6 +147,16 @@ class Origin:
     helo: str = ""
     tls: TlsFacts | None = None
     account: str | None = None
+    turned: Turned | None = None
+    told: Facts | None = None
+
+    @property
+    def facts(self) -> Facts:
+        """Of the message's first client that is known: ours, or that of the server that told of it."""
+        told = self.told
+        if told is not None and (told.client or told.name or told.helo):
+            return told
+        return Facts(client=self.client, helo=self.helo, protocol=self.protocol, local=not self.client)
 
 
 @frozen(kw_only=True)

@@ -7,7 +7,7 @@ they came. A line that is no field and continues none belongs to no field.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 # field = field-name *WSP ":" unstructured CRLF, folded                      RFC 5322 §3.6.8, §4.5
 _FIELD = re.compile(rb"^([!-9;-~]+)[ \t]*:([^\n]*\n(?:[ \t][^\n]*\n)*)", re.MULTILINE)
@@ -51,6 +51,15 @@ class Header:
         """The raw header with no field of these names."""
         unwanted = frozenset(names)
         return _FIELD.sub(lambda match: b"" if match[1].lower() in unwanted else match[0], self.raw)
+
+    def without_if(self, name: bytes, unwanted: Callable[[bytes], bool]) -> bytes:
+        """The raw header with no field of this name whose value (unfolded) is so."""
+
+        def kept(match: re.Match[bytes]) -> bytes:
+            gone = match[1].lower() == name and unwanted(_FOLD.sub(b"", match[2]).strip())
+            return b"" if gone else match[0]
+
+        return _FIELD.sub(kept, self.raw)
 
 
 def starts_with_field(text: bytes | bytearray) -> bool:

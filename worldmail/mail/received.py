@@ -41,17 +41,21 @@ def received_field(
         at: epoch seconds.
         recipient: the one recipient; None if there are several, so that none learns of another (RFC 5321 §7.6).
         account: who had signed in, where the site wants that told.
-        priority: of MT-PRIORITY, None for none (RFC 6710 §4.2).
+        priority: of MT-PRIORITY as it came, None for none (RFC 6710 §4.1): a clause of its own (§7).
     """
     lines = [f"Received: from {origin.helo or 'unknown'} ({literal(origin.client)})"]
     if origin.tls is not None:
         lines.append(_tls_comment(origin.tls))
+    if origin.turned is not None:
+        lines.append(f"(fetched from {_quoted(origin.turned.relay)})")
     if account is not None and account.isascii():
         lines.append(f"(authenticated as {_quoted(account)})")
-    given = "" if priority is None else f" (PRIORITY {priority})"
-    lines.append(f"by {host} with {origin.protocol}{given} id {acceptance}")
+    lines.append(f"by {host} with {origin.protocol} id {acceptance}")
     if recipient is not None:
-        lines.append(f"for <{recipient}>")
+        # A-labels, where they do: no header of ours is why a message needs SMTPUTF8 (RFC 6531 §3.2).
+        lines.append(f"for <{recipient.in_a_labels()}>")
+    if priority is not None:
+        lines.append(f"PRIORITY {priority}")
     folded = "\r\n\t".join(lines)
     return f"{folded}; {date_time(at)}\r\n".encode()
 

@@ -45,7 +45,8 @@ _ENCODED_WORD = re.compile(r"=\?[!-~]+\?=")
 _TYPED = re.compile(r"[ \t]*utf-8[ \t]*;[ \t]*(\S+)[ \t]*", re.IGNORECASE)
 # utf-8-addr-xtext writes these as they are (RFC 6533 §3: QUCHAR).
 _NOT_XTEXT = re.compile(r"[^!-*,-<>-\[\]-~]")
-_TOO_MUCH = bytes(range(128)) + b"?" * 128
+TOO_MUCH = bytes(range(128)) + b"?" * 128
+"""Makes "?" of each octet above 127."""
 
 _WORD_OCTETS = 45  # 60 characters of base64: an encoded word has at most 75 (RFC 2047 §2)
 _LINE = 76
@@ -69,7 +70,7 @@ def surrogate_header(header: bytes, most: int = MOST_OCTETS) -> bytes:
             made.append(field)
             continue
         left -= len(field)
-        made.append(_surrogate_field(field) if left >= 0 else field.translate(_TOO_MUCH))
+        made.append(_surrogate_field(field) if left >= 0 else field.translate(TOO_MUCH))
     return b"".join(made)
 
 
@@ -108,7 +109,7 @@ def _fields(header: bytes) -> Iterator[bytes]:
 def _surrogate_field(field: bytes) -> bytes:
     name, colon, value = field.partition(b":")
     if not colon or not name.isascii():
-        return field.translate(_TOO_MUCH)
+        return field.translate(TOO_MUCH)
     text = value.replace(b"\r\n", b"").decode("utf-8", "surrogateescape").strip(" \t")
     kind = name.strip().lower()
     words: list[str] | None

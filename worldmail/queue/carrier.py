@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from typing import Protocol
 
-from attrs import define, evolve
+from attrs import define, evolve, field
+from zope.interface import implementer
 
 from worldmail.errors import TemporaryFailure
 from worldmail.interfaces.outbound import (
@@ -22,7 +23,10 @@ from worldmail.interfaces.outbound import (
     Trouble,
 )
 from worldmail.interfaces.queue import Route, Via
+from worldmail.interfaces.resting import IMeter
 from worldmail.interfaces.store import IAcceptance
+from worldmail.queue.apart import Apart
+from worldmail.queue.batches import Batch, next_batch
 from worldmail.queue.destinations import Destination
 from worldmail.queue.here import Here
 from worldmail.queue.jobs import Job, Leased
@@ -58,6 +62,9 @@ class Owner(Protocol):
     def settle_here(self, destination: Destination, job: Job, leased: Leased, arrival: Arrival) -> None:
         """A recipient that is delivered here."""
 
+    def returned(self, job: Job) -> None:
+        """These are not leased any more: another tries them."""
+
     def again(self, destination: Destination, job: Job) -> None:
         """Nothing is wrong with these: they go with the next connection."""
 
@@ -73,11 +80,35 @@ class Owner(Protocol):
     def opened(self, destination: Destination, conversation: IConversation) -> None:
         """There is a connection."""
 
+    def begins(self, conversation: IConversation, job: Job) -> bool:
+        """A transaction with some of these is to begin. False if it must not: nothing is to be begun now, or some of
+        them are not leased to us any more."""
+
     def closed(self, destination: Destination, conversation: IConversation) -> None:
         """It is gone."""
 
 
+_BROKEN = frozenset({"4.4.2", "4.5.0"})
+"""Statuses of conversations that a server ended in the midst of a message, or did not go on with."""
+
 _NOBODY = Trouble(fate=Fate.DEFERRED, status="4.4.1", phase=Phase.NAME, server="", reason="There is no server to try")
+
+
+@implementer(IMeter)
+class Unmetered:
+    """Nothing costs by the octet."""
+
+    def ours(self, route: str) -> bool:
+        """See `IMeter.ours`."""
+        return True
+
+    def refuses(self, route: str, octets: int) -> str | None:
+        """See `IMeter.refuses`."""
+        return None
+
+    def spend(self, route: str, octets: int) -> bool:
+        """See `IMeter.spend`."""
+        return True
 
 
 @define(kw_only=True)
@@ -89,6 +120,8 @@ class Carriage:
     acceptance: IAcceptance
     here: Here
     pace: Pace
+    apart: Apart
+    meter: IMeter = field(factory=Unmetered)
 
     async def run(self, owner: Owner, destination: Destination) -> None:
         """Serve a destination over one connection until nothing is ready."""
@@ -98,33 +131,34 @@ class Carriage:
         if destination.route.via is Via.REFUSE:
             await self._refuse(owner, destination)
             return
+        tried: set[str] = set()
         try:
-            conversation, host = await self._reach(destination)
+            conversation = await self._reach(destination, tried)
         except HopFailed as failed:
             owner.unreachable(destination, failed.trouble)
             return
         owner.opened(destination, conversation)
         destination.talking += 1
         try:
-            await self._converse(owner, destination, conversation, host)
+            await self._converse(owner, destination, conversation, frozenset(tried))
         finally:
             destination.talking -= 1
             owner.closed(destination, conversation)
             await conversation.close()
 
-    async def _reach(self, destination: Destination, behind: str | None = None) -> tuple[IConversation, str]:
-        """The first server that talks to us, and its name. Raises `HopFailed`: final only if all are (RFC 7504 §4).
+    async def _reach(self, destination: Destination, tried: set[str]) -> IConversation:
+        """The first server that talks to us. Raises `HopFailed`: final only if all are (RFC 7504 §4).
 
-        `behind`: only servers that come behind this one in the list.
+        `tried`: names of servers that are left out; all that are asked are put there.
         """
         trouble: HopFailed | None = None
         try:
             async for hop in self.ways.hops(destination.route, destination.domain):
-                if behind is not None:
-                    behind = None if hop.host == behind else behind
+                if hop.host in tried:
                     continue
+                tried.add(hop.host)
                 try:
-                    return await self.outbound.connect(hop), hop.host
+                    return await self.outbound.connect(hop)
                 except HopFailed as failed:
                     trouble = _better(trouble, failed)
         except HopFailed as failed:
@@ -142,17 +176,26 @@ class Carriage:
     async def _deliver_job(self, owner: Owner, destination: Destination, job: Job) -> None:
         for leased in list(job.recipients):
             event, fate, part = await self.here.deliver(job, leased)
+            if fate.fate is Fate.DEFERRED and not owner.going:  # the database was not to be had: no attempt
+                owner.again(destination, job)
+                return
             if part is None:
                 owner.settle(destination, job, [(leased, fate)], Transaction(server=""))
             else:
                 owner.settle_here(destination, job, leased, Arrival(event=event, fate=fate, part=part))
 
-    async def _converse(self, owner: Owner, destination: Destination, conversation: IConversation, host: str) -> None:
+    async def _converse(
+        self, owner: Owner, destination: Destination, conversation: IConversation, tried: frozenset[str]
+    ) -> None:
         first = True
         while conversation.usable and owner.going:
             job = await owner.next_job(destination, 0.0 if first else IDLE)
             if job is None:
                 return
+            if (words := self.meter.refuses(destination.route.name, job.message.size)) is not None:
+                fate = RecipientFate(fate=Fate.DEFERRED, status="4.4.5", phase=Phase.CONNECT, reason=words)
+                owner.settle(destination, job, [(leased, fate) for leased in job.recipients], Transaction(server=""))
+                continue
             await self.pace.turn(destination)
             closed = not (first or conversation.usable)  # by the peer, while it waited: no attempt
             if closed or not owner.going:
@@ -161,7 +204,7 @@ class Carriage:
             try:
                 put_off, went = await self._send(owner, destination, conversation, job, first)
                 if put_off:
-                    await self._second(owner, destination, job, put_off, host)
+                    await self._second(owner, destination, job, put_off, conversation.server, tried)
             except Exception:
                 owner.broken(destination, job)
                 raise
@@ -182,16 +225,19 @@ class Carriage:
             return put_off, True
         remaining = list(job.recipients)
         while remaining:
-            outcome = await conversation.send(_shipment(job, remaining, content))
+            if not (owner.begins(conversation, job) and self._spend(destination, job)):
+                break
+            batch = _next_batch(destination, conversation, job, remaining)
+            outcome = await conversation.send(_shipment(job, batch, content))
             if not first and not conversation.usable and _went_away(outcome):
                 break  # it was closed while it waited: no attempt
-            pairs = list(zip(remaining, outcome.fates, strict=True))
+            pairs, refused = batch.sort_out(outcome)
             again = [leased for leased, fate in pairs if fate.again]
-            if len(again) == len(pairs):
+            if len(again) == len(batch.recipients):
                 if not first:
                     break  # there is room for them over another connection
                 pairs, again = [(leased, evolve(fate, again=False)) for leased, fate in pairs], []
-            remaining, first = again, False
+            remaining, first = [*refused, *again, *batch.later], False
             put_off += [pair for pair in pairs if _may_do_better(destination, pair[1])]
             done = [pair for pair in pairs if not (pair[1].again or _may_do_better(destination, pair[1]))]
             _settle(owner, destination, job, done, outcome)
@@ -201,46 +247,76 @@ class Carriage:
             owner.again(destination, job.part(remaining))
         return put_off, not remaining
 
+    async def hand_over(
+        self, owner: Owner, destination: Destination, conversation: IConversation, job: Job, *, first: bool
+    ) -> None:
+        """One message over a connection that was not opened for its destination, and has no second."""
+        try:
+            put_off, _ = await self._send(owner, destination, conversation, job, first)
+        except Exception:
+            owner.broken(destination, job)
+            raise
+        owner.settle(destination, job, put_off, Transaction(server=conversation.server))
+
     async def _second(
         self,
         owner: Owner,
         destination: Destination,
         job: Job,
         put_off: Sequence[tuple[Leased, RecipientFate]],
-        host: str,
+        server: str,
+        tried: frozenset[str],
     ) -> None:
         """What one server does not take for now another may (RFC 5321 §5.1: at least two are tried)."""
-        by = Transaction(server=host)
+        by = Transaction(server=server)
         if not owner.going:
             owner.settle(destination, job, put_off, by)
             return
         try:
             content = await self._opened(job)
-            conversation, _ = await self._reach(destination, behind=host)
+            conversation = await self._reach(destination, set(tried))
         except (HopFailed, TemporaryFailure):
             owner.settle(destination, job, put_off, by)
             return
+        before = {leased.id: fate for leased, fate in put_off}
+        remaining = [leased for leased, _ in put_off]
         owner.opened(destination, conversation)
         try:
-            outcome = await conversation.send(_shipment(job, [leased for leased, _ in put_off], content))
+            while remaining and conversation.usable and owner.begins(conversation, job):
+                if not self._spend(destination, job):
+                    break
+                batch = _next_batch(destination, conversation, job, remaining)
+                outcome = await conversation.send(_shipment(job, batch, content))
+                pairs, refused = batch.sort_out(outcome)
+                pairs = [(leased, before[leased.id] if fate.again else fate) for leased, fate in pairs]
+                _settle(owner, destination, job, pairs, outcome)
+                remaining = [*refused, *batch.later]
         finally:
             owner.closed(destination, conversation)
-        pairs = [
-            (leased, before if fate.again else fate)
-            for (leased, before), fate in zip(put_off, outcome.fates, strict=True)
-        ]
-        _settle(owner, destination, job, pairs, outcome)
+        owner.settle(destination, job, [(leased, before[leased.id]) for leased in remaining], by)
         await conversation.close()
+
+    def _spend(self, destination: Destination, job: Job) -> bool:
+        """It counts as it is offered: how much of what is not taken was on the way nobody knows."""
+        return self.meter.spend(destination.route.name, job.message.size)
 
     async def _opened(self, job: Job) -> IOutgoingContent:
         """Its content. Raises `TemporaryFailure`."""
         return job.content or await self.acceptance.outgoing(job.message.content_id)
 
     async def _content(self, owner: Owner, destination: Destination, job: Job) -> IOutgoingContent | None:
-        """Its content; None if it cannot be had now, which is settled then."""
+        """Its content; None if it cannot be had now, which is seen to then."""
         try:
-            return await self._opened(job)
+            content = await self._opened(job)
+            await self.apart.look_at(content)
+            return content
         except TemporaryFailure as failure:
+            if not owner.going:  # the database was not to be had: no attempt
+                owner.again(destination, job)
+                return None
+            if await self.apart.leave(destination, job):
+                owner.returned(job)
+                return None
             fate = RecipientFate(fate=Fate.DEFERRED, status="4.3.0", phase=Phase.CONTENT, reason=str(failure.reason))
             owner.settle(destination, job, [(leased, fate) for leased in job.recipients], Transaction(server=""))
             return None
@@ -267,14 +343,29 @@ def _went_away(outcome: Outcome) -> bool:
 
 
 def _may_do_better(destination: Destination, fate: RecipientFate) -> bool:
-    """Did a server put it off that may not be the only one?"""
-    said = fate.reply is not None and fate.reply.code // 100 == 4 and fate.reply.code != 421
-    return said and fate.fate is Fate.DEFERRED and not fate.again and destination.route.via is Via.MX
+    """Did a server put it off, or break off, that may not be the only one? Whether it has the message is known."""
+    theirs = fate.reply is not None or fate.status in _BROKEN
+    return theirs and fate.fate is Fate.DEFERRED and not fate.again and destination.route.via is Via.MX
 
 
-def _shipment(job: Job, recipients: Sequence[Leased], content: IOutgoingContent) -> Shipment:
-    message = job.message
-    return Shipment(id=message.acceptance, envelope=job.envelope(recipients), wishes=message.wishes, content=content)
+def _next_batch(destination: Destination, conversation: IConversation, job: Job, remaining: Sequence[Leased]) -> Batch:
+    """LMTP ends in mailboxes: there nobody reports, and the reverse-path is what the reader sees."""
+    dsn = conversation.dsn or destination.route.via is Via.LMTP
+    return next_batch(job.message, remaining, dsn=dsn)
+
+
+def _shipment(job: Job, batch: Batch, content: IOutgoingContent) -> Shipment:
+    message, envelope = job.message, job.envelope(batch.recipients)
+    if batch.nameless:
+        envelope = evolve(envelope, sender=None)
+    return Shipment(
+        id=message.acceptance,
+        envelope=envelope,
+        wishes=message.wishes,
+        content=content,
+        bounce=message.envelope.sender is None,
+        origin=evolve(message.facts, id=message.acceptance, since=message.accepted),
+    )
 
 
 def _settle(
@@ -286,8 +377,14 @@ def _settle(
 ) -> None:
     if not fates:
         return
-    tls = None if outcome.tls is None else outcome.tls.version
-    by = Transaction(server=outcome.server, dsn=outcome.dsn, tls=tls, deliver_by=outcome.deliver_by)
+    tls = outcome.tls
+    by = Transaction(
+        server=outcome.server,
+        dsn=outcome.dsn,
+        tls=None if tls is None else tls.version,
+        verified=tls is not None and tls.verified,
+        deliver_by=outcome.deliver_by,
+    )
     owner.settle(destination, job, fates, by)
     if any(fate.fate is Fate.DELIVERED for _, fate in fates):
         owner.reached(destination)

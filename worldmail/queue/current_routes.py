@@ -1,112 +1,92 @@
-"""The routes as the database has them, in every process: a table in memory that follows the change feed."""
+"""Routes and holds as the database has them, in every process: a table in memory that follows the change feed."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable
 
-from twisted.internet.defer import CancelledError, Deferred
-from twisted.logger import Logger
-from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from worldmail.errors import WorldMailError
-from worldmail.interfaces.database import Cursor, IChanges, IDatabase, Notice
+from worldmail.database.current import Current
+from worldmail.interfaces.database import Cursor, IChanges, IDatabase
+from worldmail.interfaces.holds import Hold
 from worldmail.interfaces.queue import IRoutes, Route
+from worldmail.interfaces.triggers import TriggerTable
 from worldmail.mail.address import Address
+from worldmail.queue.hold_admin import HOLDS, read_hold
+from worldmail.queue.hold_loads import HoldLoads
 from worldmail.queue.route_rows import Seal, all_rows
 from worldmail.queue.routes import RouteTable
-
-_log = Logger()
-
-AGAIN = 5.0
-"""Seconds after which routes that could not be read are read again."""
 
 
 @implementer(IRoutes)
 class CurrentRoutes:
-    """See `IRoutes`. `start` it before anything is asked.
-
-    Between a change and the moment in which it is read, some milliseconds, answers are those of before. If the rows
-    cannot be read, they stay what they were, and reading is tried again: mail takes no way that nobody wanted.
+    """See `IRoutes`. Mail takes no way that nobody wanted: before they were read all answers are `TemporaryFailure`.
 
     Args:
         database: where they are kept.
         changes: the feed that tells of changes.
         unseal: opens a sealed password.
         sleep: done after so many seconds.
+        seconds: a clock that only grows.
+
+    Attributes:
+        loads: see `IRoutes.loads`.
     """
 
     def __init__(
-        self, database: IDatabase, changes: IChanges, unseal: Seal, sleep: Callable[[float], Awaitable[None]]
+        self,
+        database: IDatabase,
+        changes: IChanges,
+        unseal: Seal,
+        sleep: Callable[[float], Awaitable[None]],
+        seconds: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._database = database
-        self._changes = changes
+        self.loads = HoldLoads(database, seconds)
         self._unseal = unseal
-        self._sleep = sleep
-        self._table = RouteTable.of(())
-        self._news = 0
-        self._following = False
-        self._reading: Deferred[None] | None = None
-        self._cancel: Callable[[], None] | None = None
+        self._table = Current(database, changes, ("route", HOLDS.noun), self._load, sleep, what="the routes")
 
     async def start(self) -> None:
         """Read all routes and follow their changes. Raises `TemporaryFailure`, `ConfigurationError`, `BadValue`."""
-        self._cancel = self._changes.subscribe("route", self._changed)
-        try:
-            await self._read()
-        except BaseException:
-            self.stop()
-            raise
-        self._following = True
+        await self._table.start()
 
     def stop(self) -> None:
         """Follow no more. Harmless a second time."""
-        self._following = False
-        if self._cancel is not None:
-            self._cancel()
-            self._cancel = None
-        if self._reading is not None:
-            self._reading.cancel()
+        self._table.stop()
+
+    async def settled(self) -> None:
+        """See `IRoutes.settled`."""
+        await self._table.settled()
 
     def route(self, sender: Address | None, domain: str) -> Route:
         """See `IRoutes.route`."""
-        return self._table.route(sender, domain)
+        return self._table.value.route(sender, domain)
 
     def onward(self, sender: Address | None, domain: str) -> Route:
         """See `IRoutes.onward`."""
-        return self._table.onward(sender, domain)
+        return self._table.value.onward(sender, domain)
 
     def named(self, name: str) -> Route | None:
         """See `IRoutes.named`."""
-        return self._table.named(name)
+        return self._table.value.named(name)
 
-    def _changed(self, notice: Notice) -> None:
-        self._news += 1
-        if self._following and self._reading is None:
-            self._reading = reading = Deferred.fromCoroutine(self._catch_up())
-            reading.addBoth(self._caught_up)
+    def hold(self, name: str) -> Hold | None:
+        """See `IRoutes.hold`."""
+        return self._table.value.hold(name)
 
-    def _caught_up(self, result: object) -> None:
-        self._reading = None
-        if isinstance(result, Failure) and not isinstance(result.value, CancelledError):
-            _log.failure("reading the routes", result)
+    def holds(self) -> list[Hold]:
+        """See `IRoutes.holds`."""
+        return self._table.value.holds()
 
-    async def _catch_up(self) -> None:
-        while self._following:
-            try:
-                await self._read()
-                return
-            except WorldMailError as error:
-                if self._following:
-                    _log.error("the routes cannot be read, those of before stay: {error}", error=error)
-            await self._sleep(AGAIN)
+    def holding(self, domain: str) -> Hold | None:
+        """See `IRoutes.holding`."""
+        return self._table.value.holding(domain)
 
-    async def _read(self) -> None:
-        """Until nothing changed while it was read."""
-        seen = -1
-        while seen != self._news:
-            seen = self._news
-            self._table = await self._database.scan(self._load)
+    @property
+    def triggers(self) -> TriggerTable:
+        """See `IRoutes.triggers`."""
+        return self._table.value.triggers
 
     def _load(self, cursor: Cursor) -> RouteTable:
-        return RouteTable.of(row.route(self._unseal) for row in all_rows(cursor))
+        holds = [read_hold(entry, self._unseal) for entry in HOLDS.all(cursor)]
+        return RouteTable.of((row.route(self._unseal) for row in all_rows(cursor)), holds)

@@ -14,6 +14,7 @@ from attrs import define, field
 
 from worldmail.interfaces.queue import Route, Via
 from worldmail.queue.jobs import Job
+from worldmail.queue.linked import LinkFacts
 
 READY = 50
 """Recipients of one destination that are leased ahead of the connections that they will go over."""
@@ -118,10 +119,14 @@ class Destinations:
     _most: int
     _all: OrderedDict[str, Destination] = field(factory=OrderedDict, init=False)
     down: frozenset[str] = field(default=frozenset(), init=False)
+    links: LinkFacts = field(factory=LinkFacts, init=False)
 
     def rests(self, destination: Destination, now: float) -> bool:
         """Is nothing to be tried there now: it could not be reached, or its link is `down`?"""
-        return destination.rest_until > now or destination.key in self.down
+        key = destination.key
+        if destination.rest_until > now or key in self.down:
+            return True
+        return self.links.down_since(key, destination.route.name) is not None
 
     def of(self, route: Route, domain: str) -> Destination:
         """The destination of this route and domain."""
@@ -135,6 +140,12 @@ class Destinations:
             if found.route is not route:
                 found.route, found.most = route, self._bound(route)
         return found
+
+    def bound(self, most: int) -> None:
+        """So many connections to one from now on, where its route says nothing else."""
+        self._most = most
+        for destination in self._all.values():
+            destination.most = self._bound(destination.route)
 
     def known(self, key: str) -> Destination | None:
         """The destination of this key, if it is in memory."""

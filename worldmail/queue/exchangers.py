@@ -8,6 +8,9 @@ The list that RFC 5321 §5.1 asks for:
        left: the mail loops
     4. what is no host, or has no address, is passed over. Nothing left: nobody takes the mail
 
+What should be a host's name and is an alias (§5.1, RFC 2181 §10.3) is followed by the resolver, and keeps its name
+here.
+
 Hosts are looked up when they are needed: those of one preference together (one of them could be ourselves), the
 others only when these failed.
 """
@@ -220,6 +223,8 @@ class Exchangers:
             lmtp=route.via is Via.LMTP,
             security=route.security,
             implicit_tls=route.implicit_tls,
+            pins=route.pins,
+            renews=route.renews,
             login=route.login,
             helo=self._helo,
             source=self._source,

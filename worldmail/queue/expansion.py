@@ -7,6 +7,8 @@ way of the queue all the same: those whose sender wants to hear of success, sinc
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from attrs import frozen
 from zope.interface import implementer
 
@@ -20,6 +22,10 @@ from worldmail.mail.dsn.rules import forwarded
 from worldmail.mail.envelope import Delivery, Notify, Recipient
 
 
+def _nothing_wakes(key: str) -> bool:
+    return False
+
+
 @implementer(IExpansion)
 @frozen(kw_only=True)
 class Expansion:
@@ -27,15 +33,19 @@ class Expansion:
 
     Args:
         delimiters: the characters that part a user from a detail (RFC 5233).
+        wakes: is this the key of an address that wakes holds?
     """
 
     folders: IFolders
     delimiters: str
+    wakes: Callable[[str], bool] = _nothing_wakes
 
     async def expand(
         self, recipient: Recipient, resolution: Resolution, sender: Address | None, not_before: int = 0
     ) -> Expanded:
         """See `IExpansion.expand`."""
+        if self.wakes(recipient.address.key) and not _is_account(recipient.address, resolution):
+            return Expanded(deliveries=(), onward=(Onward(recipient=recipient, wakes=True),), accounts=())
         accounts, others = sort_out(resolution)
         if is_elsewhere(recipient, accounts, others):
             return Expanded(deliveries=(), onward=(Onward(recipient=recipient, not_before=not_before),), accounts=())
@@ -97,6 +107,13 @@ def sort_out(resolution: Resolution) -> tuple[list[Account], list[Address]]:
             raise NoSuchRecipient("Mailbox is disabled", enhanced="5.2.1")  # RFC 3463 §3.3
         raise NoSuchRecipient
     return accounts, others
+
+
+def _is_account(address: Address, resolution: Resolution) -> bool:
+    """Is it an account's own? Its mail is not to be lost because a hold was given its address."""
+    return any(
+        isinstance(each, LocalAccount) and each.account.address.key == address.key for each in resolution.destinations
+    )
 
 
 def is_elsewhere(recipient: Recipient, accounts: list[Account], others: list[Address]) -> bool:

@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from attrs import define, evolve, frozen
+from attrs import asdict, define, evolve, frozen
 
 from worldmail.interfaces.outbound import IOutgoingContent, Wishes
 from worldmail.mail.address import Address
-from worldmail.mail.envelope import Body, Envelope, Notify, OriginalRecipient, Recipient, Return
+from worldmail.mail.envelope import Body, Envelope, Facts, Notify, Origin, OriginalRecipient, Recipient, Return
 
 _to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
@@ -25,6 +25,8 @@ class Message:
         report: it is itself a report, about which nobody is told.
         told: octets as everybody gets them who takes lines alone (`interfaces.store.StagedContent`).
         sole: nothing but the queue ever had its content.
+        client, helo: who handed it to us.
+        facts: of the first client that is known (`Origin.facts`).
     """
 
     id: int
@@ -39,17 +41,24 @@ class Message:
     sole: bool
     client: str = ""
     helo: str = ""
+    facts: Facts = Facts()
 
 
 @define(kw_only=True, eq=False)
 class Leased:
-    """One recipient that is leased. `attempts` counts the one that is under way; `warned`: see `lateness`."""
+    """One recipient that is leased. `attempts` counts the one that is under way; `warned`: see `lateness`.
+
+    `runner_id`: whom it is leased to, as far as we know. `named`: it goes with the message's sender, whatever it wishes
+    (`batches`).
+    """
 
     id: int
     recipient: Recipient
     attempts: int
     expires: int
     warned: int
+    runner_id: int = 0
+    named: bool = False
 
 
 @define(kw_only=True, eq=False)
@@ -58,13 +67,11 @@ class Job:
 
     Args:
         recipients: those of whom it is not yet known what became of them.
-        runner_id: whom they are leased to.
         held: octets of content that are counted for it.
     """
 
     message: Message
     recipients: list[Leased]
-    runner_id: int
     content: IOutgoingContent | None = None
     held: int = 0
 
@@ -76,11 +83,10 @@ class Job:
         self.held = 0
         return part
 
-    def take_out(self, some: Iterable[Leased]) -> set[int]:
-        """These are not in hand any more; their ids."""
+    def take_out(self, some: Iterable[Leased]) -> None:
+        """These are not in hand any more."""
         ids = {leased.id for leased in some}
         self.recipients = [leased for leased in self.recipients if leased.id not in ids]
-        return ids
 
     @property
     def priority(self) -> int:
@@ -98,17 +104,22 @@ class Job:
             size=self.message.size,
             envelope_id=kept.envelope_id,
             returns=kept.returns,
+            submitter=kept.submitter,
         )
 
 
-def write_envelope(envelope: Envelope, wishes: Wishes, client: str, helo: str, told: int | None) -> str:
+def write_envelope(envelope: Envelope, wishes: Wishes, origin: Origin, told: int | None) -> str:
     """What else MAIL said, and where it came from, as a row keeps it: a JSON object of what is not the rule.
 
     `told` is None if it is the size.
     """
-    kept: dict[str, Any] = {"client": client}
-    if helo:
-        kept["helo"] = helo
+    kept: dict[str, Any] = {"client": origin.client}
+    if origin.helo:
+        kept["helo"] = origin.helo
+    if origin.protocol:
+        kept["proto"] = origin.protocol
+    if origin.facts is origin.told:
+        kept["first"] = asdict(origin.facts, filter=_is_known)
     if told is not None:
         kept["told"] = told
     if envelope.body is not Body.SEVEN_BIT:
@@ -117,10 +128,16 @@ def write_envelope(envelope: Envelope, wishes: Wishes, client: str, helo: str, t
         kept["smtputf8"] = True
     if envelope.envelope_id is not None:
         kept["envid"] = envelope.envelope_id
+    if envelope.submitter is not None:
+        kept["auth"] = str(envelope.submitter)
     if envelope.returns is not None:
         kept["ret"] = envelope.returns.value
     _keep_wishes(kept, wishes)
     return _to_json(kept)
+
+
+def _is_known(attribute: Any, value: Any) -> bool:
+    return bool(value != attribute.default)
 
 
 def _keep_wishes(kept: dict[str, Any], wishes: Wishes) -> None:
@@ -134,16 +151,17 @@ def _keep_wishes(kept: dict[str, Any], wishes: Wishes) -> None:
         kept["release"] = wishes.release
 
 
-def read_envelope(sender: str, text: str) -> tuple[Envelope, Wishes, str, str, int | None]:
-    """The reverse of `write_envelope`: envelope, wishes, client, HELO name and what is told of the size."""
+def read_envelope(sender: str, text: str) -> tuple[Envelope, Wishes, Origin, int | None]:
+    """The reverse of `write_envelope`: of the origin, as far as it is kept; `told` as there."""
     kept: Mapping[str, Any] = json.loads(text)
-    returns, by = kept.get("ret"), kept.get("by")
+    returns, by, submitter = kept.get("ret"), kept.get("by"), kept.get("auth")
     envelope = Envelope(
         sender=Address.parse(sender) if sender else None,
         body=Body(kept.get("body", Body.SEVEN_BIT.value)),
         smtputf8=kept.get("smtputf8", False),
         envelope_id=kept.get("envid"),
         returns=None if returns is None else Return(returns),
+        submitter=None if submitter is None else Address.parse(submitter),
     )
     wishes = Wishes(
         require_tls=kept.get("requiretls", False),
@@ -152,7 +170,15 @@ def read_envelope(sender: str, text: str) -> tuple[Envelope, Wishes, str, str, i
         priority=kept.get("priority"),
         release=kept.get("release"),
     )
-    return envelope, wishes, kept.get("client", ""), kept.get("helo", ""), kept.get("told")
+    first = kept.get("first")
+    origin = Origin(
+        session="",
+        protocol=kept.get("proto", ""),
+        client=kept.get("client", ""),
+        helo=kept.get("helo", ""),
+        told=None if first is None else Facts(**first),
+    )
+    return envelope, wishes, origin, kept.get("told")
 
 
 def write_wishes(recipient: Recipient) -> str | None:

@@ -98,13 +98,14 @@ class Looking:
             self.wish(int(self.clock.now() + 1))
 
     async def _rounds(self) -> None:
+        await self.routes.settled()  # what is to be tried after a change of routes goes by that change
         now, after = int(self.clock.now()), (-1, 0)
         while self.runner.going:
             rows = await self.database.read(partial(due_destinations, now=now, after=after, most=PAGE))
             for some in batched(rows, SIDE_BY_SIDE):
-                if self.runner.leased < LEASED:  # their units share a commit
+                if self.runner.leases.count < LEASED:  # their units share a commit
                     await _all([self._take(row, now) for row in some])
-            if self.runner.leased >= LEASED:
+            if self.runner.leases.count >= LEASED:
                 self.runner.short = True
                 break
             if len(rows) < PAGE:
@@ -129,8 +130,9 @@ class Looking:
                 destination.more = destination.rest_until <= now
                 return
         runner_id, way = self.runner.id, partial(self._way, key)
+        left = tuple(self.runner.carriage.apart.left)
         jobs, seen = await self.database.write(
-            partial(take_due, destination=id_, runner_id=runner_id, now=now, most=room, way=way)
+            partial(take_due, destination=id_, runner_id=runner_id, now=now, most=room, way=way, left=left)
         )
         destination = destination or self._destination(key, domain, name)
         if destination is not None:
@@ -138,14 +140,14 @@ class Looking:
             self.runner.take(destination, jobs)
             return
         for job in jobs:  # its route came and went in this moment
-            await self._give_back(id_, job, now)
+            await self._give_back(id_, job, runner_id, now)
         if seen == room:
             self.wish(0)
 
-    async def _give_back(self, destination: int, job: Job, now: int) -> None:
+    async def _give_back(self, destination: int, job: Job, runner_id: int, now: int) -> None:
         ids = [leased.id for leased in job.recipients]
         await self.database.write(
-            partial(return_leased, destination=destination, ids=ids, runner_id=job.runner_id, now=now)
+            partial(return_leased, destination=destination, ids=ids, runner_id=runner_id, now=now)
         )
 
     def _destination(self, key: str, domain: str, name: str) -> Destination | None:

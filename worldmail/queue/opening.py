@@ -11,9 +11,11 @@ from attrs import frozen
 from worldmail.interfaces.database import IChanges, IDatabase
 from worldmail.interfaces.directory import IDirectory
 from worldmail.interfaces.outbound import IOutbound
+from worldmail.interfaces.pairs import IPairs
 from worldmail.interfaces.queue import IRoutes
-from worldmail.interfaces.store import IAcceptance, IMaildropLocks, ITrace
+from worldmail.interfaces.store import IAcceptance, ILeaseLocks, ITrace
 from worldmail.interfaces.world import IClock, IJournal
+from worldmail.queue.apart import Apart
 from worldmail.queue.carrier import Carriage, Ways
 from worldmail.queue.destinations import Destinations
 from worldmail.queue.expansion import Expansion
@@ -23,6 +25,8 @@ from worldmail.queue.overdue import Overdue
 from worldmail.queue.parcels import Parcels
 from worldmail.queue.places import Pace
 from worldmail.queue.registration import Registration
+from worldmail.queue.releases import Releases
+from worldmail.queue.releasing import Releasing
 from worldmail.queue.reports import Reports
 from worldmail.queue.resting import Resting
 from worldmail.queue.runner import Runner
@@ -30,6 +34,10 @@ from worldmail.queue.schedule import Schedule
 from worldmail.queue.service import QueueService
 from worldmail.queue.settling import Settler
 from worldmail.queue.tally import Tally
+from worldmail.queue.telling import Teller
+from worldmail.queue.triggers import Triggers
+from worldmail.queue.turning import Turns
+from worldmail.queue.waking import Waking
 
 
 class QueueOptions(Protocol):
@@ -59,8 +67,10 @@ class Surroundings:
         locks: one for each id of a runner.
         host: our own name.
         node: the machine and process, for people.
+        mark: what tells our content store from that of another machine; "" where all have one.
         grace: seconds that deliveries under way have when the server stops.
         later: calls back after so many seconds; gives what cancels it.
+        pairs: None where nobody is paired with us.
     """
 
     database: IDatabase
@@ -70,11 +80,13 @@ class Surroundings:
     trace: ITrace
     acceptance: IAcceptance
     directory: IDirectory
-    locks: IMaildropLocks
+    locks: ILeaseLocks
     host: str
     node: str
     grace: float
     later: Callable[..., Any]
+    mark: Callable[[], str] = lambda: ""
+    pairs: IPairs | None = None
 
 
 @frozen(kw_only=True)
@@ -84,8 +96,22 @@ class Queue:
     parcels: Parcels
     runner: Runner
     overdue: Overdue
+    teller: Teller
+    reports: Reports
     resting: Resting
+    releases: Releases
+    triggers: Triggers
     service: QueueService
+
+    def reload(self, settings: QueueOptions, ways: Ways) -> None:
+        """Go by these from now on. What waits keeps the time that it has, and the moment of its next try."""
+        self.runner.schedule.follow(make_schedule(settings))
+        self.reports.double_failures = settings.double_failures
+        self.runner.carriage.ways = ways
+        self.runner.places.most = settings.connections
+        self.runner.destinations.bound(settings.connections_per_destination)
+        if self.runner.begun:
+            self.runner.begin(self.runner.id)  # who waits for a connection may have one
 
 
 def open_queue(
@@ -102,41 +128,90 @@ def open_queue(
     destinations = Destinations(settings.connections_per_destination)
     tally = Tally()
     reports = _reports(settings, on, expansion)
-    settler = Settler(
-        database=on.database,
-        trace=on.trace,
-        journal=on.journal,
-        clock=on.clock,
-        schedule=schedule,
-        reports=reports,
-        tally=tally,
-    )
+    teller = Teller(database=on.database, clock=on.clock, journal=on.journal, reports=reports)
     runner = Runner(
         database=on.database,
         clock=on.clock,
         journal=on.journal,
         destinations=destinations,
         schedule=schedule,
-        settler=settler,
-        carriage=Carriage(
-            ways=ways,
-            outbound=outbound,
-            acceptance=on.acceptance,
-            here=Here(directory=on.directory, expansion=expansion, acceptance=on.acceptance),
-            pace=Pace(seconds=on.clock.seconds, later=on.later),
-        ),
+        settler=_settler(on, schedule, reports, teller, tally),
+        carriage=_carriage(on, expansion, ways, outbound),
         most=settings.connections,
         later=on.later,
     )
     overdue = Overdue(
-        database=on.database, trace=on.trace, journal=on.journal, clock=on.clock, schedule=schedule, reports=reports
+        database=on.database, trace=on.trace, clock=on.clock, schedule=schedule, reports=reports, teller=teller
     )
+    releases = _releases(on, runner, routes, outbound)
     return Queue(
-        parcels=Parcels(routes=routes, destinations=destinations, schedule=schedule, now=on.clock.now, taker=runner),
+        parcels=Parcels(
+            routes=routes,
+            destinations=destinations,
+            schedule=schedule,
+            now=on.clock.now,
+            taker=runner,
+            waking=_waking(on, releases.releasing),
+        ),
         runner=runner,
         overdue=overdue,
+        teller=teller,
+        reports=reports,
         resting=Resting(database=on.database, now=on.clock.now),
-        service=_service(on, runner, overdue, tally, routes, destinations),
+        releases=releases,
+        triggers=Triggers(releasing=releases.releasing, routes=routes, clock=on.clock, journal=on.journal),
+        service=_service(on, runner, overdue, teller, tally, routes, destinations),
+    )
+
+
+def _settler(on: Surroundings, schedule: Schedule, reports: Reports, teller: Teller, tally: Tally) -> Settler:
+    return Settler(
+        database=on.database,
+        trace=on.trace,
+        journal=on.journal,
+        clock=on.clock,
+        schedule=schedule,
+        reports=reports,
+        teller=teller,
+        tally=tally,
+    )
+
+
+def _carriage(on: Surroundings, expansion: Expansion, ways: Ways, outbound: IOutbound) -> Carriage:
+    return Carriage(
+        ways=ways,
+        outbound=outbound,
+        acceptance=on.acceptance,
+        here=Here(directory=on.directory, expansion=expansion, acceptance=on.acceptance),
+        pace=Pace(seconds=on.clock.seconds, later=on.later),
+        apart=Apart(database=on.database, clock=on.clock, journal=on.journal),
+    )
+
+
+def _releases(on: Surroundings, runner: Runner, routes: IRoutes, outbound: IOutbound) -> Releases:
+    releasing = Releasing(database=on.database, routes=routes, trace=on.trace, clock=on.clock, journal=on.journal)
+    turns = Turns(
+        database=on.database,
+        changes=on.changes,
+        directory=on.directory,
+        routes=routes,
+        runner=runner,
+        outbound=outbound,
+        journal=on.journal,
+        pairs=on.pairs,
+        host=on.host,
+    )
+    return Releases(releasing=releasing, turns=turns)
+
+
+def _waking(on: Surroundings, releasing: Releasing) -> Waking:
+    return Waking(
+        database=on.database,
+        releasing=releasing,
+        routes=releasing.routes,
+        trace=on.trace,
+        clock=on.clock,
+        journal=on.journal,
     )
 
 
@@ -158,13 +233,20 @@ def _reports(settings: QueueOptions, on: Surroundings, expansion: Expansion) -> 
         expansion=expansion,
         clock=on.clock,
         journal=on.journal,
+        trace=on.trace,
         host=on.host,
         double_failures=settings.double_failures,
     )
 
 
 def _service(
-    on: Surroundings, runner: Runner, overdue: Overdue, tally: Tally, routes: IRoutes, destinations: Destinations
+    on: Surroundings,
+    runner: Runner,
+    overdue: Overdue,
+    teller: Teller,
+    tally: Tally,
+    routes: IRoutes,
+    destinations: Destinations,
 ) -> QueueService:
     looking = Looking(
         database=on.database,
@@ -175,7 +257,16 @@ def _service(
         runner=runner,
         later=on.later,
     )
-    registration = Registration(database=on.database, locks=on.locks, trace=on.trace, node=on.node, now=on.clock.now)
+    registration = Registration(
+        database=on.database,
+        locks=on.locks,
+        trace=on.trace,
+        node=on.node,
+        mark=on.mark,
+        reports=overdue.reports,
+        now=on.clock.now,
+        seconds=on.clock.seconds,
+    )
     return QueueService(
         database=on.database,
         changes=on.changes,
@@ -186,6 +277,7 @@ def _service(
         runner=runner,
         looking=looking,
         overdue=overdue,
+        teller=teller,
         tally=tally,
         grace=on.grace,
         later=on.later,

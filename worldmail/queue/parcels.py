@@ -13,6 +13,7 @@ from typing import Protocol
 from attrs import define, field, frozen
 from zope.interface import implementer
 
+from worldmail.errors import NoSuchRecipient
 from worldmail.interfaces.database import Cursor
 from worldmail.interfaces.outbound import IOutgoingContent
 from worldmail.interfaces.queue import IOnward, IParcel, IRoutes, Route, Standing, Via
@@ -23,8 +24,9 @@ from worldmail.queue.destinations import Destination, Destinations
 from worldmail.queue.inline import InlineContent
 from worldmail.queue.jobs import Job, Leased, Message, write_envelope, write_wishes
 from worldmail.queue.lateness import end, look
-from worldmail.queue.rows import FOREVER, NewRecipient, add_message, add_recipient, destination_id, may_be_due
-from worldmail.queue.schedule import Schedule
+from worldmail.queue.rows import FOREVER, NEWS, NewRecipient, add_message, add_recipient, destination_id, may_be_due
+from worldmail.queue.schedule import Schedule, schedule_of
+from worldmail.queue.waking import Waking
 
 LOCAL = Route(name="", via=Via.LOCAL)
 """The way of what leads to mailboxes of ours."""
@@ -72,6 +74,7 @@ class Parcels:
 
     Args:
         taker: None where nothing is sent, as in a command.
+        waking: None where nothing is released.
     """
 
     routes: IRoutes
@@ -79,12 +82,22 @@ class Parcels:
     schedule: Schedule
     now: Callable[[], float]
     taker: Taker | None
+    waking: Waking | None = None
 
-    def parcel(self, acceptance: Acceptance) -> Parcel:
+    def parcel(self, acceptance: Acceptance) -> IParcel:
         """See `IOnward.parcel`."""
+        waking = [onward for onward in acceptance.onward if onward.wakes]
+        if not waking:
+            return self._parcel(acceptance, acceptance.onward)
+        if self.waking is None:
+            raise NoSuchRecipient
+        going_on = tuple([onward for onward in acceptance.onward if not onward.wakes])
+        return self.waking.parcel(acceptance, waking, self._parcel(acceptance, going_on) if going_on else None)
+
+    def _parcel(self, acceptance: Acceptance, going_on: tuple[Onward, ...]) -> Parcel:
         now = int(self.now())
         sorted_out: dict[str, tuple[Destination, list[Onward]]] = {}
-        for onward in acceptance.onward:
+        for onward in going_on:
             destination = self._destination(acceptance.envelope, onward)
             sorted_out.setdefault(destination.key, (destination, []))[1].append(onward)
         groups = [self._group(acceptance, *sorted_out[key], now) for key in sorted(sorted_out)]
@@ -98,7 +111,7 @@ class Parcels:
 
     def _group(self, acceptance: Acceptance, destination: Destination, onward: list[Onward], now: int) -> _Group:
         runner_id = None
-        if self.taker is not None and all(one.not_before <= now for one in onward):
+        if self.taker is not None and not destination.route.holds and all(one.not_before <= now for one in onward):
             runner_id = self.taker.reserve(destination, len(onward))
         rows = tuple([self._row(acceptance, destination, one, now, runner_id) for one in onward])
         return _Group(destination=destination, onward=tuple(onward), rows=rows, runner_id=runner_id)
@@ -108,11 +121,12 @@ class Parcels:
     ) -> NewRecipient:
         due = max(now, onward.not_before)
         wishes = acceptance.wishes
-        expires = end(wishes, due + round(self.schedule.lifetime))
-        next_look = look(self.schedule, wishes, accepted=now, began=due, expires=expires, told=0)
+        schedule = schedule_of(self.schedule, destination.route)
+        expires = end(wishes, due + round(schedule.lifetime))
+        next_look = look(schedule, wishes, accepted=now, began=due, expires=expires, told=0)
         standing = Standing.WAITING if runner_id is None else Standing.LEASED
-        if destination.route.via is Via.HOLD:
-            standing, next_look = Standing.HELD, FOREVER
+        if destination.route.holds:
+            standing, next_look = Standing.HELD, FOREVER if destination.route.hold is None else next_look
         elif due == now and wishes.priority is not None:
             due -= URGENCY * max(0, wishes.priority)
         recipient = onward.recipient
@@ -158,7 +172,7 @@ class Parcel:
                 acceptance.id,
                 content_id,
                 "" if envelope.sender is None else str(envelope.sender),
-                write_envelope(envelope, acceptance.wishes, origin.client, origin.helo, told),
+                write_envelope(envelope, acceptance.wishes, origin, told),
                 acceptance.content.size,
                 self._accepted_at,
                 acceptance.wishes.priority or 0,
@@ -197,13 +211,21 @@ class Parcel:
 
     def _add_group(self, cursor: Cursor, group: _Group) -> None:
         destination = group.destination
-        id_ = destination.id or destination_id(cursor, destination.key, destination.domain, destination.route.name)
+        place = (destination.key, destination.domain, destination.route.name)
+        id_ = destination.id or destination_id(cursor, *place)
         rows = group.rows
+        ids: list[int] = []
+        for row in rows:
+            while (new := add_recipient(cursor, self._message_id, id_, row, group.runner_id)) is None:
+                id_ = destination_id(cursor, *place)  # nothing was queued for it for so long that it is forgotten
+            ids.append(new)
         self._destination_ids.append(id_)
-        self._recipient_ids.append([add_recipient(cursor, self._message_id, id_, row, group.runner_id) for row in rows])
+        self._recipient_ids.append(ids)
         dues = [row.due for row in rows if row.standing is Standing.WAITING]
         if dues:
             may_be_due(cursor, id_, min(dues))
+        if destination.route.hold is not None:
+            cursor.notice(NEWS, id_)
 
     def _message(self) -> Message:
         acceptance = self._acceptance
@@ -218,6 +240,7 @@ class Parcel:
                 smtputf8=kept.smtputf8,
                 envelope_id=kept.envelope_id,
                 returns=kept.returns,
+                submitter=kept.submitter,
             ),
             wishes=acceptance.wishes,
             size=acceptance.content.size,
@@ -227,15 +250,23 @@ class Parcel:
             sole=self._sole,
             client=acceptance.origin.client,
             helo=acceptance.origin.helo,
+            facts=acceptance.origin.facts,
         )
 
     def _job(self, message: Message, group: _Group, ids: Iterable[int]) -> Job:
+        assert group.runner_id is not None
         recipients = [
-            Leased(id=id_, recipient=onward.recipient, attempts=1, expires=row.expires, warned=0)
+            Leased(
+                id=id_,
+                recipient=onward.recipient,
+                attempts=1,
+                expires=row.expires,
+                warned=0,
+                runner_id=group.runner_id,
+            )
             for id_, onward, row in zip(ids, group.onward, group.rows, strict=True)
         ]
-        assert group.runner_id is not None
-        return Job(message=message, recipients=recipients, runner_id=group.runner_id, content=self._content())
+        return Job(message=message, recipients=recipients, content=self._content())
 
     def _content(self) -> IOutgoingContent | None:
         content = self._acceptance.content

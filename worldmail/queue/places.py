@@ -58,52 +58,61 @@ class Places:
 
 @define(kw_only=True, eq=False)
 class Idle:
-    """Connections that wait for more to send.
+    """Connections that wait for more to send. Most of them get it soon: there is one timer for all.
 
     Args:
         later: calls back after so many seconds; gives what cancels it.
     """
 
     later: Callable[..., Any]
-    _waiters: dict[str, deque[Deferred[Job | None]]] = field(factory=dict, init=False)
+    _waiters: dict[str, deque[tuple[int, Deferred[Job | None]]]] = field(factory=dict, init=False)
+    _timer: Any = field(default=None, init=False)
+    _timers: int = field(default=0, init=False)  # how many there were: who waits since before the last is due with it
 
     async def wait(self, destination: Destination, patience: float) -> Job | None:
-        """The next job that is given to this destination within so many seconds."""
+        """The next job that is given to this destination within so many seconds, or up to twice as many."""
         waiting: Deferred[Job | None] = Deferred()
-        self._waiters.setdefault(destination.key, deque()).append(waiting)
-
-        def too_long() -> None:
-            self._remove(destination.key, waiting)
-            waiting.callback(None)
-
-        timer = self.later(patience, too_long)
-        job = await waiting
-        if timer.active():
-            timer.cancel()
-        return job
+        self._waiters.setdefault(destination.key, deque()).append((self._timers, waiting))
+        if self._timer is None:
+            self._set_timer(patience)
+        return await waiting
 
     def give(self, destination: Destination, job: Job) -> bool:
         """Give it to who waits; False if nobody does."""
         waiters = self._waiters.get(destination.key)
         if not waiters:
             return False
-        waiting = waiters[0]
-        self._remove(destination.key, waiting)
+        _, waiting = waiters.popleft()
         waiting.callback(job)
         return True
 
     def dismiss(self) -> None:
         """Nothing comes any more."""
-        for key, waiters in list(self._waiters.items()):
-            for waiting in list(waiters):
-                self._remove(key, waiting)
-                waiting.callback(None)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._let_go(self._timers + 1)
 
-    def _remove(self, key: str, waiting: Deferred[Job | None]) -> None:
-        waiters = self._waiters[key]
-        waiters.remove(waiting)
-        if not waiters:
-            del self._waiters[key]
+    def _set_timer(self, patience: float) -> None:
+        self._timers += 1
+        self._timer = self.later(patience, self._too_long, patience)
+
+    def _too_long(self, patience: float) -> None:
+        self._timer = None
+        self._let_go(self._timers)
+        if self._waiters and self._timer is None:
+            self._set_timer(patience)
+
+    def _let_go(self, timers: int) -> None:
+        """Who came before there were so many waits no longer."""
+        gone = []
+        for key, waiters in list(self._waiters.items()):
+            while waiters and waiters[0][0] < timers:
+                gone.append(waiters.popleft()[1])
+            if not waiters:
+                del self._waiters[key]
+        for waiting in gone:
+            waiting.callback(None)
 
 
 @define(kw_only=True, eq=False)

@@ -1,16 +1,29 @@
-"""Who works the queue: a row a runner, and the lock of its id, which dies with its process."""
+"""Who works the queue: a row a runner, and the lock of its id, which dies with its process, or with its session.
+
+A lock that hangs on a session may be lost and come back. Whoever takes a runner for dead, and has its lock, first
+removes its row, as he found it then (`started`), and only then lets its recipients wait again; whoever has his own lock
+back first writes in his row. One of the two comes first, and the other gives up: so no lease is lost unnoticed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 
 from attrs import define, field
 
+from worldmail.errors import TemporaryFailure
 from worldmail.interfaces.database import Cursor, IDatabase
 from worldmail.interfaces.queue import Standing
-from worldmail.interfaces.store import IMaildropLock, IMaildropLocks, ITrace
-from worldmail.queue.rows import FOREVER, fewer, may_be_due
+from worldmail.interfaces.store import ILeaseLock, ILeaseLocks, ITrace
+from worldmail.queue.apart import MARK, mark_of
+from worldmail.queue.destinations import Destination
+from worldmail.queue.jobs import Leased
+from worldmail.queue.removal import REMOVALS, REPORTED, WISHED, leased_of, tell_of_removal
+from worldmail.queue.reports import IReports
+from worldmail.queue.routes import OF_HOLD
+from worldmail.queue.rows import FOREVER, fewer, may_be_due, read_message
+from worldmail.queue.settling import Transaction
 from worldmail.queue.states import Event, sources
 from worldmail.wire.flat_json import FlatJson
 
@@ -19,12 +32,20 @@ BATCH = 200
 
 UNKNOWN = "The server stopped while this was tried; whether the message was taken is not known"
 
-_HELD = "SELECT id, queued_id, destination_id, address, wish FROM recipient WHERE runner_id = ? LIMIT ?"
+_HELD = (
+    "SELECT r.id, r.queued_id, r.destination_id, r.address, r.wish, d.route, r.wishes, r.attempts, r.expires"
+    " FROM recipient r JOIN destination d ON d.id = r.destination_id WHERE r.runner_id = ? LIMIT ?"
+)
 _FREE = (
     "UPDATE recipient SET state = ?, runner_id = NULL, due = ?, look = CASE WHEN ? = 1 THEN ? ELSE look END,"
     f" reply = ?, wish = NULL WHERE id = ? AND {sources(Event.RECLAIMED)}"
 )
 _GONE = f"DELETE FROM recipient WHERE id = ? AND {sources(Event.RECLAIMED)}"
+_KEEP = (
+    f"UPDATE recipient SET state = {Standing.LEASED.value}, runner_id = ? WHERE id = ? AND (runner_id = ? OR"
+    f" ({sources(Event.LEASED)} AND destination_id = ? AND address = ? AND attempts = ? AND reply = ?))"
+)
+_NEXT = "SELECT min(runner_id) FROM recipient WHERE runner_id > ?"
 
 _to_json = FlatJson(ascii=False).render
 
@@ -36,39 +57,80 @@ class Registration:
     Args:
         locks: one for each id of a runner.
         node: the machine and process, for people.
+        mark: what tells our content store from that of another machine; "" where all have one.
+        apart: ids of other runners whose content lies apart from ours, as far as they have not been found dead.
+        seconds: a clock that only grows.
     """
 
     database: IDatabase
-    locks: IMaildropLocks
+    locks: ILeaseLocks
     trace: ITrace
     node: str
+    mark: Callable[[], str] = field(default=lambda: "")
+    reports: IReports
     now: Callable[[], float]
+    seconds: Callable[[], float]
     id: int = field(default=0, init=False)
-    _lock: IMaildropLock | None = field(default=None, init=False)
+    apart: frozenset[int] = field(default=frozenset(), init=False)
+    _mark: str = field(default="", init=False)
+    _lock: ILeaseLock | None = field(default=None, init=False)
+    _interruptions: int = field(default=0, init=False)
+    _free_since: dict[int, float] = field(factory=dict, init=False)
 
     async def enter(self) -> int:
         """Become a runner, under a new id: what an old one had, anybody may take. Raises `TemporaryFailure`."""
+        self._mark = self.mark()
+        node = f"{self.node}{MARK}{self._mark}" if self._mark else self.node
         while True:
-            id_ = await self.database.write(partial(_enter, self.node, int(self.now())))
+            id_ = await self.database.write(partial(_enter, node, int(self.now())))
             lock = await self.locks.lock(id_)
             if lock is None:
                 continue
+            interruptions = lock.interruptions
             try:
-                there = await self.database.read(partial(_is_there, id_))
+                row = await self.database.read(partial(_started, id_))
             except BaseException:
                 await lock.release()
                 raise
-            if there:
+            if row is not None:
                 break
             await lock.release()  # another took us for dead before we had the lock
-        old, self.id, self._lock = self._lock, id_, lock
+        old, self.id, self._lock, self._interruptions = self._lock, id_, lock, interruptions
         if old is not None:  # it may have come back with the session that it belongs to
             await old.release()
         return id_
 
     def held(self) -> bool:
-        """Is what was leased still ours?"""
-        return self._lock is not None and self._lock.held()
+        """Is what was leased still ours, for certain?"""
+        lock = self._lock
+        return lock is not None and lock.held() and lock.interruptions == self._interruptions
+
+    async def resume(self) -> bool:
+        """The lock was in doubt. True if it is back and nobody has taken us for dead; False if it is lost.
+
+        Raises: `TemporaryFailure` while nobody can tell.
+        """
+        lock = self._lock
+        if lock is None or lock.lost():
+            return False
+        if not lock.held():
+            raise TemporaryFailure(reason="nobody knows whose the lock of this runner is")
+        interruptions = lock.interruptions
+        self._free_since.clear()  # what was free while the database was away says nothing
+        if not await self.database.write(partial(_go_on, self.id, int(self.now()))):
+            return False
+        self._interruptions = interruptions
+        return True
+
+    async def keep(self, some: Sequence[tuple[Leased, Destination]]) -> set[int]:
+        """Lease to us, under our id, what was leased to us under another one before and nobody has taken up since.
+
+        Its conversations go on. Gives the ids. Raises `TemporaryFailure`; it may be done again.
+        """
+        kept: set[int] = set()
+        for start in range(0, len(some), BATCH):
+            kept |= await self.database.write(partial(_keep, self.id, some[start : start + BATCH]))
+        return kept
 
     async def leave(self) -> None:
         """Nothing is leased any more."""
@@ -79,21 +141,39 @@ class Registration:
             finally:
                 await lock.release()
 
-    async def reclaim(self) -> int:
-        """Let wait again what dead runners had leased; how many recipients."""
+    async def reclaim(self, *, at_once: bool = False) -> int:
+        """Let wait again what dead runners had leased; how many recipients.
+
+        `at_once`: without the patience with which locks are looked at where a session may be lost and come back.
+        """
+        runners = await self.database.read(_runners)
+        others = [id_ for id_ in sorted(runners) if id_ != self.id]
+        self.apart = frozenset(id_ for id_ in others if self._mark and runners[id_] not in ("", self._mark))
+        try:
+            free = await self.locks.free(others) if others else []
+        except BaseException:
+            self._free_since.clear()
+            raise
+        now = self.seconds()
+        self._free_since = {id_: self._free_since.get(id_, now) for id_ in free}
         reclaimed = 0
-        for id_ in await self.database.read(_runners):
-            if id_ == self.id:
-                continue
-            lock = await self.locks.lock(id_)
-            if lock is None:
-                continue
-            try:
+        for id_, since in list(self._free_since.items()):
+            if at_once or now - since >= self.locks.patience:
+                reclaimed += await self._reclaim(id_)
+        return reclaimed
+
+    async def _reclaim(self, id_: int) -> int:
+        lock = await self.locks.lock(id_)
+        if lock is None:
+            return 0
+        reclaimed = 0
+        try:
+            started = await self.database.read(partial(_started, id_))
+            if started is None or await self.database.write(partial(_bury, id_, started)):
                 while batch := await self.database.write(partial(self._free, id_)):
                     reclaimed += batch
-                await self.database.write(partial(_leave, id_))
-            finally:
-                await lock.release()
+        finally:
+            await lock.release()
         return reclaimed
 
     async def strays(self, known: Collection[int], suspects: Collection[int]) -> set[int]:
@@ -114,24 +194,34 @@ class Registration:
         if only is not None:
             rows = [row for row in rows if row[0] in only]
         told: dict[tuple[int, Event], list[str]] = {}
-        for recipient, queued_id, destination, address, wish in rows:
-            told.setdefault((queued_id, Event.REMOVED if wish == "remove" else Event.RECLAIMED), []).append(address)
-            if wish == "remove":
+        reported: dict[int, list[Leased]] = {}
+        for recipient, queued_id, destination, address, wish, route, *rest in rows:
+            event = Event.REMOVED if wish in REMOVALS else Event.RECLAIMED
+            told.setdefault((queued_id, event), []).append(address)
+            if wish == REPORTED:
+                reported.setdefault(queued_id, []).append(leased_of(recipient, address, *rest))
+            if event is Event.REMOVED:
                 cursor.run(_GONE, (recipient,))
                 continue
-            standing = Standing.HELD if wish == "hold" else Standing.WAITING
-            cursor.run(_FREE, (standing.value, now, standing.value, FOREVER, UNKNOWN, recipient))
+            standing = Standing.HELD if wish == "hold" or route.startswith(OF_HOLD) else Standing.WAITING
+            cursor.run(_FREE, (standing.value, now, int(wish == "hold"), FOREVER, UNKNOWN, recipient))
             if standing is Standing.WAITING:
                 may_be_due(cursor, destination, now)
+        for queued_id, some in reported.items():
+            message = read_message(cursor, queued_id)
+            tell_of_removal(cursor, self.reports, message, some, Transaction(server=""), now)
+        self._tell(cursor, told, now)
+        return len(rows)
+
+    def _tell(self, cursor: Cursor, told: Mapping[tuple[int, Event], Sequence[str]], now: int) -> None:
         for (queued_id, event), addresses in told.items():
             row = cursor.one("SELECT acceptance FROM queued WHERE id = ?", (queued_id,))
             if row is not None:
-                said = UNKNOWN if event is Event.RECLAIMED else "by an administrator, while it was tried"
+                said = UNKNOWN if event is Event.RECLAIMED else WISHED
                 self.trace.record(cursor, row[0], now, event.value, (), _to_json({"to": addresses, "said": said}))
         for (queued_id, event), addresses in told.items():
             if event is Event.REMOVED:
                 fewer(cursor, queued_id, len(addresses), now)
-        return len(rows)
 
 
 def _leased_to(id_: int, cursor: Cursor) -> set[int]:
@@ -144,17 +234,40 @@ def _enter(node: str, now: int, cursor: Cursor) -> int:
     return int(row[0])
 
 
-def _is_there(id_: int, cursor: Cursor) -> bool:
-    return cursor.one("SELECT 1 FROM runner WHERE id = ?", (id_,)) is not None
+def _started(id_: int, cursor: Cursor) -> int | None:
+    row = cursor.one("SELECT started FROM runner WHERE id = ?", (id_,))
+    return None if row is None else int(row[0])
+
+
+def _go_on(id_: int, now: int, cursor: Cursor) -> bool:
+    """Whoever read `started` before and takes us for dead finds another one now."""
+    sql = "UPDATE runner SET started = CASE WHEN started < ? THEN ? ELSE started + 1 END WHERE id = ?"
+    return bool(cursor.run(sql, (now, now, id_)))
+
+
+def _bury(id_: int, started: int, cursor: Cursor) -> bool:
+    return bool(cursor.run("DELETE FROM runner WHERE id = ? AND started = ?", (id_, started)))
+
+
+def _keep(id_: int, some: Sequence[tuple[Leased, Destination]], cursor: Cursor) -> set[int]:
+    """What waits again was tried by nobody since, if the number of attempts and the words are those of the reclaim."""
+    kept: set[int] = set()
+    for leased, destination in some:
+        untouched = (destination.id, str(leased.recipient.address), leased.attempts, UNKNOWN)
+        if cursor.run(_KEEP, (id_, leased.id, leased.runner_id, *untouched)):
+            kept.add(leased.id)
+    return kept
 
 
 def _leave(id_: int, cursor: Cursor) -> None:
     cursor.run("DELETE FROM runner WHERE id = ?", (id_,))
 
 
-def _runners(cursor: Cursor) -> list[int]:
-    """All that have a row, and all that something is leased to."""
-    rows = cursor.all("SELECT id FROM runner") + cursor.all(
-        "SELECT DISTINCT runner_id FROM recipient WHERE runner_id IS NOT NULL"
-    )
-    return sorted({row[0] for row in rows})
+def _runners(cursor: Cursor) -> dict[int, str]:
+    """All that have a row, and all that something is leased to: one step in the index for each. With their marks."""
+    found = {row[0]: mark_of(row[1]) for row in cursor.all("SELECT id, node FROM runner")}
+    row = cursor.one(_NEXT, (0,))
+    while row is not None and row[0] is not None:
+        found.setdefault(row[0], "")
+        row = cursor.one(_NEXT, (row[0],))
+    return found

@@ -13,7 +13,15 @@ from worldmail.errors import Refusal
 from worldmail.interfaces.directory import IDirectory
 from worldmail.interfaces.expansion import Expanded
 from worldmail.interfaces.outbound import IOutgoingContent, Phase, RecipientFate, Wishes
-from worldmail.interfaces.store import Acceptance, IAcceptance, IAcceptancePart, IContentWriter, Onward, StagedContent
+from worldmail.interfaces.store import (
+    Acceptance,
+    IAcceptance,
+    IAcceptancePart,
+    IContentWriter,
+    ITrace,
+    Onward,
+    StagedContent,
+)
 from worldmail.interfaces.world import IClock, IJournal
 from worldmail.mail.address import Address
 from worldmail.mail.dsn.compose import compose
@@ -22,33 +30,25 @@ from worldmail.mail.dsn.values import Action, Happening, Notice, Original, Repor
 from worldmail.mail.envelope import Body, Envelope, Notify, Origin, OriginalRecipient, Recipient, Return
 from worldmail.queue.expansion import Expansion, is_elsewhere, sort_out
 from worldmail.queue.jobs import Leased, Message
+from worldmail.queue.lost import Lost
 from worldmail.queue.states import Event
 
 if TYPE_CHECKING:
     from worldmail.queue.settling import Transaction
 
-AGAIN = (0.2, 1.0, 5.0, 15.0, 60.0)
-"""Seconds after which a report that could not be made is tried again; of a failure the last one for ever, others are
-lost then, and the log says so."""
-
-BARE = 15
-"""Tries after which the report of a failure is made without the message, if that cannot be read: eleven minutes."""
-
 HEADER = 256 * 1024
 """Octets of a message in which its header is looked for."""
 
-MOST = 1000
-"""Recipients in one report."""
+FAULT = "An internal fault"
 
 _FINAL = {Event.FAILED: Action.FAILED, Event.EXPIRED: Action.FAILED, Event.DELAYED: Action.DELAYED}
 
 
 class Manner(enum.Enum):
-    """How a report is made."""
+    """How a report to a mailbox of ours gets there."""
 
-    PATIENT = enum.auto()  # try again until it can be
-    NOW = enum.auto()  # once; what is in the way is raised
-    BY_QUEUE = enum.auto()  # patiently; to a mailbox of ours by way of the queue, since that is full
+    NOW = enum.auto()  # in the unit that accepts it
+    BY_QUEUE = enum.auto()  # by way of the queue, since it is full
 
 
 @frozen(kw_only=True)
@@ -63,12 +63,18 @@ class Happened:
 class IReports(Interface):
     """Makes reports."""
 
-    def part(
-        message: Message, happened: Sequence[Happened], transaction: Transaction, manner: Manner = Manner.PATIENT
-    ) -> Awaitable[IAcceptancePart | None]:
-        """The acceptance of a report to the sender, to be written with what it tells of; None if nobody is to be told.
+    def due(message: Message, happened: Sequence[Happened], transaction: Transaction) -> list[Happening]:
+        """What of it the sender is to be told, or the postmaster in his place."""
 
-        What can never be reported is logged. Raises a temporary `Refusal` if it is to be made now and cannot.
+    def made(
+        message: Message, happenings: Sequence[Happening], manner: Manner = Manner.NOW, *, bare: bool = False
+    ) -> Awaitable[IAcceptancePart]:
+        """The acceptance of a report on these (`due` gave them), to be written in the unit that forgets them.
+
+        What can never be reported is told by the trace instead. Raises a temporary `Refusal` if it cannot be made now.
+
+        Args:
+            bare: rather without the message than not at all.
         """
 
 
@@ -87,58 +93,79 @@ class Reports:
     expansion: Expansion
     clock: IClock
     journal: IJournal
+    trace: ITrace
     host: str
     double_failures: str
 
-    async def part(
-        self,
-        message: Message,
-        happened: Sequence[Happened],
-        transaction: Transaction,
-        manner: Manner = Manner.PATIENT,
-    ) -> IAcceptancePart | None:
-        """See `IReports.part`."""
-        to = self._whom(message, happened)
-        tries = 0
-        while to is not None and (happenings := self._happenings(message, happened, transaction, to)):
-            try:
-                content = await self._content(message, bare=tries >= BARE)
-                return await self._make(message, content, happenings, to, by_queue=manner is Manner.BY_QUEUE)
-            except Refusal as refusal:
-                failed = any(happening.action is Action.FAILED for happening in happenings)
-                lost = not refusal.temporary or (tries >= len(AGAIN) and not failed)
-                if not lost and manner is Manner.NOW:
-                    raise
-                reason = str(refusal.reason or refusal)
-            except Exception as error:  # noqa: BLE001  a message that no report can be made of must not stay for ever
-                self.journal.failure("report.failed", error, acceptance=message.acceptance)
-                return None
-            if lost:
-                self.journal.record("report.lost", acceptance=message.acceptance, to=str(to), reason=reason)
-                to = self._postmaster() if to.key != self._name().key else None
-            else:
-                if tries >= len(AGAIN):
-                    self.journal.record("report.waits", acceptance=message.acceptance, reason=reason)
-                await self.clock.sleep(AGAIN[min(tries, len(AGAIN) - 1)])
-                tries += 1
-        return None
+    def due(self, message: Message, happened: Sequence[Happened], transaction: Transaction) -> list[Happening]:
+        """See `IReports.due`."""
+        doubled = message.envelope.sender is None
+        if doubled and self._postmaster() is None:
+            return []
+        found, now = [], self.clock.now()
+        for one in happened:
+            recipient, action = one.leased.recipient, _action(one.event, transaction)
+            notify = None if doubled else recipient.notify
+            # For mail without a sender the postmaster is told, if the site wants that (RFC 5321 §6.1).
+            if action is None or (doubled and (action is not Action.FAILED or _was_for_postmaster(recipient))):
+                continue
+            if is_reported(notify, action, null_sender=False, taken_over=transaction.dsn) or (
+                action is Action.RELAYED and _relay_is_told(message.wishes, notify, transaction, now)
+            ):
+                found.append(self._happening(one, action, message, transaction))
+        return found
 
-    async def _content(self, message: Message, *, bare: bool) -> tuple[IOutgoingContent | None, bytes]:
-        """The message and its header; None if it is done without. Raises a temporary `Refusal`."""
+    async def made(
+        self, message: Message, happenings: Sequence[Happening], manner: Manner = Manner.NOW, *, bare: bool = False
+    ) -> IAcceptancePart:
+        """See `IReports.made`."""
+        name, postmaster = self._name(), self._postmaster()
+        to = message.envelope.sender or name
+        part = await self._made(message, happenings, to, manner, bare)
+        failed = [happening for happening in happenings if happening.action is Action.FAILED]
+        if not isinstance(part, Lost) or not failed or postmaster is None or to.key == name.key:
+            return part
+        return evolve(part, instead=await self._made(message, failed, postmaster, manner, bare))
+
+    async def _made(
+        self, message: Message, happenings: Sequence[Happening], to: Address, manner: Manner, bare: bool
+    ) -> IAcceptancePart:
+        """The report, or what is written in its place. Raises a temporary `Refusal`."""
         try:
-            content = await self.acceptance.outgoing(message.content_id)
-            return content, await _header(content)
+            return await self._read_and_made(message, happenings, to, manner, bare)
+        except Refusal as refusal:
+            if refusal.temporary:
+                raise
+            reason = str(refusal.reason or refusal)
+        except Exception as error:  # noqa: BLE001  a message that no report can be made of must not stay for ever
+            self.journal.failure("report.failed", error, acceptance=message.acceptance)
+            reason = FAULT
+        return Lost(
+            trace=self.trace,
+            journal=self.journal,
+            acceptance=message.acceptance,
+            at=int(self.clock.now()),
+            recipients=tuple([str(happening.recipient.address) for happening in happenings]),
+            to=to,
+            reason=reason,
+        )
+
+    async def _read_and_made(
+        self, message: Message, happenings: Sequence[Happening], to: Address, manner: Manner, bare: bool
+    ) -> IAcceptancePart:
+        by_queue = manner is Manner.BY_QUEUE
+        try:
+            found = await self._content(message)
+            return await self._make(message, found, happenings, to, by_queue=by_queue)
         except Refusal as refusal:
             if not (bare and refusal.temporary):
                 raise
-            return None, b""
+        return await self._make(message, (None, b""), happenings, to, by_queue=by_queue)
 
-    def _whom(self, message: Message, happened: Sequence[Happened]) -> Address | None:
-        """The sender; for mail without one the postmaster, if the site wants that (RFC 5321 §6.1)."""
-        if message.envelope.sender is not None:
-            return message.envelope.sender
-        told_before = any(_was_for_postmaster(one.leased.recipient) for one in happened)
-        return None if told_before else self._postmaster()
+    async def _content(self, message: Message) -> tuple[IOutgoingContent, bytes]:
+        """The message and its header. Raises a temporary `Refusal`."""
+        content: IOutgoingContent = await self.acceptance.outgoing(message.content_id)
+        return content, await _header(content)
 
     def _name(self) -> Address:
         return Address("postmaster", self.host)
@@ -146,22 +173,6 @@ class Reports:
     def _postmaster(self) -> Address | None:
         """Who is told of what nobody else can be."""
         return self._name() if self.double_failures == "postmaster" else None
-
-    def _happenings(
-        self, message: Message, happened: Sequence[Happened], transaction: Transaction, to: Address
-    ) -> list[Happening]:
-        doubled = to is not message.envelope.sender
-        found = []
-        for one in happened[:MOST]:
-            action = _action(one.event, transaction)
-            notify = None if doubled else one.leased.recipient.notify
-            if action is None or (doubled and action is not Action.FAILED):
-                continue
-            if is_reported(notify, action, null_sender=False, taken_over=transaction.dsn) or (
-                action is Action.RELAYED and _relay_is_told(message.wishes, notify, transaction)
-            ):
-                found.append(self._happening(one, action, message, transaction))
-        return found
 
     def _happening(self, one: Happened, action: Action, message: Message, transaction: Transaction) -> Happening:
         fate = one.fate
@@ -218,7 +229,8 @@ class Reports:
                 message_id=f"<{id_}@{self.host}>",
                 unrepeatable=True,
                 onward=expanded.onward,
-                wishes=Wishes(require_tls=message.wishes.require_tls),
+                # RFC 8689 §5, RFC 6710 §4.6
+                wishes=Wishes(require_tls=message.wishes.require_tls, priority=message.wishes.priority),
                 report=True,
                 about=message.acceptance,
             )
@@ -274,13 +286,13 @@ def _action(event: Event, transaction: Transaction) -> Action | None:
     return _FINAL.get(event)
 
 
-def _relay_is_told(wishes: Wishes, notify: frozenset[Notify] | None, transaction: Transaction) -> bool:
-    """Mail with a time by which it is to be delivered went on: where it was to be traced, and where nobody knows of
-    the time any more, its sender is told, unless never (RFC 2852 §4)."""
+def _relay_is_told(wishes: Wishes, notify: frozenset[Notify] | None, transaction: Transaction, now: float) -> bool:
+    """Mail with a time by which it is to be delivered went on: where it was to be traced, and where it went in time to
+    who knows nothing of that, its sender is told, unless never (RFC 2852 §4.1.4)."""
     by = wishes.deliver_by
     if by is None or (notify is not None and Notify.NEVER in notify):
         return False
-    return wishes.trace_by or (by[1] == "N" and not transaction.deliver_by)
+    return wishes.trace_by or (by[1] == "N" and not transaction.deliver_by and now < by[0])
 
 
 def _returnable(message: Message, header: bytes, *, whole: bool) -> Original:

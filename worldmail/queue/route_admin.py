@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from zope.interface import implementer
 
+from worldmail.config.keys import PASSWORD
 from worldmail.errors import BadValue
 from worldmail.interfaces.database import Cursor, IDatabase
 from worldmail.interfaces.queue import IRouteAdmin, Route
-from worldmail.queue.route_keys import PASSWORD, Given, changed, new_password, route_name
+from worldmail.queue.route_keys import Given, changed, new_password, route_name
 from worldmail.queue.route_rows import RouteRow, Seal, add_row, all_rows, remove_row, replace_row, required_row
 from worldmail.queue.routes import in_order
 
@@ -35,14 +36,17 @@ class RouteAdmin:
 
     async def add_route(self, name: str, changes: Mapping[str, str]) -> Route:
         """See `IRouteAdmin.add_route`; `route_keys.ROUTE_KEYS` lists the keys."""
-        normal = route_name(name)
-        row = self._changed(RouteRow(normal, Given(), None), changes)
+        return await self._database.write(self.adding(name, changes))
+
+    def adding(self, name: str, changes: Mapping[str, str]) -> Callable[[Cursor], Route]:
+        """The unit of work that adds it, or a part of another. Raises `BadValue` now, `AlreadyThere` then."""
+        row = self._changed(RouteRow(route_name(name), Given(), None), changes)
 
         def unit(cursor: Cursor) -> Route:
             add_row(cursor, row)
             return row.route(None)
 
-        return await self._database.write(unit)
+        return unit
 
     async def set_route(self, name: str, changes: Mapping[str, str]) -> Route:
         """See `IRouteAdmin.set_route`. A host or user that changes takes the password along or needs a new one."""

@@ -1,4 +1,4 @@
-"""The keys of a route that an administrator may set, one row a key, and what follows from them.
+"""The keys of a route that an administrator may set, and what follows from them.
 
 What is kept is what was given (`Given`); `route_of` makes of it the `Route` that mail takes, with what follows where
 nothing was given. So a route that is switched to `hold` and back is what it was before.
@@ -6,32 +6,20 @@ nothing was given. So a route that is switched to `hold` and back is what it was
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import attrs
 from attrs import frozen
 
+from worldmail.config.host_keys import host_keys, security_of
+from worldmail.config.keys import A_NAME, PASSWORD, Key, KeyTable, kept_name, switch, thing_name
+from worldmail.config.values import ANY, domain_pattern, number
 from worldmail.errors import BadValue
 from worldmail.interfaces.outbound import Login, Security
 from worldmail.interfaces.queue import Route, Via
-from worldmail.queue.route_values import (
-    A_CREDENTIAL,
-    A_NAME,
-    CHOICES,
-    credential,
-    domain_pattern,
-    host_or_address,
-    kept_name,
-    number,
-    sender_pattern,
-    sentence,
-    switch,
-    way,
-)
-from worldmail.queue.routes import ANY
+from worldmail.queue.route_values import CHOICES, sender_pattern, sentence, way
 
-PASSWORD = "password"
 REFUSED_TEXT = "Mail for this destination is not taken here"
 MAXIMUM_CONNECTIONS = 1000
 MAXIMUM_RATE = 1_000_000
@@ -57,6 +45,8 @@ class Given:
     port: int = 0
     security: Security | None = None
     implicit_tls: bool = False
+    pins: frozenset[str] = frozenset()
+    renews: bool = False
     user: str = ""
     queue: str = ""
     text: str = ""
@@ -65,36 +55,9 @@ class Given:
     enabled: bool = True
 
 
-@frozen(kw_only=True)
-class RouteKey:
-    """One key of `set_route`. An empty value takes back what was set.
-
-    Args:
-        key: its name.
-        meaning: one sentence for the administrator.
-        takes: what a value looks like.
-        parse: the value of a text that is not empty; ValueError if it is none.
-        vias: the ways of which it says something.
-    """
-
-    key: str
-    meaning: str
-    takes: str
-    parse: Callable[[str], Any]
-    vias: frozenset[Via] = frozenset(Via)
-
-    @property
-    def field(self) -> str:
-        """Its field in `Given`."""
-        return self.key.replace("-", "_")
-
-
 def route_name(text: str) -> str:
     """The normal form of a route's name. Raises `BadValue`."""
-    try:
-        return kept_name(text.strip())
-    except ValueError:
-        raise BadValue(f"{text!r} cannot name a route: it takes {A_NAME}") from None
+    return thing_name("a route", text)
 
 
 def changed(name: str, given: Given, changes: Mapping[str, str]) -> Given:
@@ -106,7 +69,8 @@ def changed(name: str, given: Given, changes: Mapping[str, str]) -> Given:
     values.pop(PASSWORD, None)
     result = attrs.evolve(given, **values)
     for key, text in changes.items():
-        if text.strip() and result.via not in ROUTE_KEYS[key].vias:
+        of = ROUTE_KEYS[key].of
+        if text.strip() and of is not None and result.via.value not in of:
             raise BadValue(f"{key} says nothing with via={result.via.value}")
     check(name, result)
     return result
@@ -126,10 +90,6 @@ def check(name: str, given: Given) -> None:
     route = route_of(name, given, "")
     if given.via is Via.LMTP and route.port == SMTP_PORT:
         raise BadValue("LMTP must not be spoken on port 25 (RFC 2033 §1)")
-    if route.login is not None and route.security is not Security.VERIFIED:
-        raise BadValue("a password goes to none but a verified server: with user, security is verified")
-    if route.implicit_tls and route.security in (Security.NEVER, Security.OPPORTUNISTIC):
-        raise BadValue("with implicit-tls, security is verified or encrypted")
 
 
 def route_of(name: str, given: Given, password: str) -> Route:
@@ -138,7 +98,9 @@ def route_of(name: str, given: Given, password: str) -> Route:
     if hosted and given.user:
         login = Login(user=given.user, password=password)
     implicit_tls = hosted and given.implicit_tls
-    follows = Security.VERIFIED if login is not None or implicit_tls else Security.OPPORTUNISTIC
+    security, pins = Security.OPPORTUNISTIC, given.pins if hosted else frozenset()
+    if given.via in SENT:
+        security = security_of(given.security, pins, login=login is not None, implicit_tls=implicit_tls)
     return Route(
         name=name,
         domain=given.domain,
@@ -146,9 +108,11 @@ def route_of(name: str, given: Given, password: str) -> Route:
         via=given.via,
         host=given.host if hosted else "",
         port=_port(given) if hosted else 0,
-        security=(given.security or follows) if given.via in SENT else Security.OPPORTUNISTIC,
+        security=security,
         implicit_tls=implicit_tls,
         login=login,
+        pins=pins,
+        renews=hosted and given.renews,
         queue=(given.queue or name) if given.via is Via.HOLD else "",
         text=(given.text or REFUSED_TEXT) if given.via is Via.REFUSE else "",
         connections=given.connections if given.via in SENT else 0,
@@ -167,116 +131,92 @@ def _port(given: Given) -> int:
     return SUBMISSION_PORT if given.user else SMTP_PORT
 
 
-def _parse(key: str, text: str) -> tuple[RouteKey, Any]:
-    row = ROUTE_KEYS.get(key)
-    if row is None:
-        raise BadValue(f"no key {key!r}; there are: {', '.join(ROUTE_KEYS)}")
+def _parse(key: str, text: str) -> tuple[Key, Any]:
     given = text if key == PASSWORD else text.strip()
-    if not given:
-        return row, None if key == PASSWORD else getattr(Given(), row.field)
-    try:
-        return row, row.parse(given)
-    except ValueError:
-        raise BadValue(f"{key} takes {row.takes}") from None
+    if not given and key in ROUTE_KEYS:
+        return ROUTE_KEYS[key], None if key == PASSWORD else getattr(Given(), ROUTE_KEYS[key].field)
+    return ROUTE_KEYS.required(key), ROUTE_KEYS.value(key, given)
 
 
-ROUTE_KEYS: Mapping[str, RouteKey] = {
-    row.key: row
-    for row in (
-        RouteKey(
+def _host_keys() -> list[Key]:
+    """Of a server as others have them, with what is said of routes alone."""
+    said = {
+        "host": "The server that takes the mail.",
+        "user": "Whom to sign in as; it needs a password, and goes to a verified server only.",
+    }
+    rows = host_keys(
+        _of(TO_HOST), of_security=_of(SENT), ports="25, with user 587, with implicit-tls 465, and for LMTP 24"
+    )
+    return [attrs.evolve(row, meaning=said.get(row.key, row.meaning)) for row in rows]
+
+
+def _of(vias: Iterable[Via]) -> frozenset[str]:
+    return frozenset(via.value for via in vias)
+
+
+ROUTE_KEYS = KeyTable(
+    (
+        Key(
             key="domain",
             meaning="Mail for which domains takes this route; the most exact route wins.",
             takes="a domain, a dot and a domain for all below it, or * for all",
             parse=domain_pattern,
+            default=ANY,
         ),
-        RouteKey(
+        Key(
             key="sender",
             meaning="Mail from which senders takes it; of those for one domain the most exact wins.",
             takes="an address, a domain, a dot and a domain for all below it, or * for all",
             parse=sender_pattern,
+            default=ANY,
         ),
-        RouteKey(
+        Key(
             key="via",
             meaning="The way: the servers that the DNS names, one host, the same by LMTP, waiting, or nowhere.",
             takes=f"one of: {', '.join(CHOICES)}",
             parse=way,
+            default=Via.MX,
         ),
-        RouteKey(
-            key="host",
-            meaning="The server that takes the mail.",
-            takes="a host name or an IP address, without a port",
-            parse=host_or_address,
-            vias=TO_HOST,
-        ),
-        RouteKey(
-            key="port",
-            meaning="Its port; else 25, with user 587, with implicit-tls 465, and for LMTP 24.",
-            takes="a number from 1 to 65535",
-            parse=number(1, 65535),
-            vias=TO_HOST,
-        ),
-        RouteKey(
-            key="security",
-            meaning="TLS: never, if offered, always, or always with a certificate for the host's name;"
-            " else opportunistic, with user or implicit-tls verified.",
-            takes=f"one of: {', '.join(each.value for each in Security)}",
-            parse=lambda text: Security(text.lower()),
-            vias=SENT,
-        ),
-        RouteKey(
-            key="implicit-tls",
-            meaning="Whether TLS begins with the connection, without STARTTLS.",
-            takes="on or off",
-            parse=switch,
-            vias=TO_HOST,
-        ),
-        RouteKey(
-            key="user",
-            meaning="Whom to sign in as; it needs a password, and goes to a verified server only.",
-            takes=A_CREDENTIAL,
-            parse=credential,
-            vias=TO_HOST,
-        ),
-        RouteKey(
-            key=PASSWORD,
-            meaning="The password of the user: asked for, or with --password-stdin from standard input.",
-            takes=A_CREDENTIAL,
-            parse=credential,
-            vias=TO_HOST,
-        ),
-        RouteKey(
+        *_host_keys(),
+        Key(
             key="queue",
             meaning="The queue that mail waits in until it is released; else the route's name.",
             takes=A_NAME,
             parse=kept_name,
-            vias=frozenset({Via.HOLD}),
+            default="",
+            of=_of({Via.HOLD}),
         ),
-        RouteKey(
+        Key(
             key="text",
             meaning="What a refused sender is told.",
             takes="up to 200 printable ASCII characters",
             parse=sentence,
-            vias=frozenset({Via.REFUSE}),
+            default="",
+            of=_of({Via.REFUSE}),
         ),
-        RouteKey(
+        Key(
             key="connections",
             meaning="The most connections at once to one destination; 0 for the setting of the queue.",
             takes=f"a number up to {MAXIMUM_CONNECTIONS}",
             parse=number(0, MAXIMUM_CONNECTIONS),
-            vias=SENT,
+            default=0,
+            of=_of(SENT),
         ),
-        RouteKey(
+        Key(
             key="rate",
             meaning="Messages a minute to one destination; 0 for no bound.",
             takes=f"a number up to {MAXIMUM_RATE}",
             parse=number(0, MAXIMUM_RATE),
-            vias=SENT,
+            default=0,
+            of=_of(SENT),
         ),
-        RouteKey(
+        Key(
             key="enabled",
             meaning="Whether it is there; off passes it over.",
             takes="on or off",
             parse=switch,
+            default=True,
         ),
-    )
-}
+    ),
+    chooser="via",
+)

@@ -18,7 +18,7 @@ Seal = Callable[[str, bytes], bytes]
 """Encrypts for a purpose, or opens what was encrypted for it (ValueError if it was not)."""
 
 _COLUMNS = "name, domain, sender, via, host, port, username, password, enabled, settings"
-_OTHERS = ("implicit_tls", "queue", "text", "connections", "rate")
+_OTHERS = ("implicit_tls", "renews", "queue", "text", "connections", "rate")
 """Fields of `Given` that are kept in the settings as they are."""
 
 
@@ -112,6 +112,8 @@ def _tell(cursor: Cursor) -> None:
 def _values(row: RouteRow) -> tuple[Any, ...]:
     given, nothing = row.given, Given()
     settings = {name: getattr(given, name) for name in _OTHERS if getattr(given, name) != getattr(nothing, name)}
+    if given.pins:
+        settings["pins"] = sorted(given.pins)
     if given.security is not None:
         settings["security"] = given.security.value
     return (
@@ -141,6 +143,7 @@ def _read(row: Row) -> RouteRow:
             user=user or "",
             enabled=bool(enabled),
             security=Security(settings["security"]) if "security" in settings else None,
+            pins=frozenset(settings.get("pins", ())),
             **{field: settings[field] for field in _OTHERS if field in settings},
         )
     except (ValueError, TypeError):

@@ -6,10 +6,14 @@ from collections.abc import Iterable, Iterator
 
 from attrs import frozen
 
+from worldmail.config.values import ANY
+from worldmail.interfaces.holds import Hold, Release
 from worldmail.interfaces.queue import Route, Via
+from worldmail.interfaces.triggers import TriggerTable
 from worldmail.mail.address import Address
 
-ANY = "*"
+OF_HOLD = "hold:"
+"""What the names of routes begin with that holds make."""
 
 BUILT_IN = Route(name="")
 """Where mail goes for which there is no route: to the servers that the DNS names (RFC 5321 §5.1)."""
@@ -24,16 +28,23 @@ class RouteTable:
 
     _by_domain: dict[str, dict[str, Route]]
     _by_name: dict[str, Route]
+    _holds: dict[str, Hold]
+    _held_domains: dict[str, Hold]
+    triggers: TriggerTable
 
     @classmethod
-    def of(cls, routes: Iterable[Route]) -> RouteTable:
-        """The table of these routes, whatever their order."""
+    def of(cls, routes: Iterable[Route], holds: Iterable[Hold] = ()) -> RouteTable:
+        """The table of these, whatever their order. For the same domain and sender a hold comes before a route."""
         by_domain: dict[str, dict[str, Route]] = {}
         by_name = {route.name: route for route in routes}
-        for _, route in sorted(by_name.items()):
+        held = [route for hold in sorted(holds, key=lambda one: one.name) for route in routes_of(hold)]
+        for route in (*held, *(by_name[name] for name in sorted(by_name))):
             if route.enabled:
                 by_domain.setdefault(route.domain, {}).setdefault(route.sender, route)
-        return cls(by_domain, by_name)
+        holding = {route.hold.name: route.hold for route in held if route.hold is not None and route.enabled}
+        domains = {route.domain: route.hold for route in held if route.hold is not None and route.enabled}
+        named = by_name | {route.name: route for route in held}
+        return cls(by_domain, named, holding, domains, TriggerTable.of(holding.values()))
 
     def route(self, sender: Address | None, domain: str) -> Route:
         """See `IRoutes.route`. A null reverse-path fits "*" alone."""
@@ -56,6 +67,39 @@ class RouteTable:
     def named(self, name: str) -> Route | None:
         """See `IRoutes.named`. Disabled ones are found too."""
         return self._by_name.get(name)
+
+    def hold(self, name: str) -> Hold | None:
+        """See `IRoutes.hold`."""
+        return self._holds.get(name)
+
+    def holds(self) -> list[Hold]:
+        """See `IRoutes.holds`."""
+        return list(self._holds.values())
+
+    def holding(self, domain: str) -> Hold | None:
+        """See `IRoutes.holding`."""
+        return next((self._held_domains[each] for each in _patterns(domain) if each in self._held_domains), None)
+
+
+def routes_of(hold: Hold) -> Iterator[Route]:
+    """The routes that a hold makes, one for each of its domains; no administrator's route has such a name."""
+    vias = {Release.ODMR: Via.HOLD, Release.MX: Via.MX, Release.HOST: Via.HOST}
+    for domain in hold.domains:
+        yield Route(
+            name=f"{OF_HOLD}{hold.name}",
+            domain=domain,
+            via=vias[hold.release],
+            host=hold.host,
+            port=hold.port,
+            security=hold.security,
+            implicit_tls=hold.implicit_tls,
+            pins=hold.pins,
+            renews=hold.renews,
+            login=hold.login,
+            queue=hold.name,
+            enabled=hold.enabled,
+            hold=hold,
+        )
 
 
 def in_order(routes: Iterable[Route]) -> list[Route]:

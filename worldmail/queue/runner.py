@@ -2,8 +2,11 @@
 
 A runner is a row and a lock of its id (`registration`). What it leases is its own as long as it holds the lock; when
 the process dies, the lock is free, and the next runner that sees this lets the leased recipients wait again. So a lease
-costs no writes while it lasts, and needs no clock. A runner that loses its lock begins anew under another id; what it
-leased under the old one it settles only as far as nobody else has taken it.
+costs no writes while it lasts, and needs no clock.
+
+While nobody knows whose the lock is (a database server that is gone), nothing is begun; what was begun goes on to its
+end, and is settled when that can be written. If the lock comes back, so does the runner. If another took it for dead,
+it begins anew under another id, and keeps (`keep`) what nobody else has taken meanwhile; the rest it lets go.
 
 What is leased comes from two sides: new mail is leased by the unit that accepts it (`parcels`), if its destination has
 nothing older waiting, and what is due is taken from the database (`looking`). A destination leases only some recipients
@@ -13,12 +16,12 @@ ahead of its connections (`destinations.READY`), so a dead one holds little, and
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from attrs import Factory, define, field
+from attrs import Factory, define, evolve, field
 from twisted.internet.defer import Deferred
 
 from worldmail.errors import Refusal
@@ -29,21 +32,17 @@ from worldmail.interfaces.world import IClock, IJournal
 from worldmail.queue.carrier import Carriage
 from worldmail.queue.destinations import READY, Destination, Destinations
 from worldmail.queue.jobs import Job, Leased
+from worldmail.queue.leases import Leases
 from worldmail.queue.places import Idle, Places
-from worldmail.queue.rows import end_rest, rest_destination, return_leased
+from worldmail.queue.rows import end_rest, hold_waiting, rest_destination, return_leased
 from worldmail.queue.schedule import Schedule
 from worldmail.queue.settling import Arrival, Settler, Transaction
+from worldmail.queue.waiting import any_of, rested
 
 LEASED = 5000
 """Recipients that one runner has in its hands at most."""
 
-INLINE = 64 << 20
-"""Octets of content that are kept in memory for what is leased; beyond them it is read when it is sent."""
-
 INTERNAL = "An internal fault"
-
-LAST = 5.0
-"""Seconds beyond the grace until the server stops, whatever cannot be written: the next runner takes over then."""
 
 
 @define(kw_only=True, eq=False)
@@ -55,11 +54,11 @@ class Runner:
         later: calls back after so many seconds; gives what cancels it.
 
     Attributes:
-        id: of its row; 0 while it has none.
-        going: more may be begun.
-        conversations: connections that are open.
-        held: ids of recipients that are leased to it and that it knows of.
-        holds: says whether its lock is its own still.
+        leases: what is leased to it.
+        begun: it was begun, and has not ended.
+        carriers: what is under way, and waited for when all comes to rest.
+        conversations: connections that are open, with what is being sent, or was sent last.
+        holds: says whether its lock is its own still, for certain.
         look: called when something is due at a moment, or there is room for more.
     """
 
@@ -72,34 +71,42 @@ class Runner:
     carriage: Carriage
     most: int
     later: Callable[..., Any]
-    id: int = field(default=0, init=False)
-    going: bool = field(default=False, init=False)
-    leased: int = field(default=0, init=False)
-    held: set[int] = field(factory=set, init=False)
+    leases: Leases = field(factory=Leases, init=False)
+    begun: bool = field(default=False, init=False)
     short: bool = field(default=False, init=False)
     holds: Callable[[], bool] = field(default=lambda: True, init=False)
     look: Callable[[int], None] = field(default=lambda due: None, init=False)
-    _inline: int = field(default=0, init=False)
-    _places: Places = field(default=Factory(lambda self: Places(most=self.most), takes_self=True), init=False)
+    places: Places = field(default=Factory(lambda self: Places(most=self.most), takes_self=True), init=False)
     _ended: deque[Destination] = field(factory=deque, init=False)
     _idle: Idle = field(default=Factory(lambda self: Idle(later=self.later), takes_self=True), init=False)
-    _carriers: set[Deferred[None]] = field(factory=set, init=False)
-    conversations: set[IConversation] = field(factory=set, init=False)
+    carriers: set[Deferred[None]] = field(factory=set, init=False)
+    conversations: dict[IConversation, Job | None] = field(factory=dict, init=False)
+
+    @property
+    def id(self) -> int:
+        """Of its row; 0 while it has none."""
+        return self.leases.runner_id
+
+    @property
+    def going(self) -> bool:
+        """May more be begun?"""
+        return self.begun and self.holds()
 
     # -- what is leased ----------------------------------------------------------------
 
     def room(self, destination: Destination) -> int:
         """How many more recipients may be leased for this destination."""
         if (
-            not (self.going and self.holds())
+            not self.going
             or destination.route.via is Via.HOLD
             or self.destinations.rests(destination, self.clock.now())
+            or not (destination.route.via is Via.LOCAL or self.carriage.meter.ours(destination.route.name))
         ):
             return 0
-        if self.leased >= LEASED or not (destination.took or destination.carriers or self._places.may_try()):
+        if self.leases.count >= LEASED or not (destination.took or destination.carriers or self.places.may_try()):
             self.short = True
             return 0
-        return max(0, min(destination.room, LEASED - self.leased))
+        return max(0, min(destination.room, LEASED - self.leases.count))
 
     def reserve(self, destination: Destination, recipients: int) -> int | None:
         """See `parcels.Taker`."""
@@ -125,26 +132,16 @@ class Runner:
     def take(self, destination: Destination, jobs: Sequence[Job]) -> None:
         """Jobs that were leased in the database: one connection tells of all whether the destination can be reached."""
         for job in jobs:
-            self.leased += len(job.recipients)
+            self.leases.count += len(job.recipients)
             self._put(destination, job)
         self._serve(destination)
 
     def _put(self, destination: Destination, job: Job) -> None:
-        if job.runner_id != self.id:  # our lock was lost meanwhile: whoever has it now has these
-            self.leased -= len(job.recipients)
-            return
-        self.held.update([leased.id for leased in job.recipients])
-        if job.content is not None and job.content.inline is not None:
-            if self._inline + job.content.size > INLINE:
-                job.content = None
-            else:
-                job.held = job.content.size
-                self._inline += job.held
-        if not self._idle.give(destination, job):
+        if self.leases.came(destination, job) and not self._idle.give(destination, job):
             destination.push(job)
 
     def _count(self, destination: Destination, recipients: int) -> None:
-        self.leased += recipients
+        self.leases.count += recipients
         destination.waiting += recipients
 
     # -- carriers ----------------------------------------------------------------------
@@ -152,7 +149,7 @@ class Runner:
     def _serve(self, destination: Destination) -> None:
         """Another connection, if it takes one."""
         while self.going and destination.wants_carrier():
-            leave = self._places.take(destination)
+            leave = self.places.take(destination)
             if leave is None:
                 return
             self._begin(destination, leave)
@@ -160,10 +157,10 @@ class Runner:
     def _begin(self, destination: Destination, leave: Callable[[], None]) -> None:
         destination.carriers += 1
         carrier = Deferred.fromCoroutine(self.carriage.run(self, destination))
-        self._carriers.add(carrier)
+        self.carriers.add(carrier)
 
         def over(result: Any) -> None:
-            self._carriers.discard(carrier)
+            self.carriers.discard(carrier)
             destination.carriers -= 1
             leave()
             if hasattr(result, "value"):
@@ -180,13 +177,13 @@ class Runner:
         while self._ended:
             self._serve(self._ended[0])
             self._ended.popleft()
-            if not self._ended and (waiting := self._places.next()) is not None:
+            if not self._ended and (waiting := self.places.next()) is not None:
                 self._ended.append(waiting)
         self._not_short()
 
     def _not_short(self) -> None:
         """If something could not be leased for want of room, look again."""
-        if self.short and self.leased < LEASED // 2 and self._places.may_try():
+        if self.short and self.leases.count < LEASED // 2 and self.places.may_try():
             self.short = False
             self.look(0)
 
@@ -209,16 +206,34 @@ class Runner:
 
     def opened(self, destination: Destination, conversation: IConversation) -> None:
         """See `carrier.Owner`."""
-        self.conversations.add(conversation)
+        self.conversations[conversation] = None
+
+    def begins(self, conversation: IConversation, job: Job) -> bool:
+        """See `carrier.Owner`."""
+        if not (self.going and self.leases.are_ours(job)):
+            return False
+        self.conversations[conversation] = job
+        return True
 
     def closed(self, destination: Destination, conversation: IConversation) -> None:
         """See `carrier.Owner`."""
-        self.conversations.discard(conversation)
+        self.conversations.pop(conversation, None)
+
+    def returned(self, job: Job) -> None:
+        """See `carrier.Owner`."""
+        some = list(job.recipients)
+        job.take_out(some)
+        self._settled(job, some, None)
 
     def again(self, destination: Destination, job: Job) -> None:
         """See `carrier.Owner`."""
-        destination.push(job)
+        self._push(destination, job)
         self._serve(destination)
+
+    def _push(self, destination: Destination, job: Job) -> None:
+        """Ready again, as far as it is ours still."""
+        if self.leases.only_ours(job):
+            destination.push(job)
 
     def broken(self, destination: Destination, job: Job) -> None:
         """See `carrier.Owner`."""
@@ -232,67 +247,56 @@ class Runner:
     ) -> None:
         """See `carrier.Owner`."""
         if fates:
-            ids = job.take_out(leased for leased, _ in fates)
-            settled = self.settler.settle(job.runner_id, destination, job, fates, by)
-            settled.addBoth(partial(self._settled, job, ids))
+            some = [leased for leased, _ in fates]
+            job.take_out(some)
+            settled = self.settler.settle(destination, job, fates, by)
+            settled.addBoth(partial(self._settled, job, some))
 
     def settle_here(self, destination: Destination, job: Job, leased: Leased, arrival: Arrival) -> None:
         """See `carrier.Owner`."""
-        ids = job.take_out((leased,))
-        settled = self.settler.settle_here(job.runner_id, destination, job, leased, arrival)
-        settled.addBoth(partial(self._settled, job, ids))
+        job.take_out((leased,))
+        settled = self.settler.settle_here(destination, job, leased, arrival)
+        settled.addBoth(partial(self._settled, job, (leased,)))
 
-    def _settled(self, job: Job, ids: set[int], result: Any) -> None:
-        self.leased -= len(ids)
-        self._inline -= job.held
-        job.held = 0
-        if hasattr(result, "value"):  # they stay with us as they are: nothing may be done twice
+    def _settled(self, job: Job, some: Sequence[Leased], result: Any) -> None:
+        failed = hasattr(result, "value")
+        if failed:
             self.journal.failure("queue.failed", result.value, acceptance=job.message.acceptance)
-        else:
-            self.held -= ids
+        self.leases.settled(job, some, failed=failed)
         self._not_short()
 
     def reached(self, destination: Destination) -> None:
         """See `carrier.Owner`."""
         if destination.failures:
-            self._write(partial(end_rest, destination=destination.id))
+            _write_if_possible(self.database, partial(end_rest, destination=destination.id))
         destination.succeeded()
         self._serve(destination)
 
     def unreachable(self, destination: Destination, trouble: Trouble) -> None:
         """See `carrier.Owner`. Unless another connection works, it rests, and so does what was ready for it."""
         destination.failed()
+        trouble = _trouble_of(destination, trouble)
         if destination.carriers > 1 and trouble.fate is not Fate.FAILED and not destination.failures:
             return
         if trouble.fate is not Fate.FAILED:
             destination.failures += 1
             rest = self.schedule.interval(destination.failures)
             destination.rest_until = max(destination.rest_until, int(self.clock.now()) + rest)
-            self._write(
-                partial(
-                    rest_destination,
-                    destination=destination.id,
-                    until=destination.rest_until,
-                    failures=destination.failures,
-                    reply=trouble.reason if trouble.reply is None else str(trouble.reply),
-                )
-            )
+            _write_if_possible(self.database, _rest_of(destination, trouble))
+        if destination.route.hold is not None:  # nothing more is tried until it is released again
+            _write_if_possible(self.database, partial(hold_waiting, destination=destination.id))
         fate = _fate_of(trouble)
         for job in destination.drain():
             self.settle(
                 destination, job, [(leased, fate) for leased in job.recipients], Transaction(server=trouble.server)
             )
 
-    def _write(self, unit: Callable[..., Any]) -> None:
-        """What is only of use, and may be missed."""
-        Deferred.fromCoroutine(_written(self.database, unit))
-
     # -- beginning and end -----------------------------------------------------------------
 
     def begin(self, id: int) -> None:
         """Take and send from now on, as the runner of this id."""
-        self.id = id
-        self.going = True
+        self.leases.runner_id = id
+        self.begun = True
         for destination in self.destinations:  # what was accepted while nothing was to be begun
             self._serve(destination)
         self.look(0)
@@ -302,16 +306,9 @@ class Runner:
 
         False if something is leased still: its acceptance is not on disk yet, or nothing could be written.
         """
-        self.going = False
+        self.cease()
         self._idle.dismiss()
-        self.carriage.pace.dismiss()
-        resting = Deferred.fromCoroutine(self._come_to_rest())
-        late: Deferred[None] = Deferred()
-        timers = [self.later(grace, self.abort), self.later(grace + LAST, late.callback, None)]
-        await _any_of([resting, late])
-        for timer in timers:
-            if timer.active():
-                timer.cancel()
+        await rested(self.later, self._come_to_rest(), grace, self.abort)
         for destination in self.destinations:
             ids = [leased.id for job in destination.drain() for leased in job.recipients]
             if ids:
@@ -319,14 +316,14 @@ class Runner:
                 await self.database.write(
                     partial(return_leased, destination=destination.id, ids=ids, runner_id=self.id, now=now)
                 )
-                self.leased -= len(ids)
-        return not self.leased
+                self.leases.count -= len(ids)
+        return not self.leases.count
 
     async def _come_to_rest(self) -> None:
         """Done when no carrier has anything in its hands; who still looks for a server is not waited for."""
         await self.settler.settled()
-        while self._carriers and self.leased > sum(destination.waiting for destination in self.destinations):
-            await _any_of(self._carriers)
+        while self.carriers and self.leases.count > sum(destination.waiting for destination in self.destinations):
+            await any_of(self.carriers)
             await self.settler.settled()
 
     def abort(self) -> None:
@@ -335,15 +332,27 @@ class Runner:
         for conversation in list(self.conversations):
             conversation.abort()
 
-    def forget(self) -> None:
-        """The leases are not ours any more: another lets them wait again."""
-        self.going = False
-        self.abort()
+    def cease(self) -> None:
+        """Nothing more is begun. What is under way goes on, but for what waits for its turn."""
+        self.begun = False
+        self.carriage.pace.dismiss()
+
+    def keep(self, id: int, ours: Collection[int]) -> None:
+        """These are leased to us under this id now; all else that we had in hand another has, or will have."""
+        self.leases.keep(id, ours)
         for destination in self.destinations:
             for job in destination.drain():
-                self.leased -= len(job.recipients)
-                self._inline -= job.held
-        self.held.clear()
+                self._push(destination, job)
+        for conversation, sent in list(self.conversations.items()):
+            if sent is not None and sent.recipients and not any(leased.runner_id == id for leased in sent.recipients):
+                conversation.abort()
+
+
+def _trouble_of(destination: Destination, trouble: Trouble) -> Trouble:
+    """What waits in a hold is not lost for what a server says at its door: its address may be another's by now."""
+    if destination.route.hold is None:
+        return trouble
+    return evolve(trouble, fate=Fate.DEFERRED, status=f"4{trouble.status[1:]}")
 
 
 def _fate_of(trouble: Trouble) -> RecipientFate:
@@ -352,20 +361,22 @@ def _fate_of(trouble: Trouble) -> RecipientFate:
     )
 
 
+def _rest_of(destination: Destination, trouble: Trouble) -> Callable[..., None]:
+    """The unit that tells others what was found there."""
+    return partial(
+        rest_destination,
+        destination=destination.id,
+        until=destination.rest_until,
+        failures=destination.failures,
+        reply=trouble.reason if trouble.reply is None else str(trouble.reply),
+    )
+
+
+def _write_if_possible(database: IDatabase, unit: Callable[..., Any]) -> None:
+    """What is only of use, and may be missed."""
+    Deferred.fromCoroutine(_written(database, unit))
+
+
 async def _written(database: IDatabase, unit: Callable[..., Any]) -> None:
     with suppress(Refusal):
         await database.write(unit)
-
-
-async def _any_of(some: Iterable[Deferred[None]]) -> None:
-    """Done when one of them is; they keep their results."""
-    waiting: Deferred[None] = Deferred()
-
-    def over(result: Any) -> Any:
-        if not waiting.called:
-            waiting.callback(None)
-        return result
-
-    for one in list(some):
-        one.addBoth(over)
-    await waiting

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from attrs import frozen
+from attrs import define, evolve
+
+from worldmail.interfaces.queue import Route
 
 SPREAD = 0.2
 """The part of an interval that is left to chance, so that what failed together does not come back together."""
 
 
-@frozen(kw_only=True)
+@define(kw_only=True)
 class Schedule:
     """Times in seconds (RFC 5321 §4.5.4.1: at least 30 minutes between tries later on, 4 to 5 days in all).
+
+    One for all who go by it: it may be changed while they do.
 
     Args:
         first: between the first and the second attempt; each next interval is twice as long.
@@ -28,6 +32,10 @@ class Schedule:
     warn: float
     random: Callable[[], float]
 
+    def follow(self, other: Schedule) -> None:
+        """Have its times from now on."""
+        self.first, self.longest, self.lifetime, self.warn = other.first, other.longest, other.lifetime, other.warn
+
     def interval(self, attempts: int) -> int:
         """Seconds from a failed attempt to the next: `attempts` were made, 1 at least."""
         seconds = min(self.longest, self.first * 2.0 ** min(attempts - 1, 30))
@@ -38,3 +46,9 @@ class Schedule:
         if warned or not self.warn:
             return expires
         return min(expires, accepted + round(self.warn))
+
+
+def schedule_of(schedule: Schedule, route: Route) -> Schedule:
+    """The same with the times of the route's hold."""
+    hold = route.hold
+    return schedule if hold is None else evolve(schedule, lifetime=hold.keep, warn=hold.tell)

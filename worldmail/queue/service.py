@@ -2,85 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from attrs import define, field
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, DeferredLock
 
 from worldmail.errors import Refusal
 from worldmail.interfaces.database import IChanges, IDatabase, Notice
 from worldmail.interfaces.world import IClock, IJournal
 from worldmail.queue.destinations import Destinations
+from worldmail.queue.forgetting import Forgetting
+from worldmail.queue.linked import link_facts
 from worldmail.queue.looking import Looking
 from worldmail.queue.overdue import Overdue
 from worldmail.queue.registration import Registration
 from worldmail.queue.rows import STEERED, TOPIC, down_destinations
 from worldmail.queue.runner import Runner
 from worldmail.queue.tally import Tally, add_counts
+from worldmail.queue.telling import Teller
+from worldmail.transport.periodic import Periodic
 
 WATCH = 1.0
 """Seconds between two looks at our own lock."""
 
-RECLAIM = 10.0
+RECLAIM = 2.0
 """Seconds between two looks for runners that died."""
+
+STRAYS = 10.0
+"""Seconds between two looks for what is leased to us without our knowing: units that came about though it could not be
+told. What is on its way to us must not be taken for that."""
 
 OVERDUE = 30.0
 """Seconds between two looks for what has waited too long."""
+
+TELL = 5.0
+"""Seconds between two looks for what is to be told at the latest."""
+
+FORGET = 3600.0
+"""Seconds between two looks for destinations that nothing is queued for."""
 
 COUNT = 60.0
 """Seconds between two times that figures are kept."""
 
 _SERVICE: Any = Service  # its methods have no annotations
-
-
-@define(eq=False)
-class Chore:
-    """Something that is done again and again while it is wanted; one time after another.
-
-    Args:
-        every: seconds from the end of one time to the next.
-    """
-
-    every: float
-    work: Callable[[], Awaitable[object]]
-    journal: IJournal
-    later: Callable[..., Any]
-    _timer: Any = field(default=None, init=False)
-    _running: Deferred[None] | None = field(default=None, init=False)
-    _wanted: bool = field(default=False, init=False)
-
-    def start(self) -> None:
-        """Begin; the first time comes after the first pause."""
-        self._wanted = True
-        self._timer = self.later(self.every, self._go)
-
-    async def stop(self) -> None:
-        """No more; done when one that is under way is."""
-        self._wanted = False
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if self._running is not None:
-            await self._running
-
-    def _go(self) -> None:
-        self._timer = None
-        self._running = Deferred.fromCoroutine(self._once())
-
-    async def _once(self) -> None:
-        try:
-            await self.work()
-        except Refusal:
-            pass  # the database has its own words for it
-        except Exception as error:  # noqa: BLE001  one time's fault must not end all that come after it
-            self.journal.failure("queue.failed", error)
-        self._running = None
-        if self._wanted:
-            self._timer = self.later(self.every, self._go)
 
 
 class QueueService(Service):
@@ -103,6 +70,7 @@ class QueueService(Service):
         runner: Runner,
         looking: Looking,
         overdue: Overdue,
+        teller: Teller,
         tally: Tally,
         grace: float,
         later: Callable[..., Any],
@@ -110,6 +78,7 @@ class QueueService(Service):
         self._database = database
         self._changes = changes
         self._clock = clock
+        self._journal = journal
         self._registration = registration
         self._destinations = destinations
         self._looking = looking
@@ -117,10 +86,21 @@ class QueueService(Service):
         self._grace = grace
         self.runner = runner
         runner.look, runner.holds = looking.wish, registration.held
-        chores = ((WATCH, self._watch), (RECLAIM, self._reclaim), (OVERDUE, overdue.round), (COUNT, self._count))
-        self._chores = [Chore(every, work, journal, later) for every, work in chores]
+        runner.settler.certain = self._certain
+        chores = (
+            (WATCH, self._watch),
+            (RECLAIM, self._reclaim),
+            (STRAYS, self._find_strays),
+            (OVERDUE, overdue.round),
+            (TELL, teller.round),
+            (FORGET, Forgetting(database=database, now=clock.now).round),
+            (COUNT, self._count),
+        )
+        self._chores = [Periodic(later, every, "the queue", work, failed=self._failed) for every, work in chores]
         self._beginning: Deferred[None] | None = None
         self._entering = False
+        self._learning = DeferredLock()
+        self._asked = self._learnt = 0
         self._suspects: set[int] = set()
         self._subscriptions: list[Callable[[], None]] = []
 
@@ -130,8 +110,8 @@ class QueueService(Service):
         subscribe = self._changes.subscribe
         self._subscriptions = [subscribe(TOPIC, self._changed), subscribe(STEERED, self._steered)]
         for chore in self._chores:
-            chore.start()
-        self._beginning = Deferred.fromCoroutine(self._begin())
+            chore.startService()
+        self._beginning = Deferred.fromCoroutine(self._begin(at_once=True))
         self._beginning.addErrback(_refused)  # the watch tries again
 
     def stopService(self) -> Any:
@@ -141,13 +121,18 @@ class QueueService(Service):
             unsubscribe()
         return Deferred.fromCoroutine(self._end())
 
-    async def _begin(self) -> None:
+    async def _begin(self, *, at_once: bool) -> None:
+        registration, leases = self._registration, self.runner.leases
         self._entering = True
         try:
-            if not self._registration.held():
-                await self._registration.enter()
+            if not registration.held():
+                await registration.enter()
+            if leases.runner_id not in (0, registration.id):
+                ours = await registration.keep(list(leases.known.values()))
+                self.runner.keep(registration.id, ours)
             with suppress(Refusal):  # the chore comes again
-                await self._registration.reclaim()
+                await registration.reclaim(at_once=at_once)
+                self.runner.carriage.apart.are_there(registration.apart)
             await self._learn()
         finally:
             self._entering = False
@@ -157,10 +142,11 @@ class QueueService(Service):
 
     async def _end(self) -> None:
         for chore in self._chores:
-            await chore.stop()
+            if (ended := chore.stopService()) is not None:
+                await ended
         if self._beginning is not None:
             await self._beginning
-        self.runner.going = False
+        self.runner.cease()
         await self._looking.stop()
         try:
             done = await self.runner.end(self._grace)
@@ -171,17 +157,29 @@ class QueueService(Service):
             pass  # the same
 
     async def _watch(self) -> None:
-        """If the lock is lost, others may have what was ours: begin anew."""
-        if self._entering or not self.running or (self._registration.held() and self.runner.going):
+        """While nobody knows whose the lock is, nothing is begun (`Runner.going`). If it is back, all goes on; if it is
+        lost, others may have what was ours: begin anew, with what nobody has taken."""
+        if self._entering or not self.running or (self._registration.held() and self.runner.begun):
             return
-        self.runner.forget()
+        if self.runner.begun:
+            if await self._registration.resume():
+                self.runner.begin(self._registration.id)
+                return
+            self.runner.cease()
         await self._looking.stop()
-        await self._begin()
+        await self._begin(at_once=False)
+
+    def _certain(self) -> bool:
+        return self._registration.held() and self.runner.id == self._registration.id
 
     async def _reclaim(self) -> None:
-        await self._registration.reclaim()
         if self._registration.held():
-            self._suspects = await self._registration.strays(self.runner.held, self._suspects)
+            await self._registration.reclaim()
+            self.runner.carriage.apart.are_there(self._registration.apart)
+
+    async def _find_strays(self) -> None:
+        if self._registration.held():
+            self._suspects = await self._registration.strays(self.runner.leases.known, self._suspects)
 
     async def _count(self) -> None:
         counts = self._tally.take()
@@ -197,13 +195,36 @@ class QueueService(Service):
         for destination in self._destinations:
             if notice.key in (0, destination.id):
                 destination.rest_until = 0
-        Deferred.fromCoroutine(self._learn())
-        self._looking.wish(0)
+        Deferred.fromCoroutine(self._learn_and_look())
+
+    def _failed(self, error: Exception) -> None:
+        if not isinstance(error, Refusal):  # the database has its own words for these
+            self._journal.failure("queue.failed", error)
+
+    async def _learn_and_look(self) -> None:
+        try:
+            await self._learn()
+        finally:
+            self._looking.wish(0)
 
     async def _learn(self) -> None:
-        """Which links are down; if that cannot be read, what was known stays."""
-        with suppress(Refusal):
-            self._destinations.down = await self._database.scan(down_destinations)
+        """Which links are down; if that cannot be read, what was known stays.
+
+        One read after another, so that the last word is what was found last; one is enough for all who asked before it.
+        """
+        self._asked += 1
+        asked = self._asked
+        await self._learning.acquire()
+        try:
+            if self._learnt < asked:
+                learnt = self._asked
+                with suppress(Refusal):
+                    self._destinations.down, self._destinations.links = await self._database.scan(
+                        lambda cursor: (down_destinations(cursor), link_facts(cursor))
+                    )
+                    self._learnt = learnt
+        finally:
+            self._learning.release()
 
 
 def _refused(failure: Any) -> None:

@@ -1,15 +1,16 @@
 """What became of recipients, brought into the database: one unit of work for each transaction that was made.
 
-In that unit recipients that are done with leave the queue, others wait again, the trace tells of all, and a report to
-the sender is accepted: a crash leaves all of it or none of it, so that no report is lost or sent twice. A unit that
-cannot be written now is written later: the leases last as long as the runner lives, so nobody else tries meanwhile.
+In that unit recipients that are done with leave the queue, others wait again, the trace tells of all, and what is to be
+reported to the sender is written down (`untold`): a crash leaves all of it or none of it, so that no report is lost or
+sent twice. A unit that cannot be written now is written later: the leases last as long as the runner lives, so nobody
+else tries meanwhile.
 One that finds a lease gone writes nothing of that recipient: another runner answers for it, or an earlier try of the
 same unit came about though nobody could tell.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any
 
@@ -19,32 +20,45 @@ from twisted.internet.defer import Deferred, gatherResults
 from worldmail.errors import OverQuota, RecipientGone, Refusal, WorldMailError
 from worldmail.interfaces.database import Cursor, IDatabase
 from worldmail.interfaces.outbound import Fate, RecipientFate
+from worldmail.interfaces.queue import Standing
 from worldmail.interfaces.store import IAcceptancePart, ITrace
 from worldmail.interfaces.world import IClock, IJournal
+from worldmail.mail.dsn.values import Happening
 from worldmail.queue.destinations import Destination
 from worldmail.queue.here import fate_of
 from worldmail.queue.jobs import Job, Leased, Message
 from worldmail.queue.lateness import look_again, status_at_end
-from worldmail.queue.reports import Happened, IReports, Manner
-from worldmail.queue.rows import defer_recipient, end_recipients, may_be_due, take_wish
-from worldmail.queue.schedule import Schedule
+from worldmail.queue.parts import write_with
+from worldmail.queue.removal import REMOVALS, REPORTED, WISHED, tell_of_removal
+from worldmail.queue.reports import Happened, IReports
+from worldmail.queue.rows import FOREVER, defer_recipient, end_recipients, may_be_due, take_wish
+from worldmail.queue.schedule import Schedule, schedule_of
 from worldmail.queue.states import Event
 from worldmail.queue.tally import Tally
+from worldmail.queue.telling import Teller
+from worldmail.queue.untold import add_untold
 from worldmail.wire.flat_json import FlatJson
 
 AGAIN = (0.2, 1.0, 5.0, 15.0)
 """Seconds after which a unit that could not be written is tried again; the last one for ever."""
+
+DOUBT = 0.5
+"""Seconds until one is looked at again that is not leased to us as we know it, while nobody knows whose the lock is."""
 
 _to_json = FlatJson(ascii=False).render
 
 
 @frozen(kw_only=True)
 class Transaction:
-    """One attempt, as it is settled: which server, whether it took our DSN wishes over, and those of DELIVERBY."""
+    """One attempt, as it is settled: which server, whether it took our DSN wishes over, and those of DELIVERBY.
+
+    `verified`: of its TLS, that the certificate was.
+    """
 
     server: str
     dsn: bool = False
     tls: str | None = None
+    verified: bool = False
     deliver_by: bool = False
 
 
@@ -55,14 +69,6 @@ class Arrival:
     event: Event
     fate: RecipientFate
     part: IAcceptancePart
-
-
-class _NotTaken(WorldMailError):
-    """A mailbox of ours does not take it now."""
-
-    def __init__(self, refusal: Refusal) -> None:
-        super().__init__(str(refusal))
-        self.refusal = refusal
 
 
 class _NotOurs(WorldMailError):
@@ -85,12 +91,41 @@ class _Ended:
 
 
 @define(kw_only=True, eq=False)
+class _Writing:
+    """One unit that is to be written, whatever it takes."""
+
+    database: IDatabase
+    clock: IClock
+    journal: IJournal
+    acceptance: str
+    tries: int = field(default=0, init=False)
+
+    async def write(self, unit: Callable[[Cursor], Any]) -> Any:
+        """Try until it is. Raises what the unit itself gives up with."""
+        while True:
+            try:
+                return await self.database.write(unit)
+            except (OverQuota, RecipientGone):
+                raise
+            except Refusal as refusal:
+                self.journal.record("queue.unwritten", acceptance=self.acceptance, reason=refusal.reason)
+                await self.clock.sleep(AGAIN[min(self.tries, len(AGAIN) - 1)])
+                self.tries += 1
+
+    def refused(self, error: BaseException) -> bool:
+        """Did the unit give up by itself? An earlier try of it may have come about though nobody could tell."""
+        return isinstance(error, (_NotOurs, OverQuota, RecipientGone)) and not self.tries
+
+
+@define(kw_only=True, eq=False)
 class Settler:
     """Settles what a runner did.
 
     Args:
-        runner_id: gives the id of the runner whose leases these are.
-        woken: told of a destination for which something waits again, and until when.
+        teller: told of messages of which something is to be reported.
+
+    Attributes:
+        certain: says whether what is leased to the runner is what it knows of: not while its lock is in doubt.
     """
 
     database: IDatabase
@@ -99,25 +134,24 @@ class Settler:
     clock: IClock
     schedule: Schedule
     reports: IReports
+    teller: Teller
     tally: Tally
+    certain: Callable[[], bool] = field(default=lambda: True, init=False)
     _pending: set[Deferred[None]] = field(factory=set, init=False)
 
     def settle(
         self,
-        runner_id: int,
         destination: Destination,
         job: Job,
         fates: Sequence[tuple[Leased, RecipientFate]],
         transaction: Transaction,
     ) -> Deferred[None]:
         """Begin to settle a transaction; fires when that is on disk."""
-        return self._begin(self._settle(runner_id, destination, job, fates, transaction))
+        return self._begin(self._settle(destination, job, fates, transaction))
 
-    def settle_here(
-        self, runner_id: int, destination: Destination, job: Job, leased: Leased, arrival: Arrival
-    ) -> Deferred[None]:
+    def settle_here(self, destination: Destination, job: Job, leased: Leased, arrival: Arrival) -> Deferred[None]:
         """Begin to settle a delivery into mailboxes of ours, a part of the same unit; fires when that is on disk."""
-        return self._begin(self._settle_here(runner_id, destination, job, leased, arrival))
+        return self._begin(self._settle_here(destination, job, leased, arrival))
 
     def _begin(self, settling: Coroutine[Any, Any, None]) -> Deferred[None]:
         made = Deferred.fromCoroutine(settling)
@@ -130,14 +164,19 @@ class Settler:
         made.addBoth(forget)
         return made
 
+    async def written(self) -> None:
+        """Done when all is that was begun until now."""
+        if self._pending:
+            await gatherResults([_quietly(pending) for pending in self._pending])
+
     async def settled(self) -> None:
         """Done when all that was begun is."""
         while self._pending:
             await gatherResults([_quietly(pending) for pending in self._pending])
+        await self.teller.settled()
 
     async def _settle(
         self,
-        runner_id: int,
         destination: Destination,
         job: Job,
         fates: Sequence[tuple[Leased, RecipientFate]],
@@ -146,40 +185,41 @@ class Settler:
         now = int(self.clock.now())
         intervals: dict[int, int] = {}  # one chance for all: what failed together goes together again
         ended = [self._ended(job.message, leased, fate, destination, now, intervals) for leased, fate in fates]
-        unit = partial(self._write, runner_id, destination, job.message, ended, transaction, now)
         try:
-            await self._until_written(unit, job.message, partial(self._report, job.message, ended, transaction))
+            while not await self._written(destination, job.message, ended, transaction, now):
+                await self.clock.sleep(DOUBT)
         except _NotOurs as lost:
             self.journal.record("queue.lost", acceptance=job.message.acceptance, recipients=len(lost.ids))
             ours = [(leased, fate) for leased, fate in fates if leased.id not in lost.ids]
             if ours:
-                await self._settle(runner_id, destination, job, ours, transaction)
+                await self._settle(destination, job, ours, transaction)
         else:
             self._tell(destination, job.message, ended, transaction)
 
-    async def _settle_here(
-        self, runner_id: int, destination: Destination, job: Job, leased: Leased, arrival: Arrival
-    ) -> None:
+    async def _written(
+        self, destination: Destination, message: Message, ended: Sequence[_Ended], transaction: Transaction, now: int
+    ) -> bool:
+        """False while nobody knows whose these are. Raises `_NotOurs`."""
+        try:
+            await self._write_all(destination, message, ended, transaction, now)
+        except _NotOurs:
+            if self.certain():
+                raise
+            return False
+        return True
+
+    async def _settle_here(self, destination: Destination, job: Job, leased: Leased, arrival: Arrival) -> None:
         transaction = Transaction(server="")
         ended = [_Ended(arrival.event, leased, arrival.fate)]
-        unit = partial(self._write, runner_id, destination, job.message, ended, transaction, int(self.clock.now()))
+        now = int(self.clock.now())
         try:
-            report_of = partial(self._report, job.message, ended, transaction)
-            await self._until_written(unit, job.message, report_of, arrival.part)
-        except _NotTaken as failed:
-            fate = fate_of(failed.refusal)
-            await self._settle(runner_id, destination, job, [(leased, fate)], transaction)
+            await self._write_all(destination, job.message, ended, transaction, now, arrival.part)
+        except (OverQuota, RecipientGone) as refusal:
+            await self._settle(destination, job, [(leased, fate_of(refusal))], transaction)
         except _NotOurs:
             self.journal.record("queue.lost", acceptance=job.message.acceptance, recipients=1)
         else:
             self._tell(destination, job.message, ended, transaction)
-
-    async def _report(
-        self, message: Message, ended: Sequence[_Ended], transaction: Transaction, manner: Manner = Manner.PATIENT
-    ) -> IAcceptancePart | None:
-        happened = [Happened(event=one.event, leased=one.leased, fate=one.fate) for one in ended]
-        part: IAcceptancePart | None = await self.reports.part(message, happened, transaction, manner)
-        return part
 
     def _ended(
         self,
@@ -198,84 +238,76 @@ class Settler:
             return _Ended(Event.EXPIRED, leased, evolve(fate, status=status_at_end(message.wishes, now)))
         interval = intervals.setdefault(leased.attempts, self.schedule.interval(leased.attempts))
         due = max(now + interval, destination.rest_until)
-        due = min(due, leased.expires)
+        due = now if destination.route.hold is not None else min(due, leased.expires)
         look = look_again(
-            self.schedule, message.wishes, accepted=message.accepted, expires=leased.expires, told=leased.warned
+            schedule_of(self.schedule, destination.route),
+            message.wishes,
+            accepted=message.accepted,
+            expires=leased.expires,
+            told=leased.warned,
         )
         return _Ended(Event.DEFERRED, leased, fate, due, look)
 
-    async def _until_written(
+    async def _write_all(
         self,
-        unit: Any,
-        message: Message,
-        report_of: Callable[..., Awaitable[IAcceptancePart | None]],
-        arrival: IAcceptancePart | None = None,
-    ) -> None:
-        """Write the unit with these parts, whatever it takes. Raises `_NotOurs`; `_NotTaken` of the arrival."""
-        tries = 0
-        report: IAcceptancePart | None = None
-        try:
-            report = await report_of()
-            while True:
-                try:
-                    results = await self.database.write(partial(_with_parts, unit, arrival, report))
-                    break
-                except (OverQuota, RecipientGone):  # of who is told, who will have the report when there is room
-                    assert report is not None
-                    await report.dropped(refused=not tries)
-                    report = None
-                    report = await report_of(Manner.BY_QUEUE)
-                except Refusal as refusal:
-                    self.journal.record("queue.unwritten", acceptance=message.acceptance, reason=refusal.reason)
-                    await self.clock.sleep(AGAIN[min(tries, len(AGAIN) - 1)])
-                    tries += 1
-        except BaseException as error:
-            refused = isinstance(error, (_NotTaken, _NotOurs)) and not tries
-            for part in (arrival, report):
-                if part is not None:
-                    await part.dropped(refused=refused)
-            raise
-        for part, result in zip((arrival, report), results, strict=True):
-            if part is not None:
-                part.accepted(result)
-
-    def _write(
-        self,
-        runner_id: int,
         destination: Destination,
         message: Message,
         ended: Sequence[_Ended],
         transaction: Transaction,
         now: int,
+        arrival: IAcceptancePart | None = None,
+    ) -> None:
+        """Write it, whatever it takes. Raises `_NotOurs`; `OverQuota` and `RecipientGone` of the arrival."""
+        happened = [Happened(event=one.event, leased=one.leased, fate=one.fate) for one in ended]
+        happenings = self.reports.due(message, happened, transaction)
+        unit = partial(self._write, destination, message, ended, happenings, transaction, now)
+        writing = _Writing(
+            database=self.database, clock=self.clock, journal=self.journal, acceptance=message.acceptance
+        )
+        await write_with(writing.write, unit, arrival, refused=writing.refused)
+        if happenings:
+            self.teller.wrote(message.id)
+        else:
+            self.teller.moved(message.id)
+
+    def _write(
+        self,
+        destination: Destination,
+        message: Message,
+        ended: Sequence[_Ended],
+        happenings: Sequence[Happening],
+        transaction: Transaction,
+        now: int,
         cursor: Cursor,
     ) -> None:
+        if not add_untold(cursor, message.id, happenings, now):
+            raise _NotOurs(frozenset(one.leased.id for one in ended))
         dues: list[int] = []
-        gone: list[int] = []
+        gone: list[Leased] = []
         lost: set[int] = set()
-        asked: dict[Event, list[str]] = {}
+        asked: dict[str, list[Leased]] = {}
         for one in ended:
-            wish = take_wish(cursor, one.leased.id, runner_id) if one.event is Event.DEFERRED else None
+            wish = take_wish(cursor, one.leased.id, one.leased.runner_id) if one.event is Event.DEFERRED else None
             if wish is not None:
-                event = Event.HELD if wish == "hold" else Event.REMOVED
-                asked.setdefault(event, []).append(str(one.leased.recipient.address))
-            if one.event is not Event.DEFERRED or wish == "remove":
-                gone.append(one.leased.id)
-            elif _defer(cursor, runner_id, one, wish):
+                asked.setdefault(wish, []).append(one.leased)
+            if one.event is not Event.DEFERRED or wish in REMOVALS:
+                gone.append(one.leased)
+            elif _defer(cursor, one, wish, waits=destination.route.hold is None):
                 dues.append(one.due)
             else:
                 lost.add(one.leased.id)
-        lost.update(set(gone) - end_recipients(cursor, message, gone, runner_id, now))
+        tell_of_removal(cursor, self.reports, message, asked.get(REPORTED, ()), Transaction(server=""), now)
+        lost.update({leased.id for leased in gone} - end_recipients(cursor, message, gone, now))
         if lost:
             raise _NotOurs(frozenset(lost))
-        if dues:
+        if dues and destination.route.hold is None:
             may_be_due(cursor, destination.id, min(dues))
         for detail_event, detail in _details(ended, transaction):
             self.trace.record(cursor, message.acceptance, now, detail_event, (), detail)
-        for event, addresses in asked.items():
-            said = "by an administrator, while it was tried"
-            self.trace.record(
-                cursor, message.acceptance, now, event.value, (), _to_json({"to": addresses, "said": said})
-            )
+        for wish, some in asked.items():
+            event = Event.REMOVED if wish in REMOVALS else Event.HELD
+            detail = _to_json({"to": [str(leased.recipient.address) for leased in some], "said": WISHED})
+            self.trace.record(cursor, message.acceptance, now, event.value, (), detail)
 
     def _tell(
         self, destination: Destination, message: Message, ended: Sequence[_Ended], transaction: Transaction
@@ -296,27 +328,18 @@ class Settler:
                 attempt=one.leased.attempts,
                 next=one.due or None,
                 tls=transaction.tls,
+                verified=None if transaction.tls is None else transaction.verified,
                 seconds=round(self.clock.now() - message.accepted, 3),
             )
 
 
-def _with_parts(unit: Any, arrival: IAcceptancePart | None, report: IAcceptancePart | None, cursor: Cursor) -> Any:
-    """The arrival comes first: it refers to content that the unit may remove with its last recipient."""
-    came = told = None
-    if arrival is not None:
-        try:
-            came = arrival.write(cursor)
-        except (OverQuota, RecipientGone) as refusal:
-            raise _NotTaken(refusal) from None
-    unit(cursor)
-    if report is not None:
-        told = report.write(cursor)
-    return came, told
-
-
-def _defer(cursor: Cursor, runner_id: int, one: _Ended, wish: str | None) -> bool:
-    leased = one.leased
-    return defer_recipient(cursor, leased.id, runner_id, one.due, one.look, _said(one.fate), leased.attempts, wish)
+def _defer(cursor: Cursor, one: _Ended, wish: str | None, *, waits: bool) -> bool:
+    """`waits`: it is tried again by itself; else it is held until it is released again."""
+    leased, said = one.leased, _said(one.fate)
+    standing, look = (Standing.WAITING if waits else Standing.HELD), one.look
+    if wish == "hold":
+        standing, look = Standing.HELD, FOREVER
+    return defer_recipient(cursor, leased.id, leased.runner_id, standing, one.due, look, said, leased.attempts)
 
 
 def _said(fate: RecipientFate) -> str:
@@ -344,7 +367,7 @@ def _details(ended: Sequence[_Ended], transaction: Transaction) -> list[tuple[st
         if due:
             detail["next"] = due
         if transaction.tls is not None:
-            detail["tls"] = transaction.tls
+            detail["tls"], detail["verified"] = transaction.tls, transaction.verified
         made.append((event.value, _to_json(detail)))
     return made
 

@@ -9,7 +9,8 @@
                             ▼
                         (nothing: the trace tells what became of it)
 
-Who waits may also expire; who waits or is held may be removed or redirected by an administrator. A lease belongs to a
+Who waits or is held may also expire, be leased to somebody who fetches it, and be removed or redirected by an
+administrator. A lease belongs to a
 runner, and a runner is alive as long as it holds the lock of its id: nothing else can end a lease.
 """
 
@@ -26,7 +27,9 @@ class Event(enum.Enum):
 
     ACCEPTED = "accepted"
     LEASED = "leased"
+    FETCHED = "fetched"  # leased to hand it over to who asks for it
     MOVED = "moved"  # another way is its now: routes were changed
+    REHELD = "reheld"  # its domain is in another hold now
     RETURNED = "returned"  # not tried after all: the server stops
     DEFERRED = "deferred"
     DELAYED = "delayed"  # it goes on waiting, and its sender is told
@@ -48,19 +51,21 @@ _W, _H, _L = Standing.WAITING, Standing.HELD, Standing.LEASED
 MOVES: Mapping[Event, Mapping[Standing | None, tuple[Standing | None, ...]]] = {
     Event.ACCEPTED: {None: (_W, _H, _L)},
     Event.LEASED: {_W: (_L,)},
+    Event.FETCHED: {_H: (_L,)},
     Event.MOVED: {_W: (_W,)},
-    Event.RETURNED: {_L: (_W,)},
+    Event.REHELD: {_W: (_W,), _H: (_H,)},
+    Event.RETURNED: {_L: (_W, _H)},
     Event.DEFERRED: {_L: (_W, _H)},
-    Event.DELAYED: {_W: (_W,)},
+    Event.DELAYED: {_W: (_W,), _H: (_H,)},
     Event.DELIVERED: {_L: (None,)},
     Event.EXPANDED: {_L: (None,)},
     Event.FORWARDED: {_L: (None,)},
     Event.FAILED: {_L: (None,)},
-    Event.EXPIRED: {_W: (None,), _L: (None,)},
+    Event.EXPIRED: {_W: (None,), _H: (None,), _L: (None,)},
     Event.RECLAIMED: {_L: (_W, _H)},
     Event.RETRIED: {_W: (_W,)},
-    Event.HELD: {_W: (_H,)},
-    Event.RELEASED: {_H: (_W,)},
+    Event.HELD: {_W: (_H,), _H: (_H,)},  # what waits in a hold is kept back even when that is released
+    Event.RELEASED: {_H: (_W, _H)},  # what is kept back in a hold that somebody fetches is in the hold again
     Event.REDIRECTED: {_W: (_W,), _H: (_W,)},
     Event.REMOVED: {_W: (None,), _H: (None,), _L: (None,)},
 }

@@ -13,10 +13,10 @@ from typing import Any
 from attrs import evolve, frozen
 from zope.interface import implementer
 
-from worldmail.errors import NoSuchThing, OverQuota, RecipientGone
+from worldmail.errors import NoSuchThing
 from worldmail.interfaces.database import Cursor, IDatabase
 from worldmail.interfaces.directory import IDirectory
-from worldmail.interfaces.outbound import Fate, Phase, RecipientFate
+from worldmail.interfaces.holds import Release
 from worldmail.interfaces.queue import (
     DestinationState,
     IQueueAdmin,
@@ -27,27 +27,35 @@ from worldmail.interfaces.queue import (
     Selection,
     Standing,
 )
-from worldmail.interfaces.store import IAcceptance, IAcceptancePart, ITrace
+from worldmail.interfaces.store import IAcceptance, ITrace
 from worldmail.interfaces.world import IClock
 from worldmail.mail.address import Address
 from worldmail.mail.domain import normal_domain
 from worldmail.mail.envelope import OriginalRecipient
 from worldmail.queue.expansion import is_elsewhere, sort_out
-from worldmail.queue.jobs import Leased, read_recipient, write_wishes
+from worldmail.queue.jobs import read_recipient, write_wishes
 from worldmail.queue.parcels import LOCAL
-from worldmail.queue.reports import Happened, IReports, Manner
+from worldmail.queue.removal import REPORTED, SILENT, leased_of, tell_of_removal
+from worldmail.queue.reports import IReports
+from worldmail.queue.routes import OF_HOLD
 from worldmail.queue.rows import FOREVER, STEERED, destination_id, fewer, read_message, recount_due
-from worldmail.queue.selecting import Matched, counters, destinations, matched, shown
+from worldmail.queue.selecting import SLICE, Matched, counters, destinations, matched, shown
 from worldmail.queue.settling import Transaction
 from worldmail.queue.states import Event, sources
+from worldmail.queue.telling import Teller
 from worldmail.wire.flat_json import FlatJson
 
-REMOVED = "5.0.0"  # RFC 3463 §3.1: nothing more is known
+SIDE_BY_SIDE = 20
+"""Reports that are made at once."""
 
 _RETRY = f"UPDATE recipient SET due = ? WHERE id = ? AND {sources(Event.LEASED)}"
-_HOLD = f"UPDATE recipient SET state = 1, due = ?, look = ? WHERE id = ? AND {sources(Event.HELD)}"
+_HOLD = f"UPDATE recipient SET state = 1, due = ?, look = ? WHERE id = ? AND look < ? AND {sources(Event.HELD)}"
 _WISH = "UPDATE recipient SET wish = ? WHERE id = ? AND state = 2"
 _RELEASE = f"UPDATE recipient SET state = 0, due = ?, expires = ?, look = ? WHERE id = ? AND {sources(Event.RELEASED)}"
+_PUT_BACK = (
+    f"UPDATE recipient SET due = ?, expires = ?, look = ? WHERE id = ? AND look = ? AND {sources(Event.RELEASED)}"
+)
+_ROUTE = "SELECT route FROM destination WHERE id = ?"
 _REMOVE = "DELETE FROM recipient WHERE id = ? AND state IN (0, 1)"
 _REDIRECT = (
     "UPDATE recipient SET address = ?, wishes = ?, destination_id = ?, state = 0, due = ?, look = ?, expires = ?"
@@ -73,6 +81,7 @@ class QueueAdmin:
     routes: IRoutes
     directory: IDirectory
     reports: IReports
+    teller: Teller
     lifetime: float
 
     def counters(self) -> Awaitable[QueueCounters]:
@@ -89,11 +98,11 @@ class QueueAdmin:
 
     async def retry(self, selection: Selection) -> int:
         """See `IQueueAdmin.retry`."""
-        return await self._each(selection, (Standing.WAITING,), self._retry)
+        return await self._each(selection, (Standing.WAITING,), partial(self._retry, selection.id is not None))
 
     async def hold(self, selection: Selection) -> int:
         """See `IQueueAdmin.hold`."""
-        return await self._each(selection, (Standing.WAITING, Standing.LEASED), self._hold)
+        return await self._each(selection, tuple(Standing), self._hold)
 
     async def release(self, selection: Selection) -> int:
         """See `IQueueAdmin.release`."""
@@ -101,10 +110,17 @@ class QueueAdmin:
 
     async def remove(self, selection: Selection, report: bool) -> int:
         """See `IQueueAdmin.remove`."""
-        removed = await self._each(selection, (Standing.LEASED,), self._wish_away)
+        removed = await self._each(selection, (Standing.LEASED,), partial(self._wish_away, report))
         newest = await self.database.read(_newest)  # what comes later, reports above all, is not meant
-        while chosen := await self.database.scan(partial(_one_message, selection, newest)):
-            removed += await self._remove(chosen, report)
+        after = 0
+        while after < newest:
+            unit = partial(self._removal, selection=selection, after=after, newest=newest, report=report)
+            after, some, told = await self.database.write_long(unit)
+            removed += some
+            for start in range(0, len(told), SIDE_BY_SIDE):
+                for queued_id in told[start : start + SIDE_BY_SIDE]:
+                    self.teller.wrote(queued_id)
+                await self.teller.settled()
         return removed
 
     async def redirect(self, selection: Selection, address: Address) -> int:
@@ -187,22 +203,37 @@ class QueueAdmin:
             detail["instead"], keys = str(instead), (instead.key,)
         self.trace.record(cursor, acceptance, now, event.value, keys, _to_json(detail))
 
-    def _retry(self, cursor: Cursor, row: Matched, now: int) -> Event | None:
+    def _retry(self, early: bool, cursor: Cursor, row: Matched, now: int) -> Event | None:
+        """`early`: also what its sender wants to be sent later."""
+        if not early and _not_before(row, now) > now:
+            return None
         cursor.run("UPDATE destination SET rest_until = 0 WHERE id = ? AND rest_until > 0", (row.destination_id,))
         return Event.RETRIED if cursor.run(_RETRY, (now, row.id)) else None
 
     def _hold(self, cursor: Cursor, row: Matched, now: int) -> Event | None:
-        """`due` is from now on when it was held: that time does not count for its end."""
+        """`due` is from now on when it was held: that time does not count for its end. A later one, which its sender
+        wants, stays: its time had not begun. `look`, for ever, keeps it from releases of its hold and from turns."""
         if row.standing is Standing.LEASED:
             return Event.HELD if cursor.run(_WISH, ("hold", row.id)) else None
-        return Event.HELD if cursor.run(_HOLD, (now, FOREVER, row.id)) else None
+        return Event.HELD if cursor.run(_HOLD, (_not_before(row, now), FOREVER, row.id, FOREVER)) else None
 
     def _release(self, cursor: Cursor, row: Matched, now: int) -> Event | None:
         expires = row.expires + max(0, now - row.due)
-        return Event.RELEASED if cursor.run(_RELEASE, (now, expires, expires, row.id)) else None
+        due = _not_before(row, now)
+        if self._is_fetched(cursor, row):
+            changed = cursor.run(_PUT_BACK, (due, expires, expires, row.id, FOREVER))
+            if changed:
+                return Event.RELEASED
+        return Event.RELEASED if cursor.run(_RELEASE, (due, expires, expires, row.id)) else None
 
-    def _wish_away(self, cursor: Cursor, row: Matched, now: int) -> Event | None:
-        return Event.REMOVED if cursor.run(_WISH, ("remove", row.id)) else None
+    def _is_fetched(self, cursor: Cursor, row: Matched) -> bool:
+        """Is it in a hold from which somebody fetches it? Released, it waits there for that again."""
+        (route,) = cursor.one(_ROUTE, (row.destination_id,)) or ("",)
+        hold = self.routes.hold(route.removeprefix(OF_HOLD)) if route.startswith(OF_HOLD) else None
+        return hold is not None and hold.release is Release.ODMR
+
+    def _wish_away(self, report: bool, cursor: Cursor, row: Matched, now: int) -> Event | None:
+        return Event.REMOVED if cursor.run(_WISH, (REPORTED if report else SILENT, row.id)) else None
 
     def _redirect(
         self, address: Address, domain: str, here: bool, cursor: Cursor, row: Matched, now: int
@@ -212,12 +243,13 @@ class QueueAdmin:
         sender = Address.parse(row.sender) if row.sender else None
         route: Route = LOCAL if here else self.routes.onward(sender, domain)
         target = destination_id(cursor, route.destination(domain), domain, route.name)
-        expires = now + round(self.lifetime)
+        due = _not_before(row, now)
+        expires = due + round(self.lifetime)
         values = (
             str(address),
             write_wishes(evolve(recipient, original=original)),
             target,
-            now,
+            due,
             expires,
             expires,
             row.id,
@@ -230,62 +262,38 @@ class QueueAdmin:
 
     # -- removal ---------------------------------------------------------------------------
 
-    async def _remove(self, rows: Sequence[Matched], report: bool, manner: Manner = Manner.NOW) -> int:
-        """Remove recipients of one message; with a report it is in the same unit."""
-        message = await self.database.read(partial(read_message, queued_id=rows[0].queued_id))
-        part: IAcceptancePart | None = None
-        if report:
-            fate = RecipientFate(
-                fate=Fate.FAILED,
-                status=REMOVED,
-                phase=Phase.NAME,
-                reason="An administrator of the mail system removed the message from the queue",
-            )
-            happened = [
-                Happened(
-                    event=Event.FAILED,
-                    leased=Leased(
-                        id=row.id,
-                        recipient=read_recipient(row.address, row.wishes),
-                        attempts=row.attempts,
-                        expires=row.expires,
-                        warned=True,
-                    ),
-                    fate=fate,
-                )
-                for row in rows
-            ]
-            part = await self.reports.part(message, happened, Transaction(server=""), manner)
-        try:
-            removed, result = await self.database.write_long(partial(self._removal, rows=rows, part=part))
-        except BaseException as error:
-            refused = isinstance(error, (OverQuota, RecipientGone))
-            if part is not None:
-                await part.dropped(refused=refused)
-            if not refused or manner is Manner.BY_QUEUE:
-                raise
-            return await self._remove(rows, report, Manner.BY_QUEUE)
-        if part is not None:
-            part.accepted(result)
-        return removed
-
-    def _removal(self, cursor: Cursor, *, rows: Sequence[Matched], part: IAcceptancePart | None) -> tuple[int, object]:
+    def _removal(
+        self, cursor: Cursor, *, selection: Selection, after: int, newest: int, report: bool
+    ) -> tuple[int, int, list[int]]:
+        """One slice: its last recipient (`newest` if it was the last slice), how many, and the messages to tell of."""
         now = int(self.clock.now())
-        gone = [row for row in rows if cursor.run(_REMOVE, (row.id,))]
-        if gone:
-            fewer(cursor, rows[0].queued_id, len(gone), now)
-            self._tell(cursor, rows[0].acceptance, Event.REMOVED, [row.address for row in gone], now)
-        for destination in sorted({row.destination_id for row in gone}):
+        rows = matched(cursor, selection, after, (Standing.WAITING, Standing.HELD))
+        messages: dict[int, list[Matched]] = {}
+        for row in rows:
+            if row.id <= newest and cursor.run(_REMOVE, (row.id,)):
+                messages.setdefault(row.queued_id, []).append(row)
+        told = []
+        for queued_id, gone in messages.items():
+            if report and self._told(cursor, queued_id, gone, now):
+                told.append(queued_id)
+            fewer(cursor, queued_id, len(gone), now)
+            self._tell(cursor, gone[0].acceptance, Event.REMOVED, [row.address for row in gone], now)
+        for destination in sorted({row.destination_id for row in rows}):
             recount_due(cursor, destination)
-        return len(gone), None if part is None else part.write(cursor)
+        return rows[-1].id if len(rows) == SLICE else newest, sum(map(len, messages.values())), told
+
+    def _told(self, cursor: Cursor, queued_id: int, gone: Sequence[Matched], now: int) -> bool:
+        some = [leased_of(row.id, row.address, row.wishes, row.attempts, row.expires) for row in gone]
+        message = read_message(cursor, queued_id)
+        return tell_of_removal(cursor, self.reports, message, some, Transaction(server=""), now)
+
+
+def _not_before(row: Matched, now: int) -> int:
+    """Now, or the later moment that its sender wants (RFC 4865): what waits for anything else was due when it came, or
+    was tried."""
+    return now if row.attempts else max(row.due, now)
 
 
 def _newest(cursor: Cursor) -> int:
     row = cursor.one("SELECT max(id) FROM recipient")
     return 0 if row is None or row[0] is None else int(row[0])
-
-
-def _one_message(selection: Selection, newest: int, cursor: Cursor) -> list[Matched]:
-    """Recipients of one message that are meant and are nobody's."""
-    rows = matched(cursor, selection, 0, (Standing.WAITING, Standing.HELD))
-    return [row for row in rows if row.queued_id == rows[0].queued_id and row.id <= newest]

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from zope.interface import implementer
 
-from worldmail.errors import OverQuota, RecipientGone, StorageFull
+from worldmail.errors import OverQuota, RecipientGone, StorageFull, TakenElsewhere
 from worldmail.interfaces.database import IDatabase, Shared
 from worldmail.interfaces.queue import IOnward
-from worldmail.interfaces.store import Acceptance, IAcceptance, IContentStore, IContentWriter, ITrace
+from worldmail.interfaces.store import Acceptance, Handover, IAcceptance, IContentStore, IContentWriter, ITrace
 from worldmail.store.accepting import AcceptancePart
+from worldmail.store.arrived import have_arrived
 from worldmail.store.ids import AcceptanceIds
 from worldmail.store.outgoing import OutgoingContent, outgoing_content
 from worldmail.store.space import Space
@@ -68,7 +70,7 @@ class Acceptances:
             raise
         try:
             place = await self._database.write(Shared(part.write) if part.shared else part.write)
-        except (OverQuota, RecipientGone):
+        except (OverQuota, RecipientGone, TakenElsewhere):
             # The unit itself gave up. After any other failure nobody knows what is on the disk: the collector will.
             await part.dropped(refused=True)
             raise
@@ -83,6 +85,9 @@ class Acceptances:
             assert self.onward is not None
             parcel = self.onward.parcel(acceptance)
         return AcceptancePart.of(acceptance, self._trace, parcel, self._leftovers, int(self._now()))
+
+    def arrived(self, handover: Handover) -> Awaitable[frozenset[str]]:
+        return self._database.read(partial(have_arrived, handover=handover))
 
     def outgoing(self, content_id: int) -> Awaitable[OutgoingContent]:
         return outgoing_content(self._database, self._contents, content_id)

@@ -12,8 +12,10 @@ from zope.interface import implementer
 from worldmail.errors import RecipientGone
 from worldmail.interfaces.database import Cursor
 from worldmail.interfaces.queue import IParcel
-from worldmail.interfaces.store import Acceptance, IAcceptancePart, ITrace, KeptContent, StagedContent
+from worldmail.interfaces.store import Acceptance, Handover, IAcceptancePart, ITrace, KeptContent, StagedContent
 from worldmail.mail.address import Address
+from worldmail.mail.envelope import Facts
+from worldmail.store.arrived import note_arrival
 from worldmail.store.content import keep_content
 from worldmail.store.quota import HAS_QUOTA, charge
 from worldmail.store.staged import Leftovers
@@ -28,8 +30,16 @@ _ADD = (
     "INSERT INTO message (mailbox_id, uid, content_id, arrived, size, received, saved, acceptance, prefix)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
+# By its content, of which there are few, rather than by mailbox.
+_IS_THERE = (
+    "SELECT 1 FROM message m WHERE m.content_id = ? AND m.acceptance = ?"
+    " AND (SELECT b.account_id FROM mailbox b WHERE b.id = m.mailbox_id) = ? LIMIT 1"
+)
 
 _to_json = FlatJson(ascii=False).render
+
+NO_SENDER = "<>"
+"""What mail without a sender can be found by."""
 
 _place = attrgetter("account_id", "mailbox")
 
@@ -52,6 +62,7 @@ class AcceptancePart:
 
     Args:
         shared: it bears others beside it (`interfaces.database.Shared`).
+        recipients: of the envelope, as they are remembered with the handover.
     """
 
     acceptance: str
@@ -67,6 +78,8 @@ class AcceptancePart:
     parcel: IParcel | None
     shared: bool
     leftovers: Leftovers
+    handover: Handover | None = None
+    recipients: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -94,16 +107,20 @@ class AcceptancePart:
             parcel=parcel,
             shared=parcel is None or parcel.shared,
             leftovers=leftovers,
+            handover=acceptance.handover,
+            recipients=tuple([str(recipient.address) for recipient in acceptance.envelope.recipients]),
         )
 
     def write(self, cursor: Cursor) -> str | None:
         """The place where the content is, None if it is in the database."""
         place = None
+        if self.handover is not None:
+            note_arrival(cursor, self.handover, self.recipients, self.saved)
         if self.drops or self.parcel is not None:
             content_id, place = self._keep(cursor)
             came: dict[int, int] = {}
             for drop in self.drops:
-                if self._add(cursor, drop, content_id):
+                if not self._is_there(cursor, drop, content_id) and self._add(cursor, drop, content_id):
                     came[drop.account_id] = came.get(drop.account_id, 0) + drop.size
             if came:
                 charge(cursor, came, [drop.account_id for drop in self.drops if not drop.is_bounded])
@@ -135,6 +152,12 @@ class AcceptancePart:
             return self.content.id, None
         return keep_content(cursor, self.content, unrepeatable=self.unrepeatable)
 
+    def _is_there(self, cursor: Cursor, drop: _Drop, content_id: int) -> bool:
+        """Has the account this message already, for another recipient, at once or by way of the queue?"""
+        if not isinstance(self.content, KeptContent):
+            return False
+        return cursor.one(_IS_THERE, (content_id, self.acceptance, drop.account_id)) is not None
+
     def _add(self, cursor: Cursor, drop: _Drop, content_id: int) -> bool:
         """True if a quota has to be looked at."""
         row = cursor.one(_TAKE_UID, (drop.size, drop.account_id, drop.mailbox))
@@ -152,7 +175,9 @@ def _keys(acceptance: Acceptance) -> Iterable[str]:
     Message-ID, and the message that it is a report on."""
     envelope = acceptance.envelope
     addresses: list[Address] = [recipient.address for recipient in envelope.recipients]
-    if envelope.sender is not None:
+    if envelope.sender is None:
+        yield NO_SENDER
+    else:
         addresses.append(envelope.sender)
     addresses += [delivery.account for delivery in acceptance.deliveries if delivery.account is not None]
     addresses += [onward.recipient.address for onward in acceptance.onward]
@@ -161,6 +186,8 @@ def _keys(acceptance: Acceptance) -> Iterable[str]:
         yield acceptance.message_id
     if acceptance.about is not None:
         yield acceptance.about
+    if acceptance.origin.told is not None and acceptance.origin.told.id:
+        yield acceptance.origin.told.id
 
 
 def _detail(acceptance: Acceptance) -> str:
@@ -178,11 +205,16 @@ def _detail(acceptance: Acceptance) -> str:
     accounts = list(dict.fromkeys(str(one.account) for one in acceptance.deliveries if one.account is not None))
     if (accounts or not acceptance.onward) and (acceptance.onward or accounts != detail["to"]):
         detail["delivered"] = accounts
-    onward = [str(one.recipient.address) for one in acceptance.onward]
-    if onward:
-        detail["queued"] = onward
+    for word, wakes in (("queued", False), ("wakes", True)):
+        onward = [str(one.recipient.address) for one in acceptance.onward if one.wakes is wakes]
+        if onward:
+            detail[word] = onward
     if origin.account is not None:
         detail["account"] = origin.account
+    if origin.turned is not None:
+        detail["relay"], detail["agent"] = origin.turned.relay, origin.turned.agent
+    if origin.told is not None:
+        detail |= _told(origin.told)
     if origin.tls is not None:
         detail["tls"] = origin.tls.version
     if acceptance.message_id is not None:
@@ -190,3 +222,17 @@ def _detail(acceptance: Acceptance) -> str:
     if acceptance.about is not None:
         detail["about"] = acceptance.about
     return _to_json(detail)
+
+
+def _told(told: Facts) -> dict[str, Any]:
+    """How the server before us had it, as it says: what it knows."""
+    said = {
+        "before_id": told.id,
+        "before_at": told.since,
+        "before_client": told.client,
+        "before_name": told.name,
+        "before_helo": told.helo,
+        "before_protocol": told.protocol,
+        "before_local": told.local,
+    }
+    return {name: value for name, value in said.items() if value}

@@ -9,35 +9,54 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Awaitable
+import struct
+from collections.abc import Awaitable, Sequence
 
 from attrs import define, field
 from zope.interface import implementer
 
 from worldmail.database.settled import Failed
 from worldmail.errors import TemporaryFailure
-from worldmail.interfaces.store import IMaildropLock, IMaildropLocks
+from worldmail.interfaces.store import ILeaseLock, ILeaseLocks
 from worldmail.wire.ready import Ready
 
+_FLOCK = "hhqqi4x"
+"""`struct flock`: kind of lock, where from, first octet, number of octets, process."""
 
-@implementer(IMaildropLocks)
+
+@implementer(ILeaseLocks)
 class FileLocks:
-    """Provides `IMaildropLocks` for the processes of one machine.
+    """Provides `IMaildropLocks` and `ILeaseLocks` for the processes of one machine.
 
     Args:
         path: the lock file; made when first needed.
     """
+
+    patience = 0.0
 
     def __init__(self, path: str) -> None:
         self._path = path
         self._handle: int | None = None
         self._held: set[int] = set()
 
-    def lock(self, account_id: int) -> Awaitable[IMaildropLock | None]:
+    def lock(self, account_id: int) -> Awaitable[ILeaseLock | None]:
         try:
             return Ready(self._lock(account_id))
         except OSError as error:
             return Failed(TemporaryFailure(reason=f"{self._path}: {error.strerror}"))
+
+    def free(self, numbers: Sequence[int]) -> Awaitable[list[int]]:
+        """See `ILeaseLocks.free`."""
+        try:
+            return Ready([number for number in numbers if self._is_free(number)])
+        except OSError as error:
+            return Failed(TemporaryFailure(reason=f"{self._path}: {error.strerror}"))
+
+    def _is_free(self, number: int) -> bool:
+        if number in self._held:
+            return False
+        asked = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, number, 1, 0)
+        return bool(struct.unpack(_FLOCK, fcntl.fcntl(self._open(), fcntl.F_GETLK, asked))[0] == fcntl.F_UNLCK)
 
     def _lock(self, account_id: int) -> MaildropLock | None:
         if account_id in self._held:
@@ -61,10 +80,12 @@ class FileLocks:
         return self._handle
 
 
-@implementer(IMaildropLock)
+@implementer(ILeaseLock)
 @define(kw_only=True)
 class MaildropLock:
     """One account's maildrop."""
+
+    interruptions = 0
 
     _locks: FileLocks
     _account_id: int
@@ -72,6 +93,10 @@ class MaildropLock:
 
     def held(self) -> bool:
         return not self._released
+
+    def lost(self) -> bool:
+        """See `ILeaseLock.lost`."""
+        return self._released
 
     def release(self) -> Awaitable[None]:
         if not self._released:

@@ -16,6 +16,7 @@ from worldmail.interfaces.database import IChanges, IDatabase, Shared
 from worldmail.interfaces.store import IAccountParticipant, IContentStore, IMaildropLocks
 from worldmail.interfaces.world import IClock
 from worldmail.store.acceptance import Acceptances
+from worldmail.store.arrived import Arrivals
 from worldmail.store.collector import Collector
 from worldmail.store.folders import Folders
 from worldmail.store.mailboxes import Mailboxes
@@ -26,8 +27,9 @@ from worldmail.store.patience import PatientTime
 from worldmail.store.quota import recount_domains
 from worldmail.store.space import Reserve, Space
 from worldmail.store.trace import Traces
-from worldmail.store.upkeep import AfterChanges, Ending, Periodic, TraceFiling
+from worldmail.store.upkeep import AfterChanges, Ending, TraceFiling
 from worldmail.store.writer import Elsewhere
+from worldmail.transport.periodic import Periodic
 
 if TYPE_CHECKING:
     from worldmail.store.derived import Derived
@@ -210,6 +212,7 @@ def _upkeep(
 ) -> MultiService:
     """The background work, each piece with its interval."""
     filing = TraceFiling(database=database, kept=int(settings.trace_kept))
+    arrivals = Arrivals(database=database)
     time = PatientTime(clock, settings.orphan_grace)
 
     async def restore() -> None:
@@ -218,8 +221,11 @@ def _upkeep(
     def goes_on() -> bool:
         return bool(service.running)
 
+    def later(seconds: float, call: Callable[[], None]) -> Any:
+        return reactor.callLater(seconds, call)
+
     service = Ending(lambda: make_derived().stop())
-    reserving = Periodic(reactor, RESTORING, "restoring the reserve", restore, first=0)
+    reserving = Periodic(later, RESTORING, "restoring the reserve", restore, first=0)
     reserving.setServiceParent(service)  # type: ignore[no-untyped-call]  # Twisted's is untyped
     if changes is not None:
 
@@ -236,9 +242,10 @@ def _upkeep(
         (SWEEPING, "sweeping the search index", lambda: make_derived().sweep(goes_on)),
         (EMPTYING, "emptying deleted mailboxes", lambda: folders.empty(goes_on)),
         (FORGETTING, "forgetting old traces", lambda: filing.forget(time.now())),
+        (SWEEPING, "forgetting what relays handed over long ago", lambda: arrivals.forget(int(time.now()))),
         (SWEEPING, "forgetting what was expunged long ago", Forgetting(database=database).forget),
         (SWEEPING, "counting what domains hold", lambda: database.write_long(Shared(recount_domains))),
     ):
-        child = Periodic(reactor, interval, what, work, first=min(interval, SETTLED))
+        child = Periodic(later, interval, what, work, first=min(interval, SETTLED))
         child.setServiceParent(service)  # type: ignore[no-untyped-call]  # Twisted's is untyped
     return service

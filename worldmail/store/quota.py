@@ -38,7 +38,7 @@ def check_account(cursor: Cursor, account_id: int) -> None:
     quota = row[0]
     (used,) = cursor.one(_USED, (account_id,)) or (0,)
     if used > quota:
-        raise OverQuota(reason=f"account {account_id} would hold {used} of {quota} octets")
+        raise _full({account_id}, f"account {account_id} would hold {used} of {quota} octets")
 
 
 def count_domain(cursor: Cursor, domain_id: int, octets: int, *, is_bounded: bool) -> None:
@@ -58,15 +58,24 @@ def charge(cursor: Cursor, changes: Mapping[int, int], unbounded: Collection[int
         if octets > 0 and account_id not in unbounded:
             check_account(cursor, account_id)
     domains: dict[int, int] = {}
-    bounded = set()
+    bounded: dict[int, set[int]] = {}
     for account_id, octets in changes.items():
         if octets and (row := cursor.one(_DOMAIN_OF, (account_id,))) is not None:
             domains[row[0]] = domains.get(row[0], 0) + octets
             if account_id not in unbounded:
-                bounded.add(row[0])
+                bounded.setdefault(row[0], set()).add(account_id)
     for domain_id, octets in sorted(domains.items()):
         if octets:
-            count_domain(cursor, domain_id, octets, is_bounded=domain_id in bounded)
+            try:
+                count_domain(cursor, domain_id, octets, is_bounded=domain_id in bounded)
+            except OverQuota as full:
+                raise _full(bounded[domain_id], full.reason or "") from None
+
+
+def _full(accounts: Collection[int], reason: str) -> OverQuota:
+    error = OverQuota(reason=reason)
+    error.accounts = frozenset(accounts)
+    return error
 
 
 def recount_domain(cursor: Cursor, domain_id: int) -> None:

@@ -7,8 +7,10 @@ misses one.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Container, Iterable, Mapping, Sequence
+import json
+from collections.abc import Awaitable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from heapq import merge
 
 from attrs import frozen
 from zope.interface import implementer
@@ -20,6 +22,18 @@ from worldmail.mail.address import Address
 LATE = 300
 """Seconds of mail after which a number that is missing among the rows is not waited for any more."""
 
+NEWEST = 1 << 62
+PAGE = 500
+"""Rows that are looked at in one statement."""
+
+REPORTS = 1000
+"""Reports that are told of beyond one for each message."""
+
+_FILED_UNDER = (
+    "SELECT trace.id, trace.acceptance FROM trace_key JOIN trace ON trace.id = trace_key.trace_id"
+    " WHERE trace_key.key = ?"
+)
+_LATEST = "ORDER BY trace_key.trace_id DESC LIMIT ?"
 _FILED = "SELECT value FROM counter WHERE name = 'trace-filed'"
 _SET_FILED = (
     "INSERT INTO counter (name, value) VALUES ('trace-filed', ?)"
@@ -55,17 +69,55 @@ def _spellings(key: str) -> frozenset[str]:
 
 def _find(cursor: Cursor, keys: frozenset[str], most: int) -> list[TraceRecord]:
     unfiled_rows = _Unfiled.after(cursor, filed_up_to(cursor))
-    matching = [row for key in keys for row in _latest(cursor, unfiled_rows, key, most)]
-    acceptances = list(dict.fromkeys(acceptance for _, acceptance in sorted(matching, reverse=True)))[:most]
+    acceptances = _latest_messages(cursor, unfiled_rows, keys, most)
     numbers: set[int] = set()
-    met, bound = set(acceptances), 2 * most
+    met, bound = set(acceptances), 2 * most + REPORTS
     while acceptances:  # what is filed under a message's id: its own events, and the beginnings of reports on it
-        for number, acceptance in _latest(cursor, unfiled_rows, acceptances.pop(), -1):
+        for number, acceptance in _filed_under(cursor, unfiled_rows, acceptances.pop()):
             numbers.add(number)
             if acceptance not in met and len(met) < bound:
                 met.add(acceptance)
                 acceptances.append(acceptance)
     return [record for number in sorted(numbers) for record in _record(cursor, number, met)]
+
+
+def _latest_messages(cursor: Cursor, unfiled_rows: _Unfiled, keys: frozenset[str], most: int) -> list[str]:
+    """The acceptances of the latest messages that the keys find, those with the latest news first.
+
+    A report on a message that the same keys find is news of that one, and counts with it.
+    """
+    found: dict[str, None] = {}
+    seen: set[str] = set()
+    for _, acceptance in merge(*[_latest(cursor, unfiled_rows, key) for key in keys], reverse=True):
+        if acceptance in seen:
+            continue
+        seen.add(acceptance)
+        found.setdefault(_told_of(cursor, unfiled_rows, acceptance, keys))
+        if len(found) >= most:
+            break
+    return list(found)
+
+
+def _told_of(cursor: Cursor, unfiled_rows: _Unfiled, acceptance: str, keys: frozenset[str]) -> str:
+    """The message that this one reports on, or that one reports on, if the keys find it; else itself."""
+    met = {acceptance}
+    while True:
+        _, about = _beginning(cursor, unfiled_rows, acceptance)
+        if about is None or about in met or keys.isdisjoint(_beginning(cursor, unfiled_rows, about)[0]):
+            return acceptance
+        met.add(about)
+        acceptance = about
+
+
+def _beginning(cursor: Cursor, unfiled_rows: _Unfiled, acceptance: str) -> tuple[Sequence[str], str | None]:
+    """The keys of a message's first row, and what it says that the message reports on; none if there is no row."""
+    own = [number for number, whose in _filed_under(cursor, unfiled_rows, acceptance) if whose == acceptance]
+    row = cursor.one("SELECT id, acceptance, keys, detail FROM trace WHERE id = ?", (min(own),)) if own else None
+    if row is None:
+        return (), None
+    detail = json.loads(row[3]) if '"about"' in row[3] else {}
+    about = detail.get("about") if isinstance(detail, dict) else None
+    return _keys_of(row[:3]), about if isinstance(about, str) else None
 
 
 @frozen
@@ -83,14 +135,21 @@ class _Unfiled:
         return cls(rows)
 
 
-def _latest(cursor: Cursor, unfiled_rows: _Unfiled, key: str, most: int) -> list[tuple[int, str]]:
-    """The id and acceptance of the latest rows that this key finds; -1 for all."""
-    filed = cursor.all(
-        "SELECT trace.id, trace.acceptance FROM trace_key JOIN trace ON trace.id = trace_key.trace_id"
-        f" WHERE trace_key.key = ? ORDER BY trace_key.trace_id DESC{'' if most < 0 else ' LIMIT ?'}",
-        (key,) if most < 0 else (key, most),
-    )
-    return [(row[0], row[1]) for row in filed] + unfiled_rows.rows.get(key, [])
+def _latest(cursor: Cursor, unfiled_rows: _Unfiled, key: str) -> Iterator[tuple[int, str]]:
+    """The id and acceptance of the rows that this key finds, the latest first."""
+    yield from reversed(unfiled_rows.rows.get(key, []))
+    before = NEWEST
+    while True:
+        filed = cursor.all(f"{_FILED_UNDER} AND trace_key.trace_id < ? {_LATEST}", (key, before, PAGE))
+        yield from ((row[0], row[1]) for row in filed)
+        if len(filed) < PAGE:
+            return
+        before = filed[-1][0]
+
+
+def _filed_under(cursor: Cursor, unfiled_rows: _Unfiled, key: str) -> list[tuple[int, str]]:
+    """The id and acceptance of all rows that this key finds."""
+    return [(row[0], row[1]) for row in cursor.all(_FILED_UNDER, (key,))] + unfiled_rows.rows.get(key, [])
 
 
 def _record(cursor: Cursor, number: int, wanted: Container[str]) -> Iterable[TraceRecord]:

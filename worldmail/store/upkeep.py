@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import Any
 
 from attrs import define, field
 from twisted.application.service import MultiService, Service
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.interfaces import IDelayedCall
-from twisted.logger import Logger
 
-from worldmail.errors import Refusal
 from worldmail.interfaces.database import IChanges, IDatabase, Notice
 from worldmail.store.trace import file_batch, forget_batch, unfiled
-
-_log = Logger()
+from worldmail.transport.periodic import Turns, log_failure
 
 BATCH = 100
 QUIET = 20
@@ -30,90 +27,6 @@ SHARE = 0.15
 
 TAIL = 20_000
 """More rows than this are not left unfiled, quiet or not."""
-
-
-class Turns:
-    """Runs a piece of work, one turn at a time, each after a wait.
-
-    Args:
-        work: a turn; an error is logged.
-        done: what comes behind a turn, unless it was the last.
-    """
-
-    def __init__(
-        self, reactor: Any, what: str, work: Callable[[], Awaitable[object]], done: Callable[[], None]
-    ) -> None:
-        self._reactor = reactor
-        self._what = what
-        self._work = work
-        self._done = done
-        self._call: IDelayedCall | None = None
-        self._is_working = False
-        self._ended: Deferred[None] | None = None
-
-    @property
-    def idle(self) -> bool:
-        """True if nothing is waited for and nothing is done."""
-        return self._call is None and not self._is_working
-
-    def wait(self, seconds: float, then: Callable[[], None] | None = None) -> None:
-        """A turn begins after so many seconds; or something else is done."""
-
-        def over() -> None:
-            self._call = None
-            (then or self.begin)()
-
-        self._call = self._reactor.callLater(seconds, over)
-
-    def begin(self) -> None:
-        """A turn begins."""
-        self._is_working = True
-        Deferred.fromCoroutine(self._run())
-
-    def end(self) -> Deferred[None] | None:
-        """There are no more; fires when the one under way is over."""
-        if self._call is not None:
-            self._call.cancel()
-            self._call = None
-        if self._is_working:
-            self._ended = Deferred()
-        return self._ended
-
-    async def _run(self) -> None:
-        await _logging(self._what, self._work)
-        self._is_working = False
-        if self._ended is None:
-            self._done()
-        else:
-            ended, self._ended = self._ended, None
-            ended.callback(None)
-
-
-class Periodic(Service):
-    """Runs `work` every `interval` seconds, the first time `first` seconds after the start; never twice at once.
-
-    An error is logged, and the next run comes all the same. Stopping waits for the run under way.
-    """
-
-    def __init__(
-        self,
-        reactor: Any,
-        interval: float,
-        what: str,
-        work: Callable[[], Awaitable[object]],
-        *,
-        first: float | None = None,
-    ) -> None:
-        self._first = interval if first is None else first
-        self._turns = Turns(reactor, what, work, lambda: self._turns.wait(interval))
-
-    def startService(self) -> None:
-        Service.startService(self)  # type: ignore[no-untyped-call]  # Twisted's is untyped
-        self._turns.wait(self._first)
-
-    def stopService(self) -> Deferred[None] | None:
-        Service.stopService(self)  # type: ignore[no-untyped-call]  # Twisted's is untyped
-        return self._turns.end()
 
 
 class AfterChanges(Service):
@@ -147,7 +60,7 @@ class AfterChanges(Service):
         self._until = 0.0
         self._cancel: Callable[[], None] | None = None
         self._changed = False
-        self._turns = Turns(reactor, what, lambda: work(self._goes_on), self._worked)
+        self._turns = Turns(reactor.callLater, lambda: work(self._goes_on), self._worked, partial(log_failure, what))
 
     def startService(self) -> None:
         Service.startService(self)  # type: ignore[no-untyped-call]  # Twisted's is untyped
@@ -192,16 +105,6 @@ def seconds_occupied() -> float:
         return (int(ran) + int(waited)) / 1e9
     except (OSError, ValueError):  # not every system tells
         return time.thread_time()
-
-
-async def _logging(what: str, work: Callable[[], Awaitable[object]]) -> None:
-    """Background work goes on another time whatever happens now."""
-    try:
-        await work()
-    except Refusal as error:
-        _log.warn("{what}: {reason}", what=what, reason=error.reason or error.reply_text)
-    except Exception:  # noqa: BLE001 - see above
-        _log.failure("{what} failed", what=what)
 
 
 class Ending(MultiService):

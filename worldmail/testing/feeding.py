@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from attrs import define, field
 
 from worldmail.interfaces.protocol import IDialogue, Peer
-from worldmail.wire.effects import Close, Effects, Later, StartTls, Stream
+from worldmail.wire.effects import Become, Close, Effects, Later, StartTls, Stream
 
 T = TypeVar("T")
 
@@ -40,12 +40,14 @@ class Conversation:
         closed: the reason it gave in `Close`; "input behind STARTTLS" where a driver would
             have aborted; None while it is open.
         secured: how often TLS was started.
+        became: the connection was handed over to another dialogue.
         later: calls that it asked for, which nobody makes but a test.
     """
 
     output: bytes = b""
     closed: str | None = None
     secured: int = 0
+    became: bool = False
     later: list[Later] = field(factory=list)
 
 
@@ -77,6 +79,8 @@ class Conductor:
             elif isinstance(effect, Stream):
                 async for chunk in effect.chunks:
                     self.held.output += chunk
+            elif isinstance(effect, Become):
+                self.held.became, self.held.closed = True, "exchanged"
             elif isinstance(effect, StartTls):
                 await self._secure()
             elif isinstance(effect, Later):

@@ -7,14 +7,15 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Iterator
 from typing import Any
 
-from attrs import define, evolve, field, frozen
+from attrs import asdict, define, evolve, field, frozen
 from zope.interface import implementer
 
-from worldmail.errors import Refusal, StorageFull
+from worldmail.errors import Refusal, StorageFull, TakenElsewhere
 from worldmail.interfaces.outbound import IOutgoingContent
 from worldmail.interfaces.queue import IOnward, IParcel
 from worldmail.interfaces.store import (
     Acceptance,
+    Handover,
     IAcceptance,
     IAcceptancePart,
     IContentWriter,
@@ -24,6 +25,9 @@ from worldmail.interfaces.store import (
 from worldmail.mail.envelope import Delivery
 from worldmail.testing.memory_store import MemoryMailboxes, MemoryTrace
 from worldmail.wire.ready import Ready
+
+_BEFORE = ("id", "at", "client", "name", "helo", "protocol", "local")
+"""What a server before us may have told of a message."""
 
 
 @implementer(IContentWriter)
@@ -119,6 +123,7 @@ class MemoryAcceptance:
     count: int = 0
     onward: IOnward | None = field(factory=MemoryOnward)
     contents: dict[int, bytes] = field(factory=dict)
+    arrivals: dict[Handover, set[str]] = field(factory=dict)
 
     def new_id(self) -> str:
         """16 characters, counted up."""
@@ -155,6 +160,10 @@ class MemoryAcceptance:
             parcel = self.onward.parcel(acceptance)
         return MemoryPart(self, acceptance, parcel)
 
+    async def arrived(self, handover: Handover) -> frozenset[str]:
+        """See `IAcceptance.arrived`."""
+        return frozenset(self.arrivals.get(handover, ()))
+
     async def outgoing(self, content_id: int) -> MemoryContent:
         """What was accepted as content of this id."""
         return MemoryContent(self.contents[content_id])
@@ -169,14 +178,26 @@ class MemoryAcceptance:
         drops = [(delivery, _prefix(acceptance, delivery)) for delivery in acceptance.deliveries]
         for delivery, prefix in drops:
             self.mailboxes.check_delivery(delivery, len(prefix) + len(content))
+        self._note_arrival(acceptance)
         for delivery, prefix in drops:
             self.mailboxes.box(delivery.account_id, delivery.mailbox).add(content, prefix, acceptance.received)
         content_id = kept.id if isinstance(kept, KeptContent) else len(self.contents) + 1
         self.contents[content_id] = content
         self.accepted.append(evolve(acceptance))
-        detail = json.dumps({"session": acceptance.origin.session, "size": len(content)})
+        told = acceptance.origin.told
+        known = {} if told is None else asdict(told) | {"at": told.since}
+        before = {f"before_{name}": known[name] for name in _BEFORE if known.get(name)}
+        detail = json.dumps({"session": acceptance.origin.session, "size": len(content), **before})
         self.trace.record(None, acceptance.id, acceptance.received, acceptance.event, [*_keys(acceptance)], detail)
         return content_id
+
+    def _note_arrival(self, acceptance: Acceptance) -> None:
+        recipients = {str(recipient.address) for recipient in acceptance.envelope.recipients}
+        if acceptance.handover is not None:
+            have = self.arrivals.setdefault(acceptance.handover, set())
+            if have & recipients:
+                raise TakenElsewhere
+            have |= recipients
 
 
 @implementer(IAcceptancePart)
@@ -230,8 +251,8 @@ def _prefix(acceptance: Acceptance, delivery: Delivery) -> bytes:
 def _keys(acceptance: Acceptance) -> Iterator[str]:
     envelope = acceptance.envelope
     yield from (recipient.address.key for recipient in envelope.recipients)
-    if envelope.sender is not None:
-        yield envelope.sender.key
+    yield "<>" if envelope.sender is None else envelope.sender.key
     yield from (delivery.account.key for delivery in acceptance.deliveries if delivery.account is not None)
     yield from (onward.recipient.address.key for onward in acceptance.onward)
-    yield from filter(None, (acceptance.message_id, acceptance.about))
+    told = acceptance.origin.told
+    yield from filter(None, (acceptance.message_id, acceptance.about, None if told is None else told.id))

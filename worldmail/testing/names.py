@@ -49,6 +49,9 @@ class Mood(enum.Enum):
     NO_TCP = "no tcp"  # the same, and TCP connections are closed unanswered
 
 
+_OF_TESTS = ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("192.0.2.0/24")
+"""The loopback, and a network for documentation, where tests make one of their own."""
+
 _RCODES = {Mood.SERVFAIL: dns.rcode.SERVFAIL, Mood.REFUSED: dns.rcode.REFUSED}
 
 
@@ -60,7 +63,7 @@ class NameServer:
             itself, answers that something is not there bear one that is good for `ttl` seconds.
         ttl: of every record, in seconds.
         port: 0 for one of the system's choice. System libraries ask port 53 alone.
-        address: where it listens, of 127.0.0.0/8.
+        address: where it listens, of 127.0.0.0/8 or 192.0.2.0/24.
 
     Attributes:
         asked: how often each (name, type) was asked for; `asked_by_tcp`: of these by TCP.
@@ -72,7 +75,7 @@ class NameServer:
     """
 
     def __init__(self, zone: Zone, *, ttl: int = 300, port: int = 0, address: str = "127.0.0.1") -> None:
-        assert ipaddress.IPv4Address(address).is_loopback
+        assert any(ipaddress.IPv4Address(address) in network for network in _OF_TESTS)
         self.zone: dict[str, dict[str, list[str]]] = {}
         for name, records in zone.items():
             self.set(name, **records)

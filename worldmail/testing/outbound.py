@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
 
 from attrs import define, field, frozen
 from twisted.internet.defer import Deferred
@@ -12,7 +13,7 @@ from worldmail.interfaces.outbound import (
     Fate,
     Hop,
     HopFailed,
-    IConversation,
+    IHandedOver,
     IOutbound,
     Outcome,
     Phase,
@@ -23,6 +24,7 @@ from worldmail.interfaces.outbound import (
 )
 from worldmail.interfaces.queue import Route
 from worldmail.mail.address import Address
+from worldmail.mail.envelope import TlsFacts
 
 TAKEN = RecipientFate(
     fate=Fate.DELIVERED, status="2.0.0", phase=Phase.CONTENT, reply=Reply(code=250, enhanced="2.0.0", lines=("Ok",))
@@ -62,7 +64,7 @@ class Carried:
     outcome: Outcome | None = None
 
 
-@implementer(IConversation)
+@implementer(IHandedOver)
 @define(kw_only=True, eq=False)
 class ScriptedConversation:
     """Answers as its `Elsewhere` says.
@@ -70,7 +72,11 @@ class ScriptedConversation:
     Attributes:
         recipients: the most that a transaction may have; those beyond are to go `again`.
         transactions: the most that it takes; 0 for any number.
+        failure: why it does not come about, if the other end opened it.
         gone: the peer closed it, which shows when something is sent.
+        silent: it answers no beat.
+        beats: how many there were.
+        mute: it never greets, if the other end opened it.
     """
 
     elsewhere: Elsewhere
@@ -79,17 +85,56 @@ class ScriptedConversation:
     transactions: int = 0
     dsn: bool = False
     deliver_by: bool = False
+    tls: TlsFacts | None = None
     usable: bool = True
     gone: bool = False
     closed: bool = False
     aborted: bool = False
     sent: int = 0
-    _waiting: Deferred[None] | None = None
+    failure: HopFailed | None = None
+    silent: bool = False
+    beats: int = 0
+    mute: bool = False
+    _ends: list[Deferred[None]] = field(factory=list)
+    _waiting: list[Deferred[None]] = field(factory=list)
 
     @property
     def server(self) -> str:
         """See `IConversation.server`."""
         return f"{self.hop.host}[192.0.2.1]:25"
+
+    @property
+    def dialogue(self) -> Any:
+        """See `IHandedOver.dialogue`."""
+        return self
+
+    async def ready(self) -> None:
+        """See `IHandedOver.ready`."""
+        if self.mute:
+            await self.ended()
+            raise no_connection(self.server)
+        if self.failure is not None:
+            raise self.failure
+
+    async def beat(self) -> None:
+        """See `IHandedOver.beat`."""
+        self.beats += 1
+        if self.silent or not self.usable:
+            self.usable = False
+            raise no_connection(self.server)
+
+    def ended(self) -> Deferred[None]:
+        """See `IHandedOver.ended`."""
+        end: Deferred[None] = Deferred()
+        self._ends.append(end)
+        return end
+
+    def hang_up(self) -> None:
+        """The peer closes it, which is known at once."""
+        self.usable = False
+        ends, self._ends = self._ends, []
+        for end in ends:
+            end.callback(None)
 
     async def send(self, shipment: Shipment) -> Outcome:
         """See `IConversation.send`."""
@@ -106,9 +151,9 @@ class ScriptedConversation:
             Carried(server=self.hop.host, conversation=self, shipment=shipment, recipients=now, octets=octets)
         )
         if self.elsewhere.stalls:
-            self._waiting = Deferred()
-            await self._waiting
-            self._waiting = None
+            waiting: Deferred[None] = Deferred()
+            self._waiting.append(waiting)
+            await waiting
         if self.aborted:
             fates = [UNKNOWN] * len(now)
         else:
@@ -124,21 +169,24 @@ class ScriptedConversation:
         return self._outcome(fates + [NO_ROOM] * len(later))
 
     def proceed(self) -> None:
-        """The server answers at last."""
-        if self._waiting is not None:
-            self._waiting.callback(None)
+        """The server answers at last, all that it was given."""
+        waiting, self._waiting = self._waiting, []
+        for one in waiting:
+            one.callback(None)
 
     async def close(self) -> None:
         """See `IConversation.close`."""
-        self.closed, self.usable = True, False
+        self.closed = True
+        self.hang_up()
 
     def abort(self) -> None:
         """See `IConversation.abort`."""
-        self.aborted, self.usable = True, False
+        self.aborted = True
+        self.hang_up()
         self.proceed()
 
     def _outcome(self, fates: Sequence[RecipientFate]) -> Outcome:
-        return Outcome(fates=tuple(fates), dsn=self.dsn, server=self.server, deliver_by=self.deliver_by)
+        return Outcome(fates=tuple(fates), dsn=self.dsn, server=self.server, tls=self.tls, deliver_by=self.deliver_by)
 
 
 @implementer(IOutbound)
@@ -183,6 +231,13 @@ class Elsewhere:
         for name, failed in self.down.items():
             if name == hop.host or hop.host.endswith(f".{name}"):
                 raise failed
+        conversation = ScriptedConversation(elsewhere=self, hop=hop)
+        self.make(conversation)
+        self.conversations.append(conversation)
+        return conversation
+
+    def over(self, hop: Hop) -> ScriptedConversation:
+        """See `IOutbound.over`: its other end greets at once."""
         conversation = ScriptedConversation(elsewhere=self, hop=hop)
         self.make(conversation)
         self.conversations.append(conversation)

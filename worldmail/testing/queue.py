@@ -13,7 +13,7 @@ units of work are not written, nothing comes back to it.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -23,6 +23,7 @@ from zope.interface import implementer
 
 from worldmail.config.delivery import QueueSettings
 from worldmail.interfaces.database import IChanges, Row
+from worldmail.interfaces.holds import Hold
 from worldmail.interfaces.outbound import Wishes
 from worldmail.interfaces.queue import IRoutes, Route
 from worldmail.interfaces.store import Acceptance, Onward, StagedContent
@@ -33,6 +34,7 @@ from worldmail.queue.opening import Queue, Surroundings, make_schedule, open_que
 from worldmail.queue.reports import Reports
 from worldmail.queue.routes import RouteTable
 from worldmail.queue.steering import QueueAdmin
+from worldmail.queue.telling import Teller
 from worldmail.testing.faulty import FaultyDatabase, MemoryLocks, TurnedClock
 from worldmail.testing.outbound import Elsewhere
 from worldmail.testing.real_store import RealStoreWorld, settle
@@ -49,10 +51,16 @@ class TestRoutes:
 
     __test__ = False
     table: RouteTable = field(factory=lambda: RouteTable.of(()))
+    reading: Deferred[None] | None = None
 
-    def set(self, *routes: Route) -> None:
-        """These are the routes from now on."""
-        self.table = RouteTable.of(routes)
+    def set(self, *routes: Route, holds: Sequence[Hold] = ()) -> None:
+        """These are the routes and holds from now on."""
+        self.table = RouteTable.of(routes, holds)
+
+    async def settled(self) -> None:
+        """See `IRoutes.settled`. Done when the test has called back what it put into `reading`."""
+        if self.reading is not None:
+            await self.reading
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.table, name)
@@ -98,7 +106,8 @@ class Node:
         """The process is killed: the system takes its lock and closes its connections."""
         self.database.dead = True
         self.site.locks.taken.pop(self.queue.runner.id, None)
-        conversations: set[Any] = self.queue.runner.conversations
+        self.site.locks.doubtful.discard(self.queue.runner.id)
+        conversations: list[Any] = list(self.queue.runner.conversations)
         for conversation in conversations:
             conversation.aborted = True
 
@@ -194,6 +203,7 @@ class QueueSite:
             expansion=self.expansion,
             clock=self.clock,
             journal=self.journal,
+            trace=self.base.store.trace,
             host="mail.example.test",
             double_failures=self.settings.double_failures,
         )
@@ -205,6 +215,7 @@ class QueueSite:
             routes=self.routes,
             directory=self.base.memory.directory,
             reports=reports,
+            teller=Teller(database=self.base.database, clock=self.clock, journal=self.journal, reports=reports),
             lifetime=make_schedule(self.settings).lifetime,
         )
 
@@ -300,7 +311,7 @@ class QueueSite:
 _NEVER = {
     "a message counts its recipients wrongly": (
         "SELECT q.id, q.recipients FROM queued q WHERE q.recipients <> (SELECT count(*) FROM recipient r"
-        " WHERE r.queued_id = q.id)"
+        " WHERE r.queued_id = q.id) + (SELECT count(*) FROM untold u WHERE u.queued_id = q.id)"
     ),
     "a message has no recipient": "SELECT id FROM queued WHERE recipients = 0",
     "a destination is due too late": (

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hmac
 import ipaddress
+from collections.abc import Collection
 from typing import Any
 
 from cryptography import x509
@@ -11,7 +13,8 @@ from service_identity import CertificateError, VerificationError
 from service_identity.cryptography import verify_certificate_hostname, verify_certificate_ip_address
 from twisted.internet.error import ConnectionDone, ConnectionLost
 
-from worldmail.transport.certificates import names_of
+from worldmail.interfaces.outbound import NOT_PINNED, Shown
+from worldmail.transport.certificates import names_of, pin_of
 
 NAMES_SHOWN = 3
 """Names of a certificate that are told when it has not the right one."""
@@ -73,6 +76,32 @@ def name_refusal(certificate: x509.Certificate | None, host: str) -> str | None:
     except Exception:  # noqa: BLE001  the certificate's octets are the server's
         return "the certificate, or the name it should have, cannot be read"
     return None
+
+
+def shown_by(certificate: x509.Certificate | None, host: str, pins: Collection[str], distrust: str | None) -> Shown:
+    """What a server has shown, to whom has these pins (see `certificates.pin_of`).
+
+    Args:
+        distrust: what is wrong with the certificate's chain; None if nothing is.
+    """
+    pin = ""
+    if certificate is not None:
+        try:
+            pin = pin_of(certificate)
+        except Exception:  # noqa: BLE001  the certificate's octets are the server's
+            distrust = "the server's certificate has no key that can be read"
+    found = [hmac.compare_digest(pin, each) for each in pins]
+    return Shown(pin=pin, pinned=any(found), distrust=distrust or name_refusal(certificate, host))
+
+
+def pin_refusal(shown: Shown, host: str, renews: bool) -> str | None:
+    """None if a server that has shown this is the right one, else why it is no good (see `outbound.Hop.renews`)."""
+    if shown.pinned or (renews and shown.pin and shown.distrust is None):
+        return None
+    if not shown.pin:
+        return shown.distrust or "the server has no certificate"
+    words = f"the certificate of {host} {NOT_PINNED}"
+    return f"{words}, and nobody else vouches for it: {shown.distrust}" if renews else words
 
 
 def handshake_words(error: BaseException | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import ipaddress
 from collections.abc import Sequence
 from pathlib import Path
@@ -60,6 +61,14 @@ def names_of(certificate: x509.Certificate) -> tuple[str, ...]:
     except x509.ExtensionNotFound:
         return ()
     return tuple(name.lower() for name in extension.value.get_values_for_type(x509.DNSName))
+
+
+def pin_of(certificate: x509.Certificate) -> str:
+    """The SHA-256, in hex, of its public key as SubjectPublicKeyInfo has it (RFC 7469 §2.4).
+
+    It is the same in a certificate that is renewed with the same key.
+    """
+    return hashlib.sha256(_public_octets(certificate.public_key())).hexdigest()
 
 
 def self_signed(names: Sequence[str]) -> tuple[bytes, bytes]:

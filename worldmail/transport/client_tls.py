@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,10 @@ from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from zope.interface import implementer
 
 from worldmail.errors import ConfigurationError
-from worldmail.interfaces.outbound import Hop, Security
+from worldmail.interfaces.outbound import Hop, Security, Shown
 from worldmail.mail.domain import literal_address, normal_domain
 from worldmail.mail.envelope import TlsFacts
-from worldmail.transport.certificate_words import chain_refusal, name_refusal
+from worldmail.transport.certificate_words import chain_refusal, name_refusal, pin_refusal, shown_by
 from worldmail.transport.facts import tls_facts
 from worldmail.transport.tls import CIPHERS
 
@@ -81,12 +82,13 @@ class ClientTls:
 
     def handshake(self, hop: Hop) -> Handshake:
         """For one connection to this hop."""
-        strict = hop.security is Security.VERIFIED
         return Handshake(
             host=_in_certificates(hop.host),
             port=hop.port,
-            strict=strict,
-            context=self._strict if strict else self._opportune,
+            strict=hop.security is Security.VERIFIED,
+            pins=hop.pins if hop.security is Security.PINNED else None,
+            renews=hop.renews,
+            context=self._strict if hop.security.proves else self._opportune,
             sessions=self._sessions,
         )
 
@@ -96,8 +98,14 @@ class ClientTls:
 class Handshake:
     """One connection's: what its `startTLS` takes.
 
+    Args:
+        strict: the server proves who it is by its certificate's issuer and names.
+        pins: it does by its key, which is one of these; None if it need not.
+        renews: or, if it has another, as if it were strict.
+
     Attributes:
         refusal: why the server's certificate is not good, in words; None if it is, or need not be.
+        shown: what it proved, once it is over, where there are pins.
     """
 
     host: str
@@ -105,7 +113,12 @@ class Handshake:
     strict: bool
     context: SSL.Context
     sessions: Sessions
+    pins: frozenset[str] | None = None
+    renews: bool = False
     refusal: str | None = None
+    shown: Shown | None = None
+    _distrust: str | None = None
+    _trusted: bool = False  # the whole chain was looked at
 
     def clientConnectionForTLS(self, protocol: Any) -> SSL.Connection:
         """A connection for the client's side."""
@@ -115,6 +128,8 @@ class Handshake:
             connection.set_tlsext_host_name(name)
         if self.strict:
             connection.set_verify(SSL.VERIFY_PEER, self._judge)
+        elif self.pins is not None:
+            connection.set_verify(SSL.VERIFY_PEER, self._watch)
         session = self.sessions.take(self._key())
         if session is not None:
             connection.set_session(session)
@@ -124,27 +139,46 @@ class Handshake:
         """It is over, the chain is good: why it is of no use all the same. Also of a session that went on."""
         if self.strict:
             self.refusal = name_refusal(connection.get_peer_certificate(as_cryptography=True), self.host)
+        elif self.pins is not None:
+            distrust = self._distrust or (None if self._trusted else "its issuers were not looked at")
+            certificate = connection.get_peer_certificate(as_cryptography=True)
+            self.shown = shown_by(certificate, self.host, self.pins, distrust)
+            self.refusal = pin_refusal(self.shown, self.host, self.renews)
         return self.refusal
+
+    def pin_of(self, connection: Any) -> Callable[[], str | None]:
+        """What tells the pin of the server's key."""
+        return lambda: shown_by(connection.get_peer_certificate(as_cryptography=True), self.host, (), None).pin or None
 
     def facts(self, connection: Any) -> TlsFacts:
         """What it came to."""
         facts = tls_facts(connection)
-        return evolve(facts, verified=True) if self.strict else facts
+        return evolve(facts, verified=True) if self.strict or self.pins is not None else facts
 
     def keep(self, connection: Any) -> None:
         """The connection ends: the next to this host may go on with its session."""
         session = connection.get_session()
+        if self.shown is not None and not self.shown.pinned:
+            return  # issuers are not looked at again where a session goes on
         if session is not None:
             self.sessions.keep(self._key(), session)
 
     def _key(self) -> Any:
-        return (self.strict, self.host, self.port)
+        return (self.strict, self.pins, self.host, self.port)
 
     def _judge(self, connection: Any, certificate: crypto.X509, number: int, depth: int, good: int) -> bool:
         """OpenSSL has looked at one certificate of the chain."""
         if not good and self.refusal is None:
             self.refusal = chain_refusal(number, depth)
         return bool(good)
+
+    def _watch(self, connection: Any, certificate: crypto.X509, number: int, depth: int, good: int) -> bool:
+        """The same where the pins decide: nothing ends the handshake."""
+        if not good:
+            self._distrust = self._distrust or chain_refusal(number, depth)
+        elif depth == 0:
+            self._trusted = True
+        return True
 
 
 def _in_certificates(host: str) -> str:

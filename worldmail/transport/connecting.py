@@ -16,7 +16,7 @@ from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from worldmail.interfaces.outbound import Fate, Hop, HopFailed, IConnector, Phase, Trouble
+from worldmail.interfaces.outbound import Fate, Hop, HopFailed, IConnector, Phase, Shown, Trouble
 from worldmail.interfaces.protocol import IDialogue
 from worldmail.interfaces.world import IJournal
 from worldmail.mail.envelope import TlsFacts
@@ -83,7 +83,10 @@ class ClientProtocol(Turns):
         if self._over or handshake is None:
             return
         refusal = handshake.completed(self.transport.getHandle())
+        if handshake.shown is not None:
+            self.factory.shown(self._hop, handshake.shown)
         if refusal is None:
+            self.peer.pin = handshake.pin_of(self.transport.getHandle())
             self._secured_at = self._octets_in
             super().handshakeCompleted()
         else:
@@ -143,6 +146,9 @@ class Connector(Connections):
         tls: how we are a TLS client.
         connect_timeout: seconds that one address has to answer.
         head_start: seconds after which the next address is tried beside it.
+
+    Attributes:
+        shown: told what each server of a PINNED hop proved, good or not.
     """
 
     def __init__(
@@ -161,6 +167,7 @@ class Connector(Connections):
         self._connect_timeout = connect_timeout
         self._head_start = head_start
         self._dialling: set[Deferred[Reached]] = set()
+        self.shown: Callable[[Hop, Shown], object] = lambda hop, shown: None
 
     def connect(self, make_dialogue: Callable[[], IDialogue], hop: Hop) -> Deferred[IDialogue]:
         """See `IConnector`. May be cancelled."""

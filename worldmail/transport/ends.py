@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import itertools
 import secrets
+import socket
+from contextlib import suppress
 from typing import Any
 
 from worldmail.interfaces.protocol import Peer
 from worldmail.transport.limits import Limits
 from worldmail.transport.sockets import EagerServer
+
+UNACKNOWLEDGED = 90.0
+"""Seconds for which the other machine may not acknowledge what was sent to it, where that is watched."""
 
 _PREFIX = secrets.token_hex(4)
 _numbers = itertools.count(1)
@@ -17,6 +22,17 @@ _numbers = itertools.count(1)
 def new_session() -> str:
     """A session id, unique over processes and restarts."""
     return f"{_PREFIX}{next(_numbers):06x}"
+
+
+def watch_link(transport: Any) -> None:
+    """From here on a link that is dead while something is on its way ends the connection soon (RFC 5482 §1).
+
+    How long a peer takes to answer is another matter: its system acknowledges what comes without it.
+    """
+    option, own = getattr(socket, "TCP_USER_TIMEOUT", None), getattr(transport, "socket", None)
+    if option is not None and own is not None:
+        with suppress(OSError):
+            own.setsockopt(socket.IPPROTO_TCP, option, round(1000 * UNACKNOWLEDGED))
 
 
 def make_peer(transport: Any, limits: Limits | None) -> Peer:

@@ -2,7 +2,7 @@
 
 Twisted names the connection in a log context around each read and write, for a log that we do not have (our records
 carry the session); and it asks the system for as many events at once as there are connections, for which memory is
-taken each time.
+taken each time. What connections write is sent at the end of a round (see `held`).
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from typing import Any
 
 from twisted.internet import epollreactor, main
 from twisted.logger import Logger
+
+from worldmail.transport.held import Held
 
 _log = Logger()
 
@@ -24,10 +26,19 @@ _INSTALL: Any = main.installReactor
 
 
 class LeanReactor(_EPOLL_REACTOR):  # type: ignore[misc]  # Twisted's is untyped
-    """See the module's text."""
+    """See the module's text.
+
+    Attributes:
+        held: what connections write in a round.
+    """
+
+    def __init__(self) -> None:
+        self.held = Held()
+        super().__init__()
 
     def doPoll(self, timeout: float | None) -> None:
         """Wait for events, for `timeout` seconds at most, and act on them."""
+        self.held.send()
         selectables, act = self._selectables, self._doReadOrWrite
         most = min(max(len(selectables), 1), EVENTS_AT_ONCE)
         for descriptor, event in self._poller.poll(-1 if timeout is None else timeout, most):
@@ -38,6 +49,7 @@ class LeanReactor(_EPOLL_REACTOR):  # type: ignore[misc]  # Twisted's is untyped
                 act(selectable, descriptor, event)
             except Exception:  # noqa: BLE001 - a fault of one connection is not the next one's
                 _log.failure("a connection could not be ended")
+        self.held.send()
 
     doIteration = doPoll
 

@@ -1,8 +1,9 @@
 """Listening sockets, accepted connections and those that we opened, all of which cost little.
 
 Twisted registers every write with epoll and takes it off again (two system calls), sends
-later, and closes in one more turn. `EagerServer` sends at once what the socket takes
-and closes at once when nothing is left to send; the rest is Twisted's.
+later, and closes in one more turn. `EagerServer` sends what the socket takes at the end of the
+reactor's round (at once, where the reactor is another) and closes at once when nothing is left to send; the
+rest is Twisted's.
 Measured with a greeting and a reply on each new connection, and with ping-pong on
 20 and 200: see benchmarks/driver.py.
 """
@@ -23,6 +24,8 @@ from twisted.internet.address import IPv6Address
 from twisted.internet.protocol import Protocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+
+from worldmail.transport.held import HELD_OCTETS, Held
 
 ACCEPTS_AT_ONCE = 50
 """Connections accepted before others get their turn."""
@@ -46,6 +49,7 @@ class EagerServer(tcp.Server):
     _shouldShutdown = False  # nobody else holds the descriptor: close alone ends it, for one system call less
     _reading = False
     _done = False
+    _held = b""  # written, and sent at the end of the reactor's round
 
     def __init__(
         self,
@@ -64,14 +68,33 @@ class EagerServer(tcp.Server):
         self.client = client
         self.sessionno = number
         self.hostname = client[0]
+        self._round: Held | None = getattr(reactor, "held", None)
         _DESCRIPTOR.startReading(self)
         self.connected = 1
 
     def write(self, data: bytes) -> None:
-        """Send now what the socket takes; the rest when it takes more."""
+        """Send soon what the socket takes; the rest when it takes more."""
         if self.TLS or self._tempDataLen or self.dataBuffer or not self.connected or self._writeDisconnected:
             _SERVER.write(self, data)
             return
+        held = self._held
+        if self._round is None or len(held) + len(data) > HELD_OCTETS:
+            self._held = b""
+            self._send(held + data)
+        elif held:
+            self._held = held + data
+        else:
+            self._held = data
+            self._round.add(self)
+
+    def send_held(self) -> None:
+        """Send now what was held back, if anything was."""
+        held = self._held
+        if held:
+            self._held = b""
+            self._send(held)
+
+    def _send(self, data: bytes) -> None:
         try:
             sent = self.socket.send(data)
         except OSError:
@@ -98,11 +121,32 @@ class EagerServer(tcp.Server):
 
     def loseConnection(self) -> None:
         """Close when everything is sent."""
+        self.send_held()
         if self._reading and self.connected and not (self.TLS or self.disconnecting or self.unsent()):
             self.disconnecting = 1
             self._done = True
             return
         _SERVER.loseConnection(self)
+
+    def loseWriteConnection(self) -> None:
+        """Close our side when everything is sent."""
+        self.send_held()
+        _SERVER.loseWriteConnection(self)
+
+    def abortConnection(self) -> None:
+        """Cut it off. What the socket takes was written before."""
+        self.send_held()
+        _SERVER.abortConnection(self)
+
+    def startTLS(self, ctx: Any, normal: bool = True) -> None:
+        """From here on in TLS."""
+        self.send_held()
+        _SERVER.startTLS(self, ctx, normal)
+
+    def connectionLost(self, reason: Failure) -> None:
+        """It is over."""
+        self.send_held()
+        _SERVER.connectionLost(self, reason)
 
     def readConnectionLost(self, reason: Failure) -> None:
         """The peer sends no more. The protocol may still have something to say (half-close)."""
@@ -116,7 +160,7 @@ class EagerServer(tcp.Server):
 
     def unsent(self) -> int:
         """Octets written and not yet given to the system."""
-        return len(self.dataBuffer) - self.offset + self._tempDataLen
+        return len(self.dataBuffer) - self.offset + self._tempDataLen + len(self._held)
 
     def undelivered(self) -> int:
         """Octets that the peer's system has not acknowledged: ours and the system's buffers."""

@@ -24,6 +24,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from worldmail.interfaces.protocol import IDialogue, IFinishing, IPredecessor
+from worldmail.transport.ends import watch_link
 from worldmail.transport.incoming import INPUT_LIMIT
 from worldmail.transport.outgoing import NEVER, OUTPUT_LIMIT, TURN_SECONDS, WORKING_SECONDS
 from worldmail.transport.standing import Standing
@@ -197,7 +198,10 @@ class Turns(Standing):
             self.take_up(effect)
 
     async def _become(self, successor: IDialogue) -> None:
-        """The connection is another dialogue's from here on. What came and was not acted upon is for it."""
+        """The connection is another dialogue's from here on. What came and was not acted upon is for it.
+
+        Such connections may stay for days, and whoever lost one wants another: its link is watched.
+        """
         before = self.dialogue
         rest = before.rest() if IPredecessor.providedBy(before) else b""
         if before.buffered():
@@ -206,6 +210,7 @@ class Turns(Standing):
             return
         self.dialogue, self._exchanged, self._calls = successor, True, not self._calls
         self._tell_end(before, "exchanged")
+        watch_link(self.transport)
         effects = successor.opened(self.peer)
         if rest:
             successor.receive(rest)

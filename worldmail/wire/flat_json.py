@@ -20,20 +20,29 @@ class FlatJson:
         ascii: escape everything beyond ASCII.
     """
 
-    __slots__ = ("_other", "_text")
+    __slots__ = ("_encode", "_text")
 
     def __init__(self, *, ascii: bool) -> None:
         self._text: Callable[[str], str] = encode_basestring_ascii if ascii else encode_basestring
-        self._other = json.JSONEncoder(ensure_ascii=ascii, separators=(",", ":"), default=str).encode
+        self._encode = json.JSONEncoder(ensure_ascii=ascii, separators=(",", ":"), default=str).encode
 
     def render(self, fields: Mapping[str, Any]) -> str:
         """One object; values that JSON has no form for become their text."""
-        text, other = self._text, self._number_or_other
-        members = [
-            f'"{name}":{text(value) if type(value) is str else int(value) if type(value) is int else other(value)}'
-            for name, value in fields.items()
-        ]
-        return "{" + ",".join(members) + "}"
+        return f"{{{self.members(fields)}}}"
 
-    def _number_or_other(self, value: Any) -> str:
-        return repr(value) if type(value) is float and isfinite(value) else self._other(value)
+    def members(self, fields: Mapping[str, Any]) -> str:
+        """The same without its braces."""
+        text, other = self._text, self._other
+        return ",".join(
+            [f'"{name}":{text(value) if type(value) is str else other(value)}' for name, value in fields.items()]
+        )
+
+    def _other(self, value: Any) -> str:
+        """What is no string."""
+        kind = type(value)
+        if kind is int:
+            return repr(value)
+        if kind is list:
+            text, other = self._text, self._other
+            return f"[{','.join([text(each) if type(each) is str else other(each) for each in value])}]"
+        return repr(value) if kind is float and isfinite(value) else self._encode(value)

@@ -31,7 +31,7 @@ class LineBuffer:
         rejected: how the last faulty line began, at most `SHOWN` octets of it.
     """
 
-    __slots__ = ("_data", "_pieces", "_scan", "_skipping", "_start", "_waiting", "limit", "rejected")
+    __slots__ = ("_data", "_pieces", "_scan", "_skipping", "_spared", "_start", "_waiting", "limit", "rejected")
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -41,6 +41,7 @@ class LineBuffer:
         self._pieces: list[bytes] = []  # what came after _data, not joined yet
         self._waiting = 0  # octets in _pieces
         self._skipping = False  # inside a faulty line that was reported already
+        self._spared = b""  # a line with an LF on its own, and what followed it
         self.rejected = b""
 
     @property
@@ -79,6 +80,14 @@ class LineBuffer:
         self._start = self._scan = end + 2
         return line
 
+    def take_back(self) -> bytes:
+        """The line that was just reported for an LF on its own, up to this; what follows it is read as it comes."""
+        line, _, rest = self._spared.partition(b"\n")
+        self._data, self._spared = rest, b""
+        self._start = self._scan = 0
+        self._skipping = False
+        return line
+
     def take_octets(self, most: int) -> bytes:
         """Up to `most` octets of what is there, whatever they are; b"" if nothing is."""
         if self._pieces:
@@ -109,6 +118,7 @@ class LineBuffer:
         self._start = self._scan = self._waiting = 0
         self._pieces.clear()
         self._skipping = False
+        self._spared = b""
 
     def _join(self) -> None:
         """Make `_data` the whole of what is there; `_scan` keeps its place."""
@@ -138,6 +148,7 @@ class LineBuffer:
     def _reject(self, fault: Fault | None) -> Fault | None:
         """Report the line at the front, and drop the rest of it."""
         self.rejected = self._data[self._start : self._start + SHOWN]
+        self._spared = self._data[self._start :] if fault is Fault.BARE_LF else b""
         self._skipping = True
         self._skip()
         return fault

@@ -16,7 +16,7 @@ Around = Callable[[Any, Destination, Job, Callable[[], Awaitable[Any]]], Awaitab
 """Is given runner, destination, job and what sends; makes the outcome."""
 
 
-@define
+@define(eq=False)
 class Bent:
     """A conversation whose transactions go through `around`."""
 

@@ -16,7 +16,7 @@ ACCOUNT = ACCOUNTS[0]
 def send(server: ServerProcess, subject: str, octets: int = 1000, account: str = ACCOUNT) -> int:
     """Send a message; the code of the first refusal, or of the final reply. Raises OSError if the connection broke."""
     body = ("x" * 76 + "\r\n") * (octets // 78)
-    with smtplib.SMTP("127.0.0.1", server.port(25), timeout=30) as client:
+    with smtplib.SMTP("127.0.0.1", server.port(25), timeout=60) as client:
         try:
             client.sendmail("a@load.test", [account], f"Subject: {subject}\r\n\r\n{body}")
         except smtplib.SMTPRecipientsRefused as refused:
@@ -56,7 +56,7 @@ def sign_in(server: ServerProcess, account: str = ACCOUNT) -> poplib.POP3:
     return client
 
 
-def eventually(done: Callable[[], bool], within: float = 15.0) -> bool:
+def eventually(done: Callable[[], bool], within: float = 90.0) -> bool:
     """Ask until it is so; False if it never was."""
     deadline = time.monotonic() + within
     while time.monotonic() < deadline:

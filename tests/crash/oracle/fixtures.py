@@ -39,7 +39,7 @@ def long() -> bool:
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> ServerProcess:
     """Data with accounts in it, made once; tests run on copies of it, one at a time, on the same ports."""
-    server = ServerProcess(directory=tmp_path_factory.mktemp("prepared") / "data")
+    server = ServerProcess(directory=tmp_path_factory.mktemp("prepared") / "data", forked=True)
     prepare(server)
     return server
 

@@ -40,12 +40,7 @@ class Load:
         try:
             yield
         finally:
-            for task in tasks:
-                task.cancel()
-            ends = await asyncio.gather(*tasks, return_exceptions=True)
-        for end in ends:
-            if isinstance(end, BaseException) and not isinstance(end, asyncio.CancelledError):
-                raise end
+            await end_all(tasks)
 
     def _writers(self) -> Iterator[Coroutine[None, None, None]]:
         for number in range(self.sessions):
@@ -63,3 +58,18 @@ class Load:
             name = f"r{self._rounds}i{book.account}"
             yield Mover(book=book, name=name, chance=random.Random(f"{self.seed} {name}")).run()
             yield Observer(book=book, chance=random.Random(f"{self.seed} {name} on")).run()
+
+
+async def end_all(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Cancel these until they have ended; raises what one of them failed with.
+
+    Once is not enough: until Python 3.12 `asyncio.wait_for` may lose a cancellation.
+    """
+    pending = {task for task in tasks if not task.done()}
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=1.0)
+    for task in tasks:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            raise error

@@ -120,7 +120,7 @@ class RelaySite:
     def _make_second(self, second: ServerProcess) -> None:
         shutil.copytree(self.first.directory, second.directory)
         text = second.config.read_text()
-        for port in (25, 465, 587, 110, 995, 143, 993):
+        for port in (25, 465, 587, 110, 995, 143, 993, 366):
             text = text.replace(f":{self.first.port(port)}", f":{second.port(port)}")
         second.config.write_text(text)
         # Large messages lie in files, which both have to see.
@@ -174,7 +174,7 @@ class RelaySite:
         """What is in a queue."""
         found = [
             f"{table} of the first server: {count} rows"
-            for table in ("queued", "recipient")
+            for table in ("queued", "recipient", "untold")
             for ((count,),) in [self.ask(f"SELECT count(*) FROM {table}")]
             if count
         ]
@@ -205,5 +205,5 @@ class RelaySite:
 
 def _apart(server: ServerProcess, *others: ServerProcess) -> None:
     """Ports that none of the others has."""
-    while any(abs(server.port_base - other.port_base) < 1000 for other in others):
+    while server.port_base in [other.port_base for other in others]:
         server.port_base = free_port_base()

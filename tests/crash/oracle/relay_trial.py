@@ -13,6 +13,7 @@ from attrs import define, field
 
 from oracle.ledger import Breach, Ledger
 from oracle.letters import Letter, make_letter
+from oracle.load import end_all
 from oracle.readers import read_back
 from oracle.relay_ledger import RelayLedger, read_report
 from oracle.relay_site import BETWEEN, REFUSED, SENDER, RelaySite
@@ -28,13 +29,15 @@ _PUSH = 5.0
 class RelayWriter(Writer):
     """Sends letters for elsewhere, mostly small ones, one to four recipients each."""
 
+    sender: str = SENDER
+
     def _next_letter(self) -> Letter:
         self._count += 1
         chance = self.chance
         count = min(len(self.site.accounts), chance.choice((1, 1, 2, 3, 4)))
         size = chance.randrange(1000, 6000) if chance.random() < 0.95 else chance.randrange(6000, 300_000)
         accounts = tuple(chance.sample(self.site.accounts, count))
-        letter = make_letter(f"{self.name}-{self._count}", SENDER, accounts, size, chance)
+        letter = make_letter(f"{self.name}-{self._count}", self.sender, accounts, size, chance)
         self.ledger.written(letter)
         return letter
 
@@ -127,12 +130,7 @@ class RelayTrial:
         try:
             yield
         finally:
-            for task in tasks:
-                task.cancel()
-            ends = await asyncio.gather(*tasks, return_exceptions=True)
-        for end in ends:
-            if isinstance(end, BaseException) and not isinstance(end, asyncio.CancelledError):
-                raise end
+            await end_all(tasks)
 
     async def _one_life(self) -> None:
         """Live under load, end one of the servers, and have it back; seldom two of them at once."""

@@ -86,9 +86,18 @@ def questions(connection: apsw.Connection) -> Iterator[str]:
             yield sentence.format(*row)
 
 
+def _begins(path: Path) -> bytes:
+    """How a file begins; b"" for what is none, or is gone meanwhile: content comes and goes."""
+    try:
+        with path.open("rb") as file:
+            return file.read(15)
+    except (FileNotFoundError, IsADirectoryError):
+        return b""
+
+
 def find_database(directory: Path) -> Path:
     """The one SQLite file in a data directory that holds what cannot be made again."""
-    found = [path for path in directory.rglob("*") if path.is_file() and path.open("rb").read(15) == b"SQLite format 3"]
+    found = [path for path in directory.rglob("*") if _begins(path) == b"SQLite format 3"]
     found = [path for path in found if path.name != "derived.sqlite"]
     live = [path for path in found if "backup" not in path.name and "backups" not in path.parts]
     assert len(live) == 1, f"expected one database below {directory}, found {live}"

@@ -11,7 +11,7 @@ from worldmail.protocols.smtp.client.means import Means, Patience
 
 SECONDS = 3.0
 
-means = outgoing._means
+means = outgoing.make_means
 
 
 def hurried(*args: Any) -> Means:
@@ -20,6 +20,6 @@ def hurried(*args: Any) -> Means:
     return attrs.evolve(means(*args), patience=Patience(**limits))
 
 
-outgoing._means = hurried
+outgoing.make_means = hurried
 
 import watchdog  # noqa: E402, F401  this runs the server

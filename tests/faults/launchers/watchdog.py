@@ -4,7 +4,8 @@ What the machine took is not counted: the time in which the reactor's thread was
 kernel's figure for that thread), and what a hypervisor stole. A thread that waits for a disk, a lock or another thread
 is not ready, and one that computes has its processor: both count in full.
 
-SIGUSR1 forgets what was measured so far: starting up is not what is watched. SIGUSR2 writes the worst since the last
+SIGUSR1 forgets what was measured so far: starting up is not what is watched. When it has, and the reactor was held up
+if it is to be, $WATCHDOG.begun is there. SIGUSR2 writes the worst since the last
 SIGUSR2 to $WATCHDOG.step, to tell what it was that took so long. With $HOLD_UP the reactor is held up once,
 to see that this is noticed: "sleep" or "compute", for $HOLD_UP_SECONDS.
 """
@@ -71,8 +72,12 @@ class Watchdog:
         self.reactor.callLater(PERIOD, self.tick)
 
     def forget(self) -> None:
+        self.reactor.callLater(0, self._begin_anew)
+
+    def _begin_anew(self) -> None:
         self.worst = 0.0
-        self.reactor.callLater(0, HOLD_UPS[os.environ.get("HOLD_UP", "")])
+        HOLD_UPS[os.environ.get("HOLD_UP", "")]()
+        self.reactor.callLater(1.5 * PERIOD, Path(os.environ["WATCHDOG"] + ".begun").touch)
 
     def tell_step(self) -> None:
         """Counts the time since the last tick too: a signal comes as soon as nothing holds the reactor up."""

@@ -17,7 +17,7 @@ from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.mail.dsn.samples import CONTENT, HEADER, SAMPLES, UTF8_HEADER, failed, notice, recipient
+from tests.mail.dsn.samples import AT, CONTENT, HEADER, SAMPLES, UTF8_HEADER, failed, notice, recipient
 from worldmail.mail.address import Address
 from worldmail.mail.dsn.compose import MOST_HAPPENINGS, compose
 from worldmail.mail.dsn.originals import HEADER_LIMIT
@@ -204,6 +204,24 @@ def test_recipients_with_the_same_fate_are_told_of_together() -> None:
     assert text.count("What you can do:") == 1
 
 
+@pytest.mark.parametrize(
+    ("action", "words_of_it"),
+    [
+        (Action.DELAYED, "It could not be delivered so far."),
+        (Action.FAILED, "It could not be delivered in all the time that we tried."),
+    ],
+)
+def test_nothing_final_is_said_of_what_goes_on_being_tried(action: Action, words_of_it: str) -> None:
+    late = failed(action=action, status="4.4.7", reply="450 4.3.0 Busy", server=None, retry_until=AT + 86400)
+    assert f"      {words_of_it}\n" in words(notice(late))
+
+
+def test_a_report_on_what_expired_says_so_beside_what_was_in_the_way() -> None:
+    text = words(notice(failed(status="4.4.7", reason="connection refused", reply=None, server=None)))
+    assert "that we tried.\n      At the last attempt: connection refused\n" in text
+    assert "At the last" not in words(notice(failed(status="5.1.2", reason="the domain does not exist", reply=None)))
+
+
 def test_the_whole_message_is_put_between_head_and_tail() -> None:
     report = compose(SAMPLES["failed"])
     assert report.original is Return.FULL
@@ -368,3 +386,9 @@ def test_a_report_to_the_postmaster_says_why() -> None:
     text = words(SAMPLES["postmaster"])
     assert "You get this as the postmaster" in text and "in your name" not in text
     assert compose(SAMPLES["postmaster"]).to == Address.parse("postmaster@example.test")
+
+
+@pytest.mark.parametrize(("host", "said"), [("mail.test", "dns; mail.test"), ("box", "x-local-hostname; box")])
+def test_a_name_without_a_domain_is_not_said_to_be_one_of_the_DNS(host: str, said: str) -> None:
+    """RFC 3461 §6.3 (b)."""
+    assert fields(evolve(SAMPLES["delayed"], host=host))[0]["Reporting-MTA"] == said

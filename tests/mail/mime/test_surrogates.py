@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +13,7 @@ from worldmail.mail.mime.scan import scan
 from worldmail.mail.mime.surrogates import (
     MOST_OF_MESSAGE,
     Patch,
+    SurrogateStream,
     grown,
     patched,
     patches_of,
@@ -115,3 +118,46 @@ def test_headers_of_any_message_become_ASCII(pieces: list[bytes]) -> None:
     assert all(made[part.start : part.body].isascii() for part in parts(root))
     assert not patches_of(made, root)
     assert surrogate_message(made) is made
+
+
+# --- while it goes by ---
+
+
+def streamed(octets: bytes, cuts: list[int]) -> bytes:
+    stream = SurrogateStream()
+    edges = [0, *sorted(min(cut, len(octets)) for cut in cuts), len(octets)]
+    return b"".join([stream.feed(octets[start:end]) for start, end in pairwise(edges)]) + stream.finish()
+
+
+NOTIFIED = (
+    "Subject: ü\r\nContent-Type: multipart/report; boundary=b\r\n\r\n"
+    "--b\r\nContent-Type: message/global-delivery-status\r\n\r\n"
+    "Reporting-MTA: dns; a.test\r\n\r\nFinal-Recipient: utf-8; ü@a.test\r\nDiagnostic-Code: smtp; 550 nö\r\n\r\n--b\r\n"
+    f"Content-Type: message/global\r\n\r\n{INNER}\r\n--b--\r\n"
+).encode()
+PIECES = [text[at : at + 23] for text in (NESTED, NOTIFIED) for at in range(0, len(text), 23)]
+
+
+@pytest.mark.parametrize("text", [NESTED, NOTIFIED, NESTED.replace(b"\r\n", b"\n"), b"", "ü".encode(), INNER.encode()])
+@pytest.mark.parametrize("piece", [1, 7, 100_000])
+def test_a_surrogate_that_is_made_while_it_goes_by_is_the_same(text: bytes, piece: int) -> None:
+    assert streamed(text, list(range(0, len(text), piece))) == surrogate_message(text)
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=40), st.lists(st.integers(0, 900), max_size=6))
+def test_so_it_is_of_any_message_however_it_is_cut(pieces: list[bytes], cuts: list[int]) -> None:
+    octets = b"".join(pieces)
+    assert streamed(octets, cuts) == surrogate_message(octets)
+
+
+def test_the_bound_for_all_headers_together_is_the_same() -> None:
+    part = "--b\r\nX: " + "ü" * 30_000 + "\r\n\r\n\r\n"
+    octets = ("Content-Type: multipart/mixed; boundary=b\r\n\r\n" + part * 20 + "--b--\r\n").encode()
+    assert streamed(octets, [100_000, 200_000]) == surrogate_message(octets)
+
+
+def test_what_is_behind_a_header_that_is_too_long_is_ASCII() -> None:
+    octets = (
+        "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n" + "X: ü\r\n" * 200_000 + "\r\nü\r\n--b--\r\n"
+    ).encode()
+    assert streamed(octets, list(range(0, len(octets), 65536))).isascii()

@@ -14,6 +14,7 @@ from worldmail.mail.mime.structure import render_structure
 from worldmail.protocols.pop3.text import text_effects
 from worldmail.testing.imap import ImapClient, ImapServer
 from worldmail.testing.real_store import RealStoreWorld, settle
+from worldmail.testing.smtp_client import at_once
 from worldmail.wire.effects import Stream
 
 BINARY = b"Content-Transfer-Encoding: binary\r\n"
@@ -117,7 +118,9 @@ def test_POP3_tells_and_sends_as_many(site: ImapSite, octets: bytes) -> None:
     client = selected(site, octets)
     mailboxes = site.store.world.mailboxes
     for row in settle(mailboxes.messages(site.store.status(site.accounts["bob"]).id)):
-        effects = settle(text_effects(mailboxes.content(row), octets=row.size, utf8=True, surrogates=False))
+        effects = settle(
+            text_effects(mailboxes.content(row), octets=row.size, utf8=True, surrogates=False, aside=at_once)
+        )
         sent = settle(joined(effects))
         first, _, text = sent.partition(b"\r\n")
         text = text.removesuffix(b".\r\n").replace(b"\r\n..", b"\r\n.")

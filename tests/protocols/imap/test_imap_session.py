@@ -315,14 +315,31 @@ def test_a_command_has_a_tag_a_word_and_its_arguments(client: ImapClient, line: 
     assert client.send(line + b"\r\n").startswith(answer)
 
 
-def test_too_many_refused_commands_end_the_connection_of_a_stranger_sooner() -> None:
-    server = ImapServer.make(errors_before_login=3, errors=5)
-    stranger = server.connect()
+@pytest.mark.parametrize("guess", [b"a LOGIN bob@example.test wrong", b"a NONSUCH", b"a LOGIN x", b"a AUTHENTICATE"])
+def test_too_many_guesses_end_the_connection_of_a_stranger(guess: bytes) -> None:
+    stranger = ImapServer.make(errors_before_login=3, errors=5).connect()
     for _ in range(3):
-        answer = stranger.send(b"a LOGIN bob@example.test wrong\r\n")
+        assert stranger.closed is None
+        answer = stranger.send(guess + b"\r\n")
+        if stranger.closed is None:
+            stranger.say(b"NOOP")  # which makes none of them good
     assert answer.endswith(b"* BYE Too many errors\r\n")
     assert stranger.closed == "too many errors"
-    known = server.connect().login()
+
+
+def test_a_stranger_may_ask_for_what_is_not_to_be_had() -> None:
+    """A client that looks for a way in guesses nothing: it is bounded by the time that a login may take."""
+    stranger = ImapServer.make(errors_before_login=3).connect()
+    for _ in range(5):
+        assert stranger.send(b"a AUTHENTICATE NONSUCH\r\n").startswith(b"a NO [CANNOT] ")
+    assert stranger.closed is None
+
+
+def test_too_many_lines_in_a_row_that_are_no_command_end_the_connection_of_a_user() -> None:
+    known = ImapServer.make(errors_before_login=3, errors=5).connect()
+    for _ in range(2):
+        known.send(b"a NONSUCH\r\n")
+    known.login()
     for _ in range(4):
         known.send(b"a NONSUCH\r\n")
     known.say(b"NOOP")  # begins anew
@@ -330,6 +347,15 @@ def test_too_many_refused_commands_end_the_connection_of_a_stranger_sooner() -> 
         assert known.closed is None
         known.send(b"a NONSUCH\r\n")
     assert known.closed == "too many errors"
+
+
+def test_who_is_nobody_again_has_made_no_errors_yet() -> None:
+    client = ImapServer.make(errors_before_login=3, errors=20).connect().login()
+    for _ in range(8):
+        client.send(b"a NONSUCH\r\n")
+    client.say(b"UNAUTHENTICATE")
+    client.send(b"a NONSUCH\r\n")
+    assert client.closed is None
 
 
 def test_the_clock_of_the_login_runs_on_whatever_is_said() -> None:

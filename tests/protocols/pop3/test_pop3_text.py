@@ -8,14 +8,18 @@ import itertools
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from worldmail.mail.line_ends import LineEnds
+from worldmail.mail.mime.surrogates import surrogate_message
 from worldmail.protocols.pop3.replies import Utf8Needed
 from worldmail.protocols.pop3.text import IN_ONE_PIECE, TopCutter, text_effects
 from worldmail.testing.feeding import settle
+from worldmail.testing.smtp_client import at_once
 from worldmail.wire.effects import Stream
+
+DEFAULTS = {"octets": 0, "utf8": True, "surrogates": True, "aside": at_once}
 
 texts = st.lists(st.sampled_from([b"\r", b"\n", b"\r\n", b".", b"a", b"bc", b": ", b"\r\n\r\n"]), max_size=40).map(
     b"".join
@@ -51,7 +55,7 @@ class Source:
 
 async def _all(source: Source, **options) -> bytes:
     output = b""
-    for effect in await text_effects(source, **{"octets": 0, "utf8": True, "surrogates": True, **options}):
+    for effect in await text_effects(source, **{**DEFAULTS, **options}):
         if isinstance(effect, Stream):
             async for chunk in effect.chunks:
                 output += chunk
@@ -106,7 +110,7 @@ def test_line_ends_are_made_legal_however_they_were_cut(text: bytes, places: lis
 
 def test_a_large_text_is_a_stream_that_reads_as_it_goes() -> None:
     source = Source([b"A: b\r\n\r\n", *[b"." + b"x" * 65533 + b"\r\n"] * 50])
-    effects = settle(text_effects(source, octets=9, utf8=False, surrogates=True))
+    effects = settle(text_effects(source, octets=9, utf8=False, surrogates=True, aside=at_once))
     assert isinstance(effects[-1], Stream) and source.given < 5
     assert len(effects[0]) < 3 * IN_ONE_PIECE
 
@@ -130,7 +134,7 @@ def test_TOP_reads_no_more_than_it_needs_and_lets_the_source_go() -> None:
 
 def test_a_stream_that_is_broken_off_lets_the_source_go() -> None:
     source = Source([b"x" * 65534 + b"\r\n"] * 10)
-    effects = settle(text_effects(source, octets=9, utf8=True, surrogates=True))
+    effects = settle(text_effects(source, octets=9, utf8=True, surrogates=True, aside=at_once))
 
     async def break_off() -> None:
         await anext(effects[-1].chunks)
@@ -165,6 +169,58 @@ def test_a_header_too_long_for_a_surrogate_is_refused() -> None:
         settle(_all(Source(["X: \u00fc\r\n".encode() * 20000, b"\r\nx\r\n"]), utf8=False))
 
 
+NESTED = (
+    "Subject: \u00fc\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n"
+    'Content-Disposition: attachment; filename="\u00df.txt"\r\n\r\nt\u00ebxt\r\n.\r\n'
+    "--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: \u00e4\r\n\r\nb\u00f6dy\r\n--b--\r\n"
+).encode()
+
+
+@pytest.mark.parametrize("octets", [0, 3 * IN_ONE_PIECE])
+@pytest.mark.parametrize("piece", [1000, 100_000])
+@pytest.mark.parametrize("own", [b"", b"X: \xc3\xbc\r\n"])
+def test_no_header_is_sent_outside_ASCII_nested_ones_neither(octets: int, piece: int, own: bytes) -> None:
+    """RFC 6857 §4.1, and the octets of bodies as they are, whether the message is small or large."""
+    text = own + NESTED.replace(b"Subject: \xc3\xbc\r\n", b"").replace(
+        b"t\xc3\xabxt", b"t\xc3\xabxt\r\n" + b"y" * octets
+    )
+    arrived = sent([text[at : at + piece] for at in range(0, len(text), piece)], octets=len(text), utf8=False)
+    assert arrived == surrogate_message(text) != text
+    assert sent([text], utf8=True) == text
+
+
+def test_the_first_line_tells_the_octets_of_a_small_surrogate_with_all_that_is_nested() -> None:
+    output = settle(_all(Source([NESTED]), octets=len(NESTED), utf8=False))
+    first, _, rest = output.partition(b"\r\n")
+    assert first == b"+OK %d octets" % len(surrogate_message(NESTED)) and b"\r\n..\r\n" in rest
+
+
+@pytest.mark.parametrize(
+    "kind", ["message/rfc822", "MESSAGE (x) / RFC822", "message/global", "multipart/digest; boundary=b"]
+)
+def test_nested_headers_are_found_however_they_are_announced(kind: str) -> None:
+    start = "--b\r\n\r\n" if "boundary" in kind else ""
+    text = f"Subject: x\r\nContent-Type: {kind}\r\n\r\n{start}Subject: \u00e4\r\n\r\nb\u00f6dy\r\n".encode()
+    assert sent([text], utf8=False) == surrogate_message(text)
+
+
+def test_recipients_of_a_notification_are_written_in_ASCII() -> None:
+    """RFC 6857 §4.2."""
+    kind = "Content-Type: message/global-delivery-status\r\n\r\n"
+    text = (kind + "Reporting-MTA: dns; a.test\r\n\r\nFinal-Recipient: utf-8; \u00fc@a.test\r\n").encode()
+    assert sent([text], utf8=False) == surrogate_message(text) != text
+
+
+def test_nested_headers_are_no_reason_to_refuse_a_message() -> None:
+    text = b"Subject: x" + NESTED[NESTED.index(b"\r\n") :]
+    assert sent([text], utf8=False, surrogates=False) == surrogate_message(text)
+
+
+@given(st.integers(0, 12))
+def test_TOP_cuts_the_surrogate(lines: int) -> None:
+    assert sent([NESTED], utf8=False, lines=lines) == top_of(surrogate_message(NESTED), lines)
+
+
 def test_eight_bit_bodies_are_no_reason_for_a_surrogate() -> None:
     text = b"Subject: x\r\n\r\n\xfc\r\n"
     assert sent([text], utf8=False) == text
@@ -192,3 +248,14 @@ def test_a_cutter_that_is_finished_lets_nothing_pass() -> None:
     cutter = TopCutter(0)
     assert cutter.feed(b"A: b\r\n\r\nbody\r\n") == b"A: b\r\n\r\n"
     assert cutter.finished
+
+
+@example(octets=[b"ixed; boundary=b\r\n\r", b"Subject: \xc3\xbc\r\nConten"], places=[])
+@given(st.lists(st.sampled_from([NESTED[at : at + 19] for at in range(0, len(NESTED), 19)]), min_size=1), cuts)
+def test_whatever_a_message_is_made_of_its_surrogate_is_sent(octets: list[bytes], places: list[int]) -> None:
+    text = b"".join(octets)
+    output = sent(pieces(text, places), utf8=False)
+    if re.search(rb"\r(?!\n)", text) is None:
+        assert output == legal(surrogate_message(text))
+    else:  # a CR that stands alone may end the header as it is sent, and not as it is kept
+        assert (b"\r\n" + output).partition(b"\r\n\r\n")[0].isascii()

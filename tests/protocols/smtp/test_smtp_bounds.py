@@ -162,3 +162,18 @@ def test_a_mailbox_that_fills_up_meanwhile_is_told_as_the_site_says(setting: str
         world.acceptance.fail = OverQuota()
 
     assert SmtpScene(prepare=prepare).play(with_body(b"x")).codes[-1] == code
+
+
+def test_a_command_with_all_that_may_stand_in_it_is_taken_under_the_smallest_bound() -> None:
+    """RFC 3461 §5.4: any combination of parameters."""
+    domain = ".".join(["d" * 63] * 3 + ["e" * 57, "test"])
+    xtext = "+2B" * 31
+    mail = (
+        f"MAIL FROM:<{'a' * 64}@{domain}> SIZE={'0' * 19}1 BODY=8BITMIME SMTPUTF8 RET=FULL ENVID={xtext}"
+        f" AUTH={'b' * 60}@{domain} BY=-999999999;NT MT-PRIORITY=-9"
+    )
+    rcpt = f"RCPT TO:<bob@example.test> NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=rfc822;{'+2B' * 164}"
+    scene = SmtpScene(settings={"command_line": 1280})
+    assert scene.play(f"EHLO a\r\n{mail}\r\n{rcpt}\r\n".encode()).codes[2:] == ["250 2.1.0", "250 2.1.5"]
+    with pytest.raises(ValueError, match="command_line"):
+        SmtpScene(settings={"command_line": 1279}).make_session()

@@ -43,7 +43,7 @@ class ServiceTests(TestCase):
 
     def client(self, work: Callable[[smtplib.SMTP], Any], name: str = "smtp") -> Deferred[Any]:
         def run() -> Any:
-            with smtplib.SMTP("127.0.0.1", self.port(name), timeout=10) as client:
+            with smtplib.SMTP("127.0.0.1", self.port(name), timeout=60) as client:
                 return work(client)
 
         return deferToThread(run)
@@ -62,7 +62,7 @@ class ServiceTests(TestCase):
         self.assertEqual(code, 530)
 
     def test_an_implicit_listener_without_a_certificate_is_left_out(self) -> None:
-        self.assertEqual([service.name for service in self.service], ["smtp", "submission"])
+        self.assertEqual([service.name for service in self.service], ["smtp", "submission", "odmr"])
         (record,) = self.memory.journal.named("listener.left-out")
         self.assertEqual(record["listener"], "submissions")
 

@@ -223,3 +223,35 @@ def test_the_same_peer_may_speak_on_over_all_segments() -> None:
     for cut in range(len(text)):
         talk = Talk.of(settle(converse(place.make_session(), [text[:cut], text[cut:]], place.make_peer())))
         assert talk.codes[-2:] == ["235 2.7.0", "221 2.0.0"]
+
+
+# --- whose message it is (RFC 4954 §5) -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("named", "network", "kept"),
+    [
+        (b"", False, None),
+        (b" AUTH=<>", False, None),
+        (b" AUTH=BOB@example.test", False, "BOB@example.test"),
+        (b" AUTH=alice@example.test", False, None),
+        (b" AUTH=eve+2Bx@far.test", True, "eve+x@far.test"),
+        (b" AUTH=<>", True, None),
+    ],
+)
+def test_who_is_signed_in_may_say_who_submitted_the_message_if_we_trust_him(
+    named: bytes, network: bool, kept: str | None
+) -> None:
+    networks: dict[str, Any] = {"relay_networks": ("192.0.2.0/28",), "peer": {"host": "192.0.2.7"}} if network else {}
+    made = scene(**networks)
+    text = b"RCPT TO:<bob@example.test>\r\nDATA\r\nx\r\n.\r\n"
+    made.play(b"EHLO a\r\nAUTH PLAIN " + PLAIN + b"\r\nMAIL FROM:<bob@example.test>" + named + b"\r\n" + text)
+    submitter = made.world.acceptance.accepted[0].envelope.submitter
+    assert (None if submitter is None else str(submitter)) == kept
+
+
+def test_who_is_not_signed_in_is_never_believed_who_submitted_a_message() -> None:
+    for networks in ({}, {"relay_networks": ("192.0.2.0/28",), "peer": {"host": "192.0.2.7"}}):
+        made = SmtpScene(**networks)  # type: ignore[arg-type]
+        made.play(envelope(b"<a@a.test> AUTH=bob@example.test") + b"DATA\r\nx\r\n.\r\n")
+        assert made.world.acceptance.accepted[0].envelope.submitter is None

@@ -129,9 +129,52 @@ def test_more_records_than_anyone_needs_are_not_read() -> None:
     asked = query()
     record = b"\xc0\x0c" + struct.pack("!HHIH", 15, 1, 300, 5) + b"\0\1\1x\0"
     assert len(read_answer(asked, mx_answer(asked, record, RECORDS)).records) == RECORDS
-    for more in ({"count": RECORDS + 1}, {"count": 0, "authority": RECORDS + 1}, {"count": 0, "additional": 65535}):
+    for more in ({"count": 0, "authority": RECORDS + 1}, {"count": 0, "additional": 65535}):
         with pytest.raises(Malformed):
             read_answer(asked, mx_answer(asked, record, **more))
+    asked = query(Question(name="a.test", type=RecordType.A))
+    with pytest.raises(Malformed):
+        read_answer(asked, mx_answer(asked, record, RECORDS + 1))
+
+
+def mx_record(preference: int, owner: bytes = b"\xc0\x0c") -> bytes:
+    host = b"\6" + b"mx%04d" % preference + b"\0"
+    return owner + struct.pack("!HHIHH", 15, 1, 300, 2 + len(host), preference) + host
+
+
+def of_records(answer: bytes, count: int) -> bytes:
+    return answer[:6] + struct.pack("!H", count) + answer[8:]
+
+
+@pytest.mark.parametrize("count", [RECORDS + 1, 1000, 2500])
+@pytest.mark.parametrize("owner", [b"\xc0\x0c", b"\1a\4test\0", b"\1a\xc0\x0e"])
+def test_of_very_many_mail_exchangers_the_preferred_are_read(count: int, owner: bytes) -> None:
+    asked = query()
+    order = sorted(range(count), key=lambda number: number * 7919 % 1009)
+    records = b"".join(mx_record(number, owner) for number in order)
+    answer = read_answer(asked, of_records(mx_answer(asked, records, 1), count))
+    assert [record.value for record in answer.records] == [
+        MailExchanger(preference=number, host=f"mx{number:04}") for number in range(RECORDS)
+    ]
+    assert {record.owner for record in answer.records} == {"a.test"}
+
+
+def test_an_alias_before_very_many_mail_exchangers_is_followed() -> None:
+    asked = query()
+    alias = b"\xc0\x0c" + struct.pack("!HHIH", 5, 1, 300, 3) + b"\1b\0"
+    answer = mx_answer(asked, b"".join(mx_record(number, b"\1b\0") for number in range(400)) + alias, 1)
+    found = said(asked, of_records(answer, 401))
+    assert found is not None and found.kind is Kind.RECORDS and len(found.records) == RECORDS - 1
+
+
+@pytest.mark.parametrize("cut", [1, 7, 30, 4000])
+def test_very_many_records_that_are_not_all_there_are_malformed(cut: int) -> None:
+    asked = query()
+    answer = mx_answer(asked, mx_record(1), 400)[:-cut]
+    junk = [of_records(mx_answer(asked, octet * 9000, 1), 65_000) for octet in (b"\xff", b"\1", b"\0")]
+    for octets in (answer, *junk):
+        with pytest.raises(Malformed):
+            read_answer(asked, octets)
 
 
 def test_more_labels_than_anyone_needs_are_not_read() -> None:

@@ -177,7 +177,7 @@ class ByTcp(LooksUp):
         async def test() -> None:
             server = self.serve()
             server.mood = Mood.NO_TCP
-            fault = await self.fails(NameTrouble, self.resolver(server, limit=0.5).exchangers("a.test"))
+            fault = await self.fails(NameTrouble, self.resolver(server, limit=4).exchangers("a.test"))
             self.assertIn("connection closed", fault)
 
         return self.run_async(test())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 
 import psycopg
@@ -31,6 +31,12 @@ BETWEEN_TRIES = 0.5
 _KEY = "(hashtext('worldmail maildrop ' || current_schema()), ($1 % 2147483647)::int4)"
 _LOCK = f"SELECT pg_try_advisory_lock{_KEY}"
 _UNLOCK = f"SELECT pg_advisory_unlock{_KEY}"
+_FREE = (
+    "SELECT number FROM unnest($1::bigint[]) AS number WHERE (number % 2147483647)::int4::oid NOT IN"
+    " (SELECT objid FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2 AND granted"
+    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    " AND classid = hashtext('worldmail maildrop ' || current_schema())::oid)"
+)
 
 
 class Watch:
@@ -45,6 +51,7 @@ class Watch:
     Attributes:
         lost: told, in the reactor, of a key whose lock is gone for good.
         schema: what this process works with.
+        sessions: how many connections there were before this one.
     """
 
     def __init__(
@@ -61,6 +68,7 @@ class Watch:
         self._answered = answered
         self._migrated = migrated
         self.schema = 0
+        self.sessions = 0
         self.lost: Callable[[int], None] = _nobody
         self._tasks: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._connection: psycopg.Connection[Row] | None = None
@@ -117,6 +125,26 @@ class Watch:
                         self._connection.execute(_UNLOCK, (key,))
             finally:
                 self._results.put(done.callback, None)
+
+        self._tasks.put(task)
+        return done
+
+    def free(self, keys: Sequence[int]) -> Deferred[list[int]]:
+        """Those of these that no session has. Fails with `TemporaryFailure`."""
+        if not self._open:
+            return fail(TemporaryFailure(reason="the database is closed"))
+        done: Deferred[list[int]] = Deferred()
+
+        def task() -> None:
+            try:
+                found = [row[0] for row in self._connected().execute(_FREE, (list(keys),)).fetchall()]
+            except (psycopg.Error, OSError, TemporaryFailure) as error:
+                if not isinstance(error, TemporaryFailure):
+                    self._drop(error)
+                refusal = error if isinstance(error, TemporaryFailure) else TemporaryFailure(reason=reason_of(error))
+                self._results.put(done.errback, refusal)
+            else:
+                self._results.put(done.callback, found)
 
         self._tasks.put(task)
         return done
@@ -180,6 +208,7 @@ class Watch:
         except BaseException:
             connection.close()  # with the locks that it has got
             raise
+        self.sessions += 1  # first: who sees the connection sees that it is another
         self._connection = connection
         self._next_try = 0.0
         return connection

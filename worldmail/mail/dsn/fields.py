@@ -45,7 +45,9 @@ def status_fields(notice: Notice, *, utf8: bool) -> bytes:
         lines.append(
             _field("Original-Envelope-Id", ascii_as_written(envelope.envelope_id))
         )  # decoded: RFC 3461 §6.3 (a)
-    lines.append(_field("Reporting-MTA", f"dns; {notice.host}"))
+    # RFC 3461 §6.3 (b): what has no domain is no name of the DNS.
+    kind = "dns" if "." in notice.host else "x-local-hostname"
+    lines.append(_field("Reporting-MTA", f"{kind}; {notice.host}"))
     if origin is not None:
         lines.append(_field("Received-From-MTA", _received_from(origin)))
     lines.append(_field("Arrival-Date", date_time(notice.original.arrived)))

@@ -38,12 +38,12 @@ def is_reported(notify: NotifyWishes, action: Action, *, null_sender: bool, take
     return Notify.NEVER not in wishes and _WISHED[action] in wishes
 
 
-def goes_without_sender(notify: NotifyWishes, *, taken_over: bool) -> bool:
-    """True if this recipient is better sent to from "<>", in a transaction of its own.
+def goes_without_sender(notify: NotifyWishes) -> bool:
+    """True if this recipient is better sent to from "<>", in a transaction of its own, where nobody knows the wishes.
 
-    To a server that does not know the wishes, NEVER can only be said so (§5.2.2 (d)).
+    NEVER can only be said so there (§5.2.2).
     """
-    return not taken_over and notify is not None and Notify.NEVER in notify
+    return notify is not None and Notify.NEVER in notify
 
 
 @frozen(kw_only=True)
@@ -84,7 +84,8 @@ def forwarded(recipient: Recipient, targets: Sequence[Address], *, null_sender: 
 def distributed(recipient: Recipient, targets: Iterable[Address], *, null_sender: bool) -> Forwarding:
     """A list, or a forward that is nobody's business: mail goes on from a sender of its own.
 
-    Nothing is passed on; the message is delivered, as far as its sender is concerned (§5.2.7.1, §5.2.7.4).
+    Nothing is passed on; the message is delivered, as far as its sender is concerned (§5.2.7.1, §5.2.7.4). For packages
+    that keep lists: the addresses that the directory has are aliases, all of them `forwarded`.
     """
     due = is_reported(recipient.notify, Action.DELIVERED, null_sender=null_sender)
     return Forwarding(

@@ -17,6 +17,9 @@ MOST_SHOWN = 50
 
 _WIDTH = 72
 _MOST_SAID = 800
+_EXPIRED = "4.4.7"  # RFC 3463 §3.5: of what goes on being tried, it says only that it takes long
+_TIME_IS_OVER = (_EXPIRED, "5.4.7")
+_SO_FAR = "It could not be delivered so far."
 
 _ORDER = (Action.FAILED, Action.DELAYED, Action.DELIVERED, Action.RELAYED, Action.EXPANDED)
 _TITLES = {
@@ -69,6 +72,8 @@ def _introduction(notice: Notice, subject: str) -> list[str]:
     else:
         shown.insert(1, f"    From:      {original.envelope.sender}")
         begin = "This report is about a message that was sent in your name:"
+        if original.envelope.sender != notice.to:
+            begin = "You get this as the postmaster. The sender of the message below cannot be told of it:"
     return [_filled(begin), "\n".join(shown)]
 
 
@@ -111,7 +116,7 @@ def _address(happening: Happening) -> str:
 def _explanation(happening: Happening) -> list[str]:
     lines: list[str] = []
     if happening.action in (Action.FAILED, Action.DELAYED):
-        lines.append(_filled(cleaned(happening.reason) or advice(status_of(happening)).meaning, "      "))
+        lines += [_filled(sentence, "      ") for sentence in _reasons(happening)]
     if happening.retry_until is not None and happening.action is Action.DELAYED:
         lines.append(_filled(f"We keep trying until {date_time(happening.retry_until)}.", "      "))
     server = cleaned(happening.server or "", 255)
@@ -122,6 +127,20 @@ def _explanation(happening: Happening) -> list[str]:
     elif server:
         lines.append(_filled(f"Server: {server}", "      "))
     return lines
+
+
+def _reasons(happening: Happening) -> list[str]:
+    """Why: what was found, and of what was tried for so long that too."""
+    meaning, reason = _meaning(happening), cleaned(happening.reason)
+    if reason and reason != meaning and happening.action is Action.FAILED and status_of(happening) in _TIME_IS_OVER:
+        return [meaning, f"At the last attempt: {reason}"]
+    return [reason or meaning]
+
+
+def _meaning(happening: Happening) -> str:
+    """What its status means to people."""
+    status = status_of(happening)
+    return _SO_FAR if status == _EXPIRED and happening.action is Action.DELAYED else advice(status).meaning
 
 
 def _closing(notice: Notice, returned: Return | None) -> list[str]:

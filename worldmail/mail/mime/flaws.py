@@ -70,9 +70,14 @@ class Flaws:
         at, size, most = -self._line, len(piece), LONGEST_LINE + 2
         while size - at >= most:
             end = piece.rfind(b"\n", max(at, 0), at + most) if at + most > 0 else -1
-            if end < 0:
+            if end < 0 or (end == at + most - 1 and self._is_one_long_line(piece, at, end)):
                 self.long = True
                 return
             at = end + 1
         last = piece.rfind(b"\n", max(at, 0)) + 1
         self._line = size - last if last else size - at
+
+    def _is_one_long_line(self, piece: bytes, start: int, end: int) -> bool:
+        """Is what ends in this LF one line, and the octet in front of the LF no CR?"""
+        in_pair = piece[end - 1] == 13 if end else self._carriage
+        return not in_pair and piece.rfind(b"\n", max(start, 0), end) < 0

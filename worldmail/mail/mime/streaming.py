@@ -75,8 +75,13 @@ class _Open:
 
 @define
 class EntityStream:
-    """Takes a message in chunks, gives what it is made of; all octets come out once, in their order."""
+    """Takes a message in chunks, gives what it is made of; all octets come out once, in their order.
 
+    Args:
+        into_global: the message in a message/global part is an entity of its own, as that in message/rfc822 is.
+    """
+
+    into_global: bool = False
     # Begins with a line end that was given out already: bodies and headers begin behind one.
     _data: bytes = field(default=b"\n", init=False)
     _virtual: int = field(default=1, init=False)
@@ -169,7 +174,8 @@ class EntityStream:
         word = None if written is None else transfer_encoding(written).lower()
         if word == b"7bit" and b"7bit" not in (written or b"").lower():
             word = None
-        nature = _nature(content, sealed=bool(self._open) and self._open[-1].entity.nature is Nature.SEALED)
+        sealed = bool(self._open) and self._open[-1].entity.nature is Nature.SEALED
+        nature = _nature(content, sealed=sealed, into_global=self.into_global)
         last = self._count >= MAXIMUM_PARTS - 1
         if last or (nature in (Nature.MULTIPART, Nature.MESSAGE, Nature.SEALED) and len(self._open) >= MAXIMUM_DEPTH):
             nature = Nature.UNREAD
@@ -264,11 +270,11 @@ class EntityStream:
         return True, events
 
 
-def _nature(content: ContentType, *, sealed: bool) -> Nature:
+def _nature(content: ContentType, *, sealed: bool, into_global: bool) -> Nature:
     subtype = content.subtype.lower()
     if sealed or (content.is_multipart and subtype in _SEALED):
         return Nature.SEALED
-    if content.type.lower() == b"message" and subtype in _GLOBAL:
+    if content.type.lower() == b"message" and subtype in _GLOBAL and not (into_global and content.is_message):
         return Nature.LEAF  # may be encoded as it is (RFC 6532 §3.7, RFC 6533 §4.4)
     if content.is_multipart:
         return Nature.UNREAD if content.boundary is None else Nature.MULTIPART

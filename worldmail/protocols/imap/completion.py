@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from worldmail.errors import Refusal
+from worldmail.errors import AuthenticationDelayed, AuthenticationFailed, Refusal
 from worldmail.protocols.imap.parser import Fault
 from worldmail.protocols.imap.piecemeal import Progress, parts
 from worldmail.protocols.imap.replies import BAD_REFUSALS, AccountChanged, response_code, tagged, untagged
@@ -21,12 +21,16 @@ if TYPE_CHECKING:
 # tag = 1*<any ASTRING-CHAR except "+"> (RFC 9051 §9)
 _TAG = re.compile(rb"[^\x00-\x20(){%*\"\\+\x7f-\xff]+ ")
 
+# Whoever asks for what is not to be had here, or not now, guesses nothing by that.
+_GUESSES = (*BAD_REFUSALS, AuthenticationFailed, AuthenticationDelayed)
+
 
 async def finish(session: Session, answer: Answer | Silence) -> Effects:
     """What the verb gave, what is new, the tagged OK."""
     if isinstance(answer, Silence):
         return answer.effects
-    session.errors = 0
+    if session.state is not State.NOT_AUTHENTICATED:
+        session.errors = 0
     if isinstance(answer, Done):
         done: Done | None = answer
         effects, after = answer.effects, answer.after
@@ -104,7 +108,7 @@ def refuse(session: Session, refusal: Refusal) -> Effects:
         return end(session, untagged(b"BYE", refusal.reply_text), "account changed")
     reply = _reply(session, refusal)
     before_login = session.state is State.NOT_AUTHENTICATED
-    if not (before_login or isinstance(refusal, BAD_REFUSALS)):
+    if not isinstance(refusal, _GUESSES if before_login else BAD_REFUSALS):
         return (reply,)
     session.errors += 1
     most = session.settings.errors_before_login if before_login else session.settings.errors

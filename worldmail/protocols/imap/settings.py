@@ -121,8 +121,8 @@ class ImapSettings:
     )
     errors_before_login: int = setting(
         5,
-        """After so many refused commands (failed logins among them) a client that is not signed in is disconnected.
-        0: never.""",
+        """After so many failed logins and commands that cannot be understood a client that is not signed in is
+        disconnected. 0: never.""",
         minimum=0,
     )
     errors: int = setting(

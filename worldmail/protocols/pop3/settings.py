@@ -90,5 +90,5 @@ class Pop3Settings:
     surrogates: bool = setting(
         True,
         """What a client gets that did not ask for UTF-8 (RFC 6856), for a message with UTF-8 in its header: true: a
-        surrogate whose header is encoded in ASCII (RFC 6857); false: a refusal with the code [UTF8].""",
+        surrogate whose headers are encoded in ASCII (RFC 6857); false: a refusal with the code [UTF8].""",
     )

@@ -2,7 +2,8 @@
 
 What the store gives may be binary (RFC 3030), which POP3 cannot carry (RFC 6856 §2.1): parts that say so go out
 in base64, and should any other CR or LF stand alone, it becomes a CRLF, as a multi-line response consists of lines
-(RFC 1939 §3). Where the header holds octets outside ASCII and the client is not in UTF-8 mode, a surrogate goes out.
+(RFC 1939 §3). If the client is not in UTF-8 mode, a surrogate goes out: no header holds octets outside ASCII, neither
+the message's own nor that of a part or of a message in it. It is made while it goes by.
 
 A small text is one effect of plain bytes. A large one is a stream; memory stays flat.
 """
@@ -14,8 +15,9 @@ from collections.abc import AsyncIterator
 
 from attrs import define, field
 
+from worldmail.interfaces.world import Aside
 from worldmail.mail.line_ends import LineEnds, with_line_ends
-from worldmail.mail.surrogate import surrogate_header
+from worldmail.mail.mime.surrogates import SurrogateStream, header_patch
 from worldmail.mail.transfer_encoding import BinaryInBase64, says_binary
 from worldmail.protocols.pop3.replies import Utf8Needed
 from worldmail.wire.dots import END_OF_TEXT, DotWriter
@@ -26,6 +28,9 @@ IN_ONE_PIECE = 65536
 
 _ODD_BLANK = re.compile(rb"(?:\r\n|\r(?!\n)|\n){2}")
 _PIECE = 65536  # done in one go
+# Of these words a Content-Type has one if there are headers, or addresses, below the message's own.
+_NESTING = re.compile(rb"multipart|rfc822|global|delivery-status", re.IGNORECASE)
+_AT_ONCE = 8192  # octets in which headers may be written anew without a thread
 
 
 @define
@@ -75,6 +80,7 @@ class Way:
 
     _cutter: TopCutter | None
     _coder: BinaryInBase64 | None
+    _surrogate: SurrogateStream | None = None
     _ends: LineEnds = field(factory=LineEnds, init=False)
     _dots: DotWriter = field(factory=DotWriter, init=False)
     octets: int = field(default=0, init=False)  # that went through, before stuffing
@@ -86,16 +92,24 @@ class Way:
 
     def feed(self, octets: bytes) -> bytes:
         """The next octets."""
-        return self._lines(octets if self._coder is None else self._coder.feed(octets))
+        return self._coded(octets if self._surrogate is None else self._surrogate.feed(octets))
+
+    def takes_long(self, octets: bytes) -> bool:
+        """True if these are better fed in a thread: headers may have to be written anew."""
+        return self._surrogate is not None and len(octets) > _AT_ONCE and not octets.isascii()
 
     def finish(self) -> bytes:
         """The end of the text, and of the multi-line response."""
-        last = b"" if self.finished or self._coder is None else self._lines(self._coder.finish())
+        last = b"" if self.finished or self._surrogate is None else self._coded(self._surrogate.finish())
+        last += b"" if self.finished or self._coder is None else self._lines(self._coder.finish())
         if not self.finished:
             last += self._pass(self._ends.finish())
         final = self._dots.finish()
         self.octets += len(final)
         return last + final + END_OF_TEXT
+
+    def _coded(self, octets: bytes) -> bytes:
+        return self._lines(octets if self._coder is None else self._coder.feed(octets))
 
     def _lines(self, octets: bytes) -> bytes:
         return self._pass(self._ends.feed(octets))
@@ -108,7 +122,13 @@ class Way:
 
 
 async def text_effects(
-    chunks: AsyncIterator[bytes], *, octets: int, utf8: bool, surrogates: bool, lines: int | None = None
+    chunks: AsyncIterator[bytes],
+    *,
+    octets: int,
+    utf8: bool,
+    surrogates: bool,
+    aside: Aside,
+    lines: int | None = None,
 ) -> Effects:
     """The effects that send a message: a positive reply, the text dot-stuffed, the end.
 
@@ -116,7 +136,8 @@ async def text_effects(
         chunks: prefix and content.
         octets: how many they are, binary parts in base64.
         utf8: the client is in UTF-8 mode.
-        surrogates: send a surrogate where UTF-8 mode would be needed.
+        surrogates: send a surrogate where the header needs UTF-8 mode.
+        aside: for what takes long.
         lines: how many lines of the body (TOP), None for all of it.
 
     Raises: `Utf8Needed`; whatever reading the first chunks raises.
@@ -126,17 +147,26 @@ async def text_effects(
     if not (utf8 or header.isascii()):
         if not surrogates or not complete:
             raise Utf8Needed
-        octets -= len(header)
-        header = surrogate_header(header)
-        octets += len(header)
-    coder = BinaryInBase64() if says_binary(header) else None
-    way = Way(None if lines is None else TopCutter(lines), coder)
-    text = way.feed(header)
+        patch = await aside(lambda: header_patch(header)) if len(header) > _AT_ONCE else header_patch(header)
+        octets += 0 if patch is None else len(patch.octets) - len(header)
+    as_it_is = utf8 or (header.isascii() and (_NESTING.search(header) is None or (whole and rest.isascii())))
+    way = Way(
+        None if lines is None else TopCutter(lines),
+        BinaryInBase64() if says_binary(header) else None,
+        None if as_it_is else SurrogateStream(),
+    )
+    text = await _fed(way, header, aside)
     if whole or way.finished:
-        text += way.feed(rest) + way.finish()
+        text += await _fed(way, rest, aside) + way.finish()
         await _close(chunks)
         return (_reply(lines, way.octets) + text,)
-    return (_reply(lines, octets) + text, Stream(_rest(rest, chunks, way)))
+    return (_reply(lines, octets) + text, Stream(_rest(rest, chunks, way, aside)))
+
+
+async def _fed(way: Way, octets: bytes, aside: Aside) -> bytes:
+    """What becomes of these octets."""
+    made: bytes = await aside(lambda: way.feed(octets)) if way.takes_long(octets) else way.feed(octets)
+    return made
 
 
 def _reply(lines: int | None, octets: int) -> bytes:
@@ -169,13 +199,13 @@ def _header_of(start: bytes, whole: bool) -> tuple[bytes, bytes, bool]:
     return with_line_ends(start[: odd.end()]), start[odd.end() :], True
 
 
-async def _rest(start: bytes, chunks: AsyncIterator[bytes], way: Way) -> AsyncIterator[bytes]:
+async def _rest(start: bytes, chunks: AsyncIterator[bytes], way: Way, aside: Aside) -> AsyncIterator[bytes]:
     """What follows the header, piece by piece, and the end of the multi-line response."""
     try:
         chunk: bytes | None = start
         while chunk is not None:
             for at in range(0, len(chunk), _PIECE):
-                text = way.feed(chunk[at : at + _PIECE])
+                text = await _fed(way, chunk[at : at + _PIECE], aside)
                 if text:
                     yield text
             chunk = None if way.finished else await anext(chunks, None)

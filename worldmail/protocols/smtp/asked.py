@@ -1,10 +1,10 @@
 """What a client may ask for in MAIL beside delivery: later, in time, before others, in TLS all the way.
 
-    hold-for     = "HOLDFOR=" future-release-integer                        RFC 4865 §4
-    hold-until   = "HOLDUNTIL=" date-time                                   RFC 4865 §4, RFC 3339 §5.6
+    hold-for     = "HOLDFOR=" future-release-integer                        RFC 4865 §3
+    hold-until   = "HOLDUNTIL=" date-time, in UTC                           RFC 4865 §3, RFC 3339 §5.6
     by-value     = by-time ";" by-mode [by-trace]                           RFC 2852 §4
     by-time      = ["-" / "+"] 1*9DIGIT;  by-mode = "N" / "R";  by-trace = "T"
-    mt-priority  = "MT-PRIORITY=" (["-"] NZDIGIT / "0")                     RFC 6710 §3
+    mt-priority  = "MT-PRIORITY=" (["-"] NZDIGIT / "0")                     RFC 6710 §7
     requiretls   = "REQUIRETLS"                                             RFC 8689 §2
 
 The parsers take a parameter's value (None if it had none) and raise ValueError.
@@ -13,17 +13,13 @@ The parsers take a parameter's value (None if it had none) and raise ValueError.
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime
 
 from attrs import frozen
 
-from worldmail.interfaces.policy import Asker
-from worldmail.wire.networks import NetworkSet
-
 _INTERVAL = re.compile(r"[1-9][0-9]{0,8}")
 _MOMENT = re.compile(
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt]([0-9]{2}:[0-9]{2}:)([0-9]{2})(?:\.[0-9]{1,9})?"
-    r"(?:[Zz]|([+-])([0-9]{2}):([0-5][0-9]))"
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt]([0-9]{2}:[0-9]{2}:)([0-9]{2})(?:\.([0-9]{1,9}))?(?:[Zz]|[+-]00:00)"
 )
 _DELIVER_BY = re.compile(r"([+-]?[0-9]{1,9});([NnRr])([Tt])?")
 _PRIORITY = re.compile(r"-?[1-9]|0")
@@ -33,7 +29,7 @@ _PRIORITY = re.compile(r"-?[1-9]|0")
 class Hold:
     """HOLDFOR or HOLDUNTIL: one of `seconds` from now and the moment `until` (epoch seconds).
 
-    `text` is how a report names it, "for;3600" (RFC 4865 §5).
+    `text` is how a report names it, "for;3600" (RFC 4865 §5.1.2).
     """
 
     text: str
@@ -72,17 +68,20 @@ def hold_for(value: str | None) -> Hold:
 
 
 def hold_until(value: str | None) -> Hold:
-    """HOLDUNTIL: a moment with its zone. A fraction of a second is let go, a leap second is the one before it."""
+    """HOLDUNTIL: a moment in UTC, as RFC 4865 §3 wants it normalised.
+
+    Nothing is released before its time (§4.2): a part of a second counts as a whole one, and the second after a leap
+    second is the first one that every clock has.
+    """
     match = None if value is None else _MOMENT.fullmatch(value)
     if match is None:
         raise ValueError
-    day, time, second, sign, hours, minutes = match.groups()
+    day, time, second, fraction = match.groups()
     if int(second) > 60:
         raise ValueError
-    away = timedelta(hours=int(hours or 0), minutes=int(minutes or 0))
-    zone = timezone(-away if sign == "-" else away)  # ValueError from 24 hours on
-    moment = datetime.fromisoformat(f"{day}T{time}{min(int(second), 59):02d}").replace(tzinfo=zone)
-    return Hold(text=f"until;{value}", until=int(moment.timestamp()))
+    moment = datetime.fromisoformat(f"{day}T{time}{min(int(second), 59):02d}").replace(tzinfo=UTC)
+    later = int(second) == 60 or (fraction is not None and int(fraction) > 0)
+    return Hold(text=f"until;{value}", until=int(moment.timestamp()) + later)
 
 
 def deliver_by(value: str | None) -> DeliverBy:
@@ -101,8 +100,3 @@ def priority(value: str | None) -> int:
     if value is None or _PRIORITY.fullmatch(value) is None:
         raise ValueError
     return int(value)
-
-
-def may_raise(asker: Asker, trusted: NetworkSet) -> bool:
-    """May mail of this client go before that of others (RFC 6710 §4.1)? Our users' may, and of whom we relay for."""
-    return asker.account is not None or asker.client in trusted

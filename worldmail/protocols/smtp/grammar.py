@@ -2,7 +2,7 @@
 
 Each function takes what follows the command word and one space, as octets, and
 raises a `Refusal` that is the reply: 501 5.5.4 for an argument, 555 5.5.4 for a
-parameter we do not know, 501 5.1.x for an address, 553 5.6.7 for one that needs SMTPUTF8.
+parameter we do not know, 501 5.1.x for an address, 550 (MAIL) or 553 5.6.7 for one that needs SMTPUTF8.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from functools import lru_cache
 from attrs import frozen
 
 from worldmail.errors import Refusal
+from worldmail.interfaces.releases import Wanted
 from worldmail.mail.address import Address
+from worldmail.mail.domain import host_name
 from worldmail.mail.envelope import Body, Notify, OriginalRecipient, Return
 from worldmail.protocols.smtp.asked import FIELDS, Asked
 from worldmail.protocols.smtp.parameters import MAIL_PARAMETERS, RCPT_PARAMETERS, parse_parameters
@@ -40,6 +42,16 @@ _CHUNK = re.compile(rb"([0-9]{1,18})( +[Ll][Aa][Ss][Tt])? *")
 # sasl-mech    = 1*20mech-char                                               RFC 4422 §3.1
 # Whether the response is base64 is for the exchange to say: its 501 is another one.
 _AUTH = re.compile(rb"([A-Za-z0-9_-]{1,20})(?: +([!-~]+))? *")
+
+# etrn-command = "ETRN" SP [ "@" / "#" ] node-name                            RFC 1985 §5
+_NODE = re.compile(r"([@#]?)([^\s,@#]{1,255})")
+_QUEUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+_MOST_DOMAINS = 100
+
+_STAY = re.compile(r"[Ss][Tt][Aa][Yy]=([0-9]{1,6})")
+LEAST_STAY, MOST_STAY = 10, 3600
+"""Seconds of silence that may be agreed on for a turn that stays."""
 
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
@@ -87,6 +99,14 @@ class AuthArguments:
     initial: bytes | None
 
 
+@frozen(kw_only=True)
+class TurnArguments:
+    """ATRN: the domains in A-labels, None for all; the seconds of STAY, 0 if it was not given."""
+
+    domains: tuple[str, ...] | None
+    stay: int = 0
+
+
 @frozen
 class Lookup:
     """VRFY and EXPN: what to look for, and whether the answer may be in UTF-8 (RFC 6531 §3.7.4.2)."""
@@ -124,7 +144,7 @@ def parse_mail(argument: bytes) -> MailArguments:
             values["asked"] = Asked(**{field: values.pop(field) for field in FIELDS & values.keys()})
         arguments = MailArguments(sender=sender, **values)
     if not arguments.smtputf8 and not text.isascii():
-        raise needs_smtputf8()
+        raise needs_smtputf8(550)
     return arguments
 
 
@@ -172,8 +192,6 @@ def parse_lookup(argument: bytes) -> Lookup:
         text = text[1:-1]
     if not text or _CONTROLS.search(text):
         raise Refusal("A user name or address is required", code=501, enhanced="5.5.4")
-    if not smtputf8 and not text.isascii():
-        raise needs_smtputf8()
     return Lookup(text, smtputf8)
 
 
@@ -185,9 +203,9 @@ def decoded(argument: bytes) -> str:
         raise Refusal("The command is not in ASCII or UTF-8", code=501, enhanced="5.5.2") from None
 
 
-def needs_smtputf8() -> Refusal:
-    """What is said about an address beyond ASCII without SMTPUTF8 (RFC 6531 §3.5)."""
-    return Refusal("Non-ASCII addresses are not permitted without SMTPUTF8", code=553, enhanced="5.6.7")
+def needs_smtputf8(code: int) -> Refusal:
+    """What is said about an address beyond ASCII without SMTPUTF8: 550 to MAIL, 553 to RCPT (RFC 6531 §3.5)."""
+    return Refusal("Non-ASCII addresses are not permitted without SMTPUTF8", code=code, enhanced="5.6.7")
 
 
 @lru_cache(maxsize=1024)
@@ -200,3 +218,49 @@ def _mailbox(text: str, enhanced: str) -> Address:
         return _address(text)
     except ValueError:
         raise Refusal("Malformed address", code=501, enhanced=enhanced) from None
+
+
+def parse_release(argument: bytes) -> tuple[Wanted, str]:
+    """ETRN: a domain, "@" and a domain with all below it, or "#" and the name of a queue. Raises Refusal 501."""
+    syntax = "Syntax: ETRN domain, ETRN @domain or ETRN #queue"
+    match = _NODE.fullmatch(decoded(argument).strip(" \t"))
+    wanted, name = (Wanted.QUEUE, "") if match is None else (Wanted(match[1]), match[2])
+    if wanted is not Wanted.QUEUE:
+        return wanted, _domain(name, syntax)
+    if _QUEUE.fullmatch(name) is None:
+        raise Refusal(syntax, code=501, enhanced="5.5.4")
+    return wanted, name.lower()
+
+
+def parse_turn(argument: bytes) -> TurnArguments:
+    """ATRN: atrn-command = "ATRN" [SP domain *("," domain)] (RFC 2645 §6), and of ours [SP "STAY=" seconds] behind it.
+
+    Raises Refusal 501.
+    """
+    syntax = "Syntax: ATRN [domain[,domain...]]"
+    words = decoded(argument).split()
+    stay = 0
+    if words and "=" in words[-1]:
+        match = _STAY.fullmatch(words.pop())
+        stay = 0 if match is None else int(match[1])
+        if not LEAST_STAY <= stay <= MOST_STAY:
+            text = f"STAY takes {LEAST_STAY} to {MOST_STAY} seconds"
+            raise Refusal(text, code=501, enhanced="5.5.4")
+    if len(words) > 1:
+        raise Refusal(syntax, code=501, enhanced="5.5.4")
+    names = words[0].split(",") if words else []
+    if len(names) > _MOST_DOMAINS:
+        raise Refusal("Too many domains", code=501, enhanced="5.5.4")
+    domains = tuple(dict.fromkeys([_domain(name, syntax) for name in names]))
+    return TurnArguments(domains=domains or None, stay=stay)
+
+
+def _domain(name: str, syntax: str) -> str:
+    """In A-labels. It has two labels at least, and no literal is one (RFC 2645 §6)."""
+    try:
+        domain = host_name(name.removesuffix("."))
+    except ValueError:
+        domain = ""
+    if domain.startswith("[") or "." not in domain:
+        raise Refusal(syntax, code=501, enhanced="5.5.4")
+    return domain

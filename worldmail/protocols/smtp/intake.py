@@ -4,30 +4,31 @@ The header is collected, up to a limit, and looked at once; then everything goes
 the store's writer. In front go our Received field, what a submission left out,
 and labels for 8-bit text that has none. On an mx listener nothing else is changed
 but that Return-Path fields, which only the last server may write, are taken out
-(RFC 5321 §4.4).
+(RFC 5321 §4.4), and Authentication-Results fields that pretend to be ours, or our relay's
+where it is not from there that they come (RFC 8601 §5).
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from contextlib import suppress
 
 from attrs import evolve, frozen
 
 from worldmail.errors import MalformedMessage, MessageTooLarge, OverQuota, TemporaryFailure
 from worldmail.interfaces.outbound import Wishes
 from worldmail.interfaces.policy import Asker, MessageRequest
-from worldmail.interfaces.store import Acceptance, Onward
+from worldmail.interfaces.store import Acceptance, Handover, Onward
 from worldmail.interfaces.world import World
 from worldmail.mail.envelope import Body, Delivery, Envelope, Origin
 from worldmail.mail.header import Header, starts_with_field
 from worldmail.mail.labels import CharsetSense, label_fields, may_be_labelled
 from worldmail.mail.line_ends import with_line_ends
 from worldmail.mail.received import received_field
+from worldmail.mail.results import FIELD as RESULTS
+from worldmail.mail.results import without_results
 from worldmail.mail.submission import missing_fields, qualified_header, without_blind_copies
-from worldmail.protocols.smtp.asked import may_raise, priority
+from worldmail.protocols.smtp.priorities import FIELD, Priorities, tunnelled
 from worldmail.protocols.smtp.settings import SmtpSettings
-from worldmail.wire.networks import NetworkSet
 
 HOLD = 32 * 1024
 """Octets of a message without MIME labels that are held until it is known whether it needs some."""
@@ -42,7 +43,10 @@ class Consignment:
     Args:
         host: our own name.
         size_limit: the most octets it may have.
-        trusted: networks that we relay for.
+        priorities: which priority it may have.
+        asked_priority: what MAIL asked for, None if nothing.
+        forged: names of servers whose word nobody brings from outside (RFC 8601 §5).
+        handover: see `interfaces.store.Acceptance`.
     """
 
     world: World
@@ -55,7 +59,10 @@ class Consignment:
     onward: tuple[Onward, ...]
     wishes: Wishes
     size_limit: int
-    trusted: NetworkSet
+    priorities: Priorities
+    asked_priority: int | None
+    forged: frozenset[str] = frozenset()
+    handover: Handover | None = None
 
 
 class Intake:
@@ -64,6 +71,7 @@ class Intake:
     Attributes:
         id: the acceptance id.
         size: octets taken so far.
+        lowered: the priority of the message, if a field of it asked for another; else None.
     """
 
     __slots__ = (
@@ -82,6 +90,7 @@ class Intake:
         "_writer",
         "aborted",
         "id",
+        "lowered",
         "size",
     )
 
@@ -105,6 +114,7 @@ class Intake:
         self.aborted = False
         self.id: str = acceptance.new_id()
         self.size = 0
+        self.lowered: int | None = None
 
     def write(self, octets: bytes) -> None:
         """Take the next octets. Raises `MessageTooLarge`; then the intake is to be aborted."""
@@ -163,6 +173,7 @@ class Intake:
                     unrepeatable=True,
                     onward=consignment.onward,
                     wishes=self._wishes,
+                    handover=consignment.handover,
                 )
             )
         except OverQuota as error:
@@ -241,8 +252,9 @@ class Intake:
         header = Header(raw)
         if b"return-path" in header:
             raw = header.without((b"return-path",))
-        if b"mt-priority" in header:
-            raw = self._take_priority(header, raw)
+        if RESULTS in header:
+            raw = without_results(raw, consignment.forged)
+        raw = self._settle_priority(header, raw)
         completions = b""
         if consignment.asker.role == "submission":
             header, raw, completions = self._completed(header, raw)
@@ -260,16 +272,18 @@ class Intake:
         else:
             self._writer.write(b"".join((top, raw, rest)))
 
-    def _take_priority(self, header: Header, raw: bytes) -> bytes:
-        """The header without a stranger's MT-Priority; another's counts where MAIL said nothing (RFC 6758 §3)."""
-        consignment = self._consignment
-        if not may_raise(consignment.asker, consignment.trusted):
-            return Header(raw).without((b"mt-priority",))
+    def _settle_priority(self, header: Header, raw: bytes) -> bytes:
+        """The header without an MT-Priority that does not count. Where MAIL said nothing it does (RFC 6758 §3.1)."""
+        found = tunnelled(header)
         if self._wishes.priority is None:
-            with suppress(ValueError):
-                given = priority((header.first(b"mt-priority") or b"").decode("latin-1"))
+            asked = found or 0
+            given = self._consignment.priorities.granted(asked)
+            self.lowered = None if given == asked else given
+            if FIELD in header:
                 self._wishes = evolve(self._wishes, priority=given)
-        return raw
+        if FIELD not in header or found == self._wishes.priority:
+            return raw
+        return Header(raw).without((FIELD,))
 
     def _completed(self, header: Header, raw: bytes) -> tuple[Header, bytes, bytes]:
         """The header as a submission gets it, and the fields to put in front (RFC 6409 §8)."""
@@ -302,6 +316,8 @@ class Intake:
             recipients=len(envelope.recipients),
             size=self.size,
             protocol=consignment.origin.protocol,
+            asked_priority=consignment.asked_priority,  # RFC 6710 §4.1
+            priority=self._wishes.priority,
         )
         for delivery in consignment.deliveries:
             record(
@@ -323,5 +339,5 @@ class Intake:
             at=self._received,
             recipient=recipients[0].address if len(recipients) == 1 else None,
             account=consignment.origin.account if consignment.settings.record_account else None,
-            priority=self._wishes.priority,
+            priority=self._wishes.priority if consignment.asked_priority is None else consignment.asked_priority,
         )

@@ -73,9 +73,17 @@ class Parser:
         """How the last faulty line began; the command word can be seen in it."""
         return self._lines.rejected
 
+    def take_back(self) -> bytes:
+        """See `LineBuffer.take_back`."""
+        return self._lines.take_back()
+
     def clear(self) -> None:
         """Forget what is buffered."""
         self._lines.clear()
+
+    def rest(self) -> bytes:
+        """What is buffered, given away."""
+        return self._lines.take_rest()
 
     def expect_data(self, text_line_limit: int) -> None:
         """What comes next is dot-stuffed text; lines longer than the limit are a fault (0: none is)."""

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 from attrs import NOTHING, frozen
 
 from worldmail.config.fields import Duration, Listen, Octets, duration, listen, octets, setting
 from worldmail.config.names import check_host_name
+from worldmail.config.units import Network, network
+
+# priority-profile = 1*20(ALPHA / DIGIT / "-" / "_" / ".")                        RFC 6710 §7
+_POLICY = re.compile(r"[A-Za-z0-9_.-]{0,20}")
+
+
+def _check_policy(value: str) -> None:
+    if _POLICY.fullmatch(value) is None:
+        raise ValueError("at most 20 letters, digits, dots, hyphens or underscores, such as MIXER")
 
 
 @frozen(kw_only=True)
@@ -15,10 +25,11 @@ class SmtpListener:
     """One place where ESMTP is spoken, and what may be done there."""
 
     name: str = setting(NOTHING, "Its name in the log.")
-    role: Literal["mx", "submission"] = setting(
+    role: Literal["mx", "submission", "odmr"] = setting(
         NOTHING,
         """mx takes mail from other servers for our own domains and completes nothing in it. submission
-        takes mail from our own users once they have signed in (RFC 6409) and completes what is missing.""",
+        takes mail from our own users once they have signed in (RFC 6409) and completes what is missing. odmr takes
+        none: sites fetch what is held for them, signed in, over the same connection (RFC 2645).""",
     )
     listen: tuple[Listen, ...] = setting(NOTHING, "The addresses and ports.")
     tls: Literal["starttls", "implicit", "off"] = setting(
@@ -28,19 +39,32 @@ class SmtpListener:
     )
     auth: bool = setting(
         False,
-        """Offer AUTH (RFC 4954). On a submission listener it is always offered, and required before MAIL.""",
+        """Offer AUTH (RFC 4954). On a submission listener it is always offered, and required before MAIL; on one for
+        odmr it is always offered too.""",
+    )
+    atrn: bool = setting(
+        False,
+        "Let sites that have signed in fetch what is held for them here too (RFC 2645), beside an odmr listener.",
     )
 
     @property
     def offers_auth(self) -> bool:
         """True if one may sign in here."""
-        return self.auth or self.role == "submission"
+        return self.auth or self.role in ("submission", "odmr")
+
+    @property
+    def turns(self) -> bool:
+        """True if what is held may be fetched here."""
+        return self.role == "odmr" or (self.atrn and self.offers_auth)
 
 
 _LISTENERS = (
     SmtpListener(name="smtp", role="mx", listen=(listen("*:25"),)),
     SmtpListener(name="submission", role="submission", listen=(listen("*:587"),), auth=True),
-    SmtpListener(name="submissions", role="submission", listen=(listen("*:465"),), tls="implicit", auth=True),
+    SmtpListener(
+        name="submissions", role="submission", listen=(listen("*:465"),), tls="implicit", auth=True, atrn=True
+    ),
+    SmtpListener(name="odmr", role="odmr", listen=(listen("*:366"),)),
 )
 
 
@@ -71,8 +95,9 @@ class SmtpSettings:
     )
     command_line: Octets = setting(
         octets("2048"),
-        "The longest command line, its line end included (RFC 5321 §4.5.3.1.4).",
-        minimum=512,
+        """The longest command line, its line end included (RFC 5321 §4.5.3.1.4). With all the parameters that there are
+        a line can have 1280 (RFC 3461 §5.4).""",
+        minimum=1280,
         maximum=65536,
     )
     auth_line: Octets = setting(
@@ -92,7 +117,8 @@ class SmtpSettings:
     )
     idle_commands: int = setting(
         200,
-        "Commands that do no work (NOOP, RSET, VRFY, HELP, EHLO) between two messages before the session is ended.",
+        """Commands that do no work (NOOP, RSET, VRFY, HELP, EHLO, ETRN) between two messages before the session is
+        ended.""",
         minimum=10,
     )
     command_timeout: Duration = setting(
@@ -128,6 +154,32 @@ class SmtpSettings:
         DELIVERBY; 0 for any.""",
         minimum=0,
         maximum=7 * 86400,
+    )
+    priority_policy: str = setting(
+        "",
+        """The name of the policy by which priorities are given at your site, announced by MT-PRIORITY (RFC 6710 §9.2):
+        MIXER, STANAG4406, NSEP or one of your own. All 19 priorities are told apart whatever it is. Left empty, none is
+        announced, and clients take it for MIXER.""",
+        check=_check_policy,
+        example="MIXER",
+    )
+    lowest_priority: int = setting(
+        -9,
+        """The lowest priority (RFC 6710) of mail that is taken from our users: below it the answer is 450 4.7.15, and
+        their programs try again later. For emergencies; what has no priority counts as 0.""",
+        minimum=-9,
+        maximum=9,
+    )
+    xforward_networks: tuple[Network, ...] = setting(
+        (),
+        """From where clients may tell how they had a message themselves (XFORWARD, as Postfix and content filters speak
+        it). It is for the log and the trace alone. A relay that we are paired with needs no network here.""",
+        example=(network("192.0.2.25/32"),),
+    )
+    etrn: bool = setting(
+        True,
+        """Let sites ask that what is held for them be sent (RFC 1985), those that their hold names. Without any hold it
+        is answered with 459.""",
     )
     vrfy: Literal["off", "signed-in", "on"] = setting(
         "off",

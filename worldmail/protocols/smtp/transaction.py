@@ -7,7 +7,7 @@ from attrs import define, field
 from worldmail.errors import MessageTooLarge
 from worldmail.interfaces.expansion import Expanded
 from worldmail.interfaces.outbound import Wishes
-from worldmail.interfaces.store import Onward
+from worldmail.interfaces.store import Handover, Onward
 from worldmail.mail.address import Address
 from worldmail.mail.envelope import Delivery, Envelope, Recipient
 from worldmail.protocols.smtp.chunks import ChunkInspector
@@ -23,7 +23,11 @@ class Transaction:
         sender: the reverse-path, qualified; None for the null one.
         arguments: MAIL as it was given.
         size_limit: the most octets the message may have, the smallest of all limits that apply.
+        handover: what tells that a recipient has it already; None where nothing does.
+        known: recipients, as they are said, that have it.
+        repeats: those of them that it is for: there is nothing left to do for them.
         narrowest: the recipient whose limit that is; None if it is no recipient's.
+        submitter: who submitted the message first, None if that is not known (RFC 4954 §5).
         wishes: what MAIL asked for that goes with the message.
         not_before: the moment until which it is to be held, 0 for none (RFC 4865).
         intake: where the content goes, once it comes.
@@ -33,6 +37,7 @@ class Transaction:
     sender: Address | None
     arguments: MailArguments
     size_limit: int
+    submitter: Address | None = None
     recipients: list[Recipient] = field(factory=list)
     deliveries: dict[int, Delivery] = field(factory=dict)
     onward: dict[tuple[str, bool], Onward] = field(factory=dict)
@@ -41,6 +46,9 @@ class Transaction:
     intake: Intake | None = None
     inspector: ChunkInspector | None = None
     narrowest: Recipient | None = None
+    handover: Handover | None = None
+    known: frozenset[str] = frozenset()
+    repeats: int = 0
 
     def add(self, recipient: Recipient, expanded: Expanded) -> None:
         """One more recipient, and where it leads. An account is delivered to once, for the first that led there."""
@@ -50,8 +58,17 @@ class Transaction:
         for onward in expanded.onward:
             self.onward.setdefault((onward.recipient.address.key, onward.here), onward)
         for account in expanded.accounts:
-            if account.max_message is not None and account.max_message < self.size_limit:
-                self.size_limit, self.narrowest = account.max_message, recipient
+            self.narrow(recipient, account.max_message)
+
+    @property
+    def count(self) -> int:
+        """Recipients."""
+        return len(self.recipients) + self.repeats
+
+    def narrow(self, recipient: Recipient, most: int | None) -> None:
+        """No message of more octets than this can go to this recipient."""
+        if most is not None and most < self.size_limit:
+            self.size_limit, self.narrowest = most, recipient
 
     def too_large(self) -> MessageTooLarge:
         """The refusal of a message over the limit.
@@ -74,6 +91,7 @@ class Transaction:
             size=arguments.size,
             envelope_id=arguments.envelope_id,
             returns=arguments.returns,
+            submitter=self.submitter,
         )
 
     def abandon(self) -> None:

@@ -13,6 +13,7 @@ from worldmail.protocols.smtp.chunks import ChunkInspector
 from worldmail.protocols.smtp.grammar import Chunk
 from worldmail.protocols.smtp.intake import Intake
 from worldmail.protocols.smtp.parser import Text
+from worldmail.protocols.smtp.priorities import told
 from worldmail.protocols.smtp.replies import reply
 from worldmail.protocols.smtp.transaction import Transaction
 from worldmail.wire.faults import Fault
@@ -30,7 +31,7 @@ class Transfer:
     """Takes what a command's content brings.
 
     Args:
-        intake: where it goes; None where it is dropped.
+        intake: where it goes; None where it is dropped: there is a refusal, or nobody left who has not got it.
         refusal: why it is dropped; the reply at the end.
         chunk: the BDAT command, None for DATA.
         inspector: looks at the lines of chunks; None for DATA (the framing looks) and for BINARYMIME.
@@ -71,8 +72,11 @@ class Transfer:
         if not self.completes:
             assert self.chunk is not None
             return reply(250, "2.0.0", f"{self.chunk.size} octets received")
-        assert self.intake is not None
+        if self.intake is None:
+            return reply(250, "2.0.0", "Ok, it is here already")
         await self.intake.finish()
+        if self.intake.lowered is not None:
+            return reply(250, "2.3.6", f"{told(self.intake.lowered)}: {self.intake.id}")  # RFC 6710 §4.1
         return reply(250, "2.0.0", f"Ok {self.intake.id}")
 
     def _write(self, intake: Intake, text: Text) -> None:

@@ -61,8 +61,11 @@ def _character(hexpoint: str) -> str:
     return chr(point)
 
 
-def encode_utf8_address(text: str) -> str:
-    """Encode as utf-8-addr-xtext, which is ASCII (RFC 6533 §3). Raises ValueError for an unprintable character."""
+def encode_utf8_address(text: str, *, native: bool = False) -> str:
+    """Encode as utf-8-addr-xtext, which is ASCII, or, for who knows SMTPUTF8, as utf-8-addr-unitext (RFC 6533 §3).
+
+    Raises: ValueError for an unprintable character.
+    """
     if not text.isprintable():
         raise ValueError("an address of unprintable characters")
-    return "".join(char if char in _PLAIN else f"\\x{{{ord(char):02X}}}" for char in text)
+    return "".join(char if char in _PLAIN or (native and char > "~") else f"\\x{{{ord(char):02X}}}" for char in text)

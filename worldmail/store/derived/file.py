@@ -76,6 +76,7 @@ class DerivedFile:
         for last in (False, True):
             opened = self._connect()
             try:
+                self._begin_log(opened.connection)
                 if _prepare(opened.connection, instance, newest):
                     break
                 _log.info("{path} is not of this store as it is now: it is made anew", path=self.path)
@@ -95,6 +96,12 @@ class DerivedFile:
             self._shared = opened
         return opened
 
+    def _begin_log(self, connection: apsw.Connection) -> None:
+        """Journal mode WAL. Who switches while another reads is told, without any wait, that it is locked."""
+        if not self.in_memory:
+            with self._alone():
+                connection.execute("PRAGMA journal_mode=WAL").fetchall()
+
     def is_current(self, opened: Opened) -> bool:
         """Whether this connection is to what is at the path now. Cheap."""
         return self.in_memory or opened.identity == self._identity()
@@ -112,11 +119,11 @@ class DerivedFile:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """While nobody else makes or removes the file."""
+        """While nobody else makes or removes the file, or changes its mode."""
         with self._changing:
-            handle = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            handle = os.open(f"{self.path}.changes", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
-                fcntl.lockf(handle, fcntl.LOCK_EX)
+                fcntl.flock(handle, fcntl.LOCK_EX)
                 yield
             finally:
                 os.close(handle)
@@ -149,7 +156,6 @@ class DerivedFile:
 def _prepare(connection: apsw.Connection, instance: str, newest: int) -> bool:
     """Make the tables of an empty file; False if the file is not one for this store and release."""
     connection.execute(_PRAGMAS).fetchall()
-    connection.execute("PRAGMA journal_mode=WAL").fetchall()
     if _number(connection, "PRAGMA user_version") == 0:
         _make(connection, instance)
     if (

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import json
 
 import pytest
+from attrs import evolve
+from twisted.internet.defer import Deferred, DeferredList
 from twisted.trial.unittest import TestCase
 from zope.interface.verify import verifyObject
 
-from worldmail.errors import OverQuota, RecipientGone
+from worldmail.errors import OverQuota, RecipientGone, TakenElsewhere
 from worldmail.interfaces.store import (
     Acceptance,
+    Handover,
     IAcceptance,
     IContentWriter,
     IMailboxStore,
@@ -18,7 +22,7 @@ from worldmail.interfaces.store import (
     StagedContent,
 )
 from worldmail.mail.address import Address
-from worldmail.mail.envelope import Delivery, Envelope, Origin, Recipient
+from worldmail.mail.envelope import Delivery, Envelope, Facts, Origin, Recipient
 
 SENDER = Address.parse("sender@example.test")
 ORIGIN = Origin(session="session-1", protocol="ESMTP", client="192.0.2.1", helo="client.example")
@@ -48,6 +52,8 @@ class StoreCase(TestCase):
         prepend: bytes = b"",
         local: str = "rcpt{}",
         about: str | None = None,
+        handover: Handover | None = None,
+        origin: Origin = ORIGIN,
     ) -> Acceptance:
         """Deliver a message to the INBOXes of these accounts, as rcpt<account>@example.test."""
         writer = self.acceptance.writer()
@@ -62,7 +68,7 @@ class StoreCase(TestCase):
             id=self.acceptance.new_id(),
             received=1_700_000_000,
             envelope=Envelope(sender=sender, recipients=recipients),
-            origin=ORIGIN,
+            origin=origin,
             content=await writer.finish(prepend),
             deliveries=tuple(
                 Delivery(account_id=account, mailbox=mailbox, recipient=recipient)
@@ -70,6 +76,7 @@ class StoreCase(TestCase):
             ),
             message_id="<1@client.example>",
             about=about,
+            handover=handover,
         )
         await self.acceptance.accept(acceptance)
         return acceptance
@@ -171,6 +178,35 @@ class AcceptanceContract(StoreCase):
             await self.accept(b"x", account, 999_999)
         assert await self.texts(account) == []
 
+    async def test_what_a_relay_hands_over_is_known_by_its_id_and_not_accepted_again(self) -> None:
+        one, other = await self.new_account(), await self.new_account()
+        handover, another = Handover(relay="relay.test", message="Q1"), Handover(relay="relay.test", message="Q2")
+        assert await self.acceptance.arrived(handover) == frozenset()
+        await self.accept(b"first\r\n", one, handover=handover)
+        assert await self.acceptance.arrived(handover) == {f"rcpt{one}@example.test"}
+        with pytest.raises(TakenElsewhere):
+            await self.accept(b"again\r\n", other, one, handover=handover)
+        assert await self.texts(other) == []
+        assert await self.acceptance.arrived(handover) == {f"rcpt{one}@example.test"}
+        await self.accept(b"the rest\r\n", other, handover=handover)
+        await self.accept(b"another\r\n", one, other, handover=another)
+        await self.accept(b"of another\r\n", one, handover=Handover(relay="relay2.test", message="Q1"))
+        assert [len(await self.texts(account)) for account in (one, other)] == [3, 2]
+
+    async def test_two_sessions_that_take_the_same_message_at_once_do_not_both_store_it(self) -> None:
+        account = await self.new_account()
+        handover = Handover(relay="relay.test", message="Q1")
+        both = [Deferred.fromCoroutine(self.accept(b"x\r\n", account, handover=handover)) for _ in range(2)]
+        results = [done for done, _ in await DeferredList(both, consumeErrors=True)]
+        assert sorted(results) == [False, True]
+        assert len(await self.texts(account)) == 1
+
+    async def test_what_was_refused_did_not_arrive(self) -> None:
+        full, handover = await self.new_account(quota=10), Handover(relay="relay.test", message="Q1")
+        with pytest.raises(OverQuota):
+            await self.accept(b"x" * 500, full, handover=handover)
+        assert await self.acceptance.arrived(handover) == frozenset()
+
     async def test_acceptance_ids_are_16_characters_unique_and_ordered(self) -> None:
         ids = [self.acceptance.new_id() for _ in range(1000)]
         assert {len(number) for number in ids} == {16}
@@ -194,6 +230,28 @@ class AcceptanceContract(StoreCase):
             assert [record.acceptance for record in await self.trace.find(key)] == [acceptance.id, other.id]
         assert await self.trace.find("nobody@example.test") == []
         assert [record.acceptance for record in await self.trace.find("<1@client.example>", 1)] == [other.id]
+
+    async def test_what_a_server_before_us_told_is_traced_and_its_id_finds_the_message(self) -> None:
+        account = await self.new_account()
+        told = Facts(client="192.0.2.9", helo="far.test", protocol="ESMTP", id="R1", since=1_699_999_999)
+        accepted = await self.accept(b"x\r\n", account, origin=evolve(ORIGIN, told=told))
+        [record] = await self.trace.find("R1")
+        assert record.acceptance == accepted.id
+        detail = json.loads(record.detail)
+        said = {name: value for name, value in detail.items() if name.startswith("before")}
+        assert said == {
+            "before_id": "R1",
+            "before_at": 1_699_999_999,
+            "before_client": "192.0.2.9",
+            "before_helo": "far.test",
+            "before_protocol": "ESMTP",
+        }
+
+    async def test_mail_without_a_sender_is_traced_by_an_empty_pair_of_brackets(self) -> None:
+        account = await self.new_account()
+        acceptance = await self.accept(b"x\r\n", account, sender=None)
+        await self.accept(b"y\r\n", account)
+        assert [record.acceptance for record in await self.trace.find("<>")] == [acceptance.id]
 
     async def test_with_a_message_comes_the_trace_of_a_report_on_it(self) -> None:
         acceptance = await self.accept(b"x\r\n", await self.new_account())

@@ -42,7 +42,10 @@ class Finding:
 
 
 def finding_of(question: Question, answer: Answer) -> Finding:
-    """What an answer (NOERROR or NXDOMAIN) says to a question. Raises: `Malformed` for aliases in a loop."""
+    """What an answer (NOERROR or NXDOMAIN) says to a question.
+
+    Raises: `Malformed` for aliases in a loop, and for records of other names alone: that is no word on this one.
+    """
     name, ttl, values = _follow(question, answer)
     if values:
         return Finding(kind=Kind.RECORDS, records=values, ttl=ttl)
@@ -50,6 +53,8 @@ def finding_of(question: Question, answer: Answer) -> Finding:
         return Finding(kind=Kind.NO_NAME, ttl=_negative(answer, ttl))
     if name != question.name and answer.negative_ttl is None:
         return Finding(kind=Kind.ALIAS, target=name, ttl=ttl)
+    if answer.negative_ttl is None and any(not record.alias for record in answer.records):
+        raise Malformed("an answer about other names")
     return Finding(kind=Kind.NOTHING, ttl=_negative(answer, ttl))
 
 

@@ -21,7 +21,8 @@ UDP_PAYLOAD = 1232
 """Octets of an answer that pass without fragments (RFC 6891 §6.2.5; what resolvers agreed on in 2020)."""
 
 RECORDS = 256
-"""Records that are read of any section; an answer with more is useless."""
+"""Records that are read of any section. An answer with more is useless, but of mail exchangers: of these so many are
+read, in the order of their preference."""
 
 LABELS = 3000
 """Labels of names, and strings of texts, that are read of an answer."""
@@ -30,6 +31,7 @@ MAXIMUM_TTL = 2**31 - 1  # above it stands for 0 (RFC 2181 §8)
 
 _HEADER = struct.Struct("!HHHHHH")
 _RECORD = "!HHIH"
+_FIXED = struct.Struct(_RECORD)
 _IN, _CNAME, _NS, _SOA, _OPT = 1, 5, 2, 6, 41
 _QR, _OPCODE, _AA, _TC, _RD, _RA, _RCODE = 0x8000, 0x7800, 0x0400, 0x0200, 0x0100, 0x0080, 0x000F
 
@@ -184,6 +186,49 @@ class _Reader:
 
     def answers(self, count: int) -> tuple[Record, ...]:
         """The answer section's records that are of use."""
+        if count > RECORDS and self.question.type == RecordType.MX:
+            return self._preferred(count)
+        return self._useful(count)
+
+    def _preferred(self, count: int) -> tuple[Record, ...]:
+        """Of too many those that are preferred: aliases, which are in their way, and exchangers from the first on."""
+        parser = self.parser
+        try:
+            places, end = self._ranked(count)
+        except (IndexError, struct.error):
+            raise Malformed("an answer that is not all there") from None
+        found: list[Record] = []
+        for _, place in sorted(places)[:RECORDS]:
+            parser.current = parser.furthest = place  # behind a pointer it goes on at its furthest
+            found += self._useful(1)
+        parser.current = parser.furthest = end
+        return tuple(found)
+
+    def _ranked(self, count: int) -> tuple[list[tuple[int, int]], int]:
+        """(preference, place) of each record, -1 for an alias; where they end. Reads no name: there may be thousands.
+
+        Raises: `IndexError`, `struct.error` if they are not all there.
+        """
+        octets, at = self.octets, self.parser.current
+        places = []
+        for _ in range(count):
+            place = at
+            while 0 < (size := octets[at]) < 0xC0:
+                at += 1 + size
+            at += 2 if size else 1  # a pointer, or the root (RFC 1035 §4.1.4)
+            kind, network, _, size = _FIXED.unpack_from(octets, at)
+            at += _FIXED.size
+            if network == _IN and kind == RecordType.MX:
+                places.append((octets[at] << 8 | octets[at + 1], place))
+            elif network == _IN and kind == _CNAME:
+                places.append((-1, place))
+            at += size
+        if at > len(octets):
+            raise IndexError
+        return places, at
+
+    def _useful(self, count: int) -> tuple[Record, ...]:
+        """The next records, as far as they are of use."""
         found = []
         for owner, kind, ttl, size in self._records(count):
             if kind in (self.question.type, _CNAME):

@@ -6,7 +6,6 @@ import pytest
 
 from worldmail.interfaces.outbound import Reply
 from worldmail.protocols.smtp.client.answers import (
-    GARBAGE,
     MAXIMUM_LINE,
     MAXIMUM_LINES,
     SHOWN_LINES,
@@ -14,6 +13,7 @@ from worldmail.protocols.smtp.client.answers import (
     Answer,
     AnswerReader,
 )
+from worldmail.wire.client.reader import GARBAGE
 
 
 def read(data: bytes, size: int = 0) -> list[object]:

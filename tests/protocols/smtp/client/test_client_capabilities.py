@@ -40,6 +40,7 @@ def test_all_of_it_is_read() -> None:
         mail_max=5,
         rcpt_max=20,
         domain_max=2,
+        keywords=tuple(line.split()[0].decode().upper() for line in lines),
     )
 
 

@@ -123,9 +123,12 @@ def test_octets_above_127_are_declared_though_nobody_had_declared_them() -> None
 
 @pytest.mark.parametrize("apart", [False, True])
 @pytest.mark.parametrize("offers", [(), ("PIPELINING", "CHUNKING", "SIZE 100000")])
-def test_8bit_content_is_converted_for_a_server_without_8BITMIME(offers: tuple[str, ...], apart: bool) -> None:
+@pytest.mark.parametrize("body", [Body.EIGHT_BIT, Body.SEVEN_BIT])  # whatever was said of it
+def test_8bit_content_is_converted_for_a_server_without_8BITMIME(
+    offers: tuple[str, ...], apart: bool, body: Body
+) -> None:
     meeting = meet(*offers)
-    outcome = meeting.send(make_shipment(text=MemoryContent(EIGHT, apart=apart), body=Body.EIGHT_BIT))
+    outcome = meeting.send(make_shipment(text=MemoryContent(EIGHT, apart=apart), body=body))
     assert outcome.fates[0].fate is Fate.DELIVERED
     [arrived] = meeting.server.texts
     assert arrived.isascii() and b"gr=C3=BC=C3=9Fe" in arrived

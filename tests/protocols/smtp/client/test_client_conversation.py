@@ -290,3 +290,23 @@ def test_a_handshake_that_fails_is_followed_by_one_attempt_in_the_clear_where_TL
     else:
         assert not conversations and troubles[0].phase is Phase.TLS
         assert [asked for asked in connector.asked if asked[1] is Security.NEVER] == []
+
+
+def test_a_handshake_that_fails_is_followed_by_the_clear_though_the_hosts_other_address_is_dead() -> None:
+    connector = Connector(a192_0_2_2=ScriptedServer(offers=(*OFFERS, "STARTTLS")))
+    connector.handshake = "it has expired"
+    [conversation], _ = connect(connector)
+    assert conversation.usable and conversation.server == "mx.b.test[192.0.2.2]:25"
+
+
+def test_an_address_that_is_dead_says_nothing_where_another_one_answers() -> None:
+    _, [trouble] = connect(Connector(a192_0_2_1=ScriptedServer(answers=NO)))
+    assert (trouble.fate, trouble.status) == (Fate.FAILED, "5.7.1")
+
+
+@pytest.mark.parametrize("busy", [1, 2])
+def test_a_host_refuses_for_good_only_if_all_its_addresses_do(busy: int) -> None:
+    answers = {1: NO, 2: NO, busy: {"GREETING": ["421 4.3.2 busy"]}}
+    servers = {f"a192_0_2_{number}": ScriptedServer(answers=said) for number, said in answers.items()}
+    _, [trouble] = connect(Connector(**servers))
+    assert (trouble.fate, trouble.server) == (Fate.DEFERRED, f"mx.b.test[192.0.2.{busy}]:25")

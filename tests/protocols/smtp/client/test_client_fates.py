@@ -212,6 +212,19 @@ def test_lmtp_without_a_recipient_answers_once(offers: tuple[str, ...]) -> None:
     assert meeting.send(make_shipment()).fates[0].fate is Fate.DELIVERED
 
 
+@pytest.mark.parametrize("offers", KINDS.values())
+def test_where_nobody_was_accepted_a_server_that_says_no_more_is_not_waited_for_long(offers: tuple[str, ...]) -> None:
+    answers = {"RCPT": ["550 5.1.1 no"], "DATA": ["354 go on"], "TEXT": ["SILENCE"], "BDAT": ["SILENCE"]}
+    meeting = lmtp(ScriptedServer(offers=offers, lmtp=True, answers=answers))
+    results: list[Outcome] = []
+    meeting.begin(make_shipment(), results)
+    assert results or meeting.dialogue.timeout == meeting.means.patience.goodbye
+    meeting.time_out()
+    (fate,) = results[0].fates
+    assert (fate.fate, fate.status, fate.phase) == (Fate.FAILED, "5.1.1", Phase.RCPT)
+    assert ("DATA" in meeting.commands) == (offers == ("PIPELINING",))
+
+
 def lmtp(server: ScriptedServer, cut: str = "whole") -> ClientMeeting:
     return ClientMeeting(server=server, cut=cut, hop=evolve(HOP, lmtp=True))
 
@@ -232,3 +245,12 @@ def test_an_error_of_ours_after_all_was_sent_leaves_it_unknown(monkeypatch: pyte
     assert not meeting.dialogue.usable
     journal = meeting.means.journal
     assert isinstance(journal, MemoryJournal) and len(journal.failures) == 1
+
+
+@pytest.mark.parametrize("phase", ["MAIL", "DATA", "TEXT"])
+def test_a_reply_that_fits_nothing_is_told_in_our_words(phase: str) -> None:
+    said = {"MAIL": "354 go on", "DATA": "250 ok", "TEXT": "354 go on"}[phase]
+    meeting = ClientMeeting(server=ScriptedServer(answers={phase: [said]}))
+    [fate] = meeting.send(make_shipment("bob@b.test")).fates
+    assert fate.fate is (Fate.UNKNOWN if phase == "TEXT" else Fate.DEFERRED) and fate.reply is None
+    assert f"The server's reply ({said[:3]}) does not fit what it was asked" in fate.reason

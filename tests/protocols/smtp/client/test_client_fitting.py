@@ -67,10 +67,24 @@ def test_a_message_in_utf8_goes_as_it_is_where_that_is_taken() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sender", "text"), [("ñ@a.test", b"x\r\n"), ("a@bücher.test", b"x\r\n"), ("a@a.test", UTF8_TEXT)]
+    ("sender", "text"), [("ñ@a.test", b"x\r\n"), ("ñ@bücher.test", b"x\r\n"), ("a@bücher.test", UTF8_TEXT)]
 )
 def test_a_message_that_needs_SMTPUTF8_does_not_go_without(sender: str, text: bytes) -> None:
     refused(meet("8BITMIME"), "5.6.7", sender=sender, text=text, smtputf8=True)
+
+
+@pytest.mark.parametrize("declared", [False, True])
+def test_domains_of_other_letters_go_in_A_labels_to_a_server_without_SMTPUTF8(declared: bool) -> None:
+    meeting = meet("8BITMIME")
+    recipients = "Plain@Bücher.test", "ñ@bücher.test", '"a b"@bücher.test', "c@B.test"
+    outcome = meeting.send(make_shipment(*recipients, sender="a@bücher.test", smtputf8=declared))
+    assert [fate.status for fate in outcome.fates] == ["2.0.0", "5.6.7", "2.0.0", "2.0.0"]
+    assert [line.partition(":")[2] for line in meeting.commands[:4]] == [
+        "<a@xn--bcher-kva.test>",
+        "<Plain@xn--bcher-kva.test>",
+        '<"a b"@xn--bcher-kva.test>',
+        "<c@B.test>",
+    ]
 
 
 def test_a_recipient_that_needs_SMTPUTF8_is_alone_in_that() -> None:
@@ -93,10 +107,39 @@ def test_a_message_that_needs_nothing_of_it_goes_without(apart: bool) -> None:
     assert "SMTPUTF8" not in mail
 
 
-@pytest.mark.parametrize("text", [UTF8_TEXT, b"Subject: x\r\nX: \xc3\xbc", b"\xc3", b"X: y\r\n\xff\r\n\r\n"])
+NESTED = "Content-Type: {}\r\n\r\nSubject: {}\r\n\r\ngrüße\r\n"
+SIGNED = (
+    "Content-Type: multipart/signed; boundary=x\r\n\r\n--x\r\nContent-Type: message/rfc822\r\n\r\nA: ü\r\n\r\n--x--\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        UTF8_TEXT,
+        b"Subject: x\r\nX: \xc3\xbc",
+        b"\xc3",
+        b"X: y\r\n\xff\r\n\r\n",
+        NESTED.format("message/rfc822", "ü").encode(),
+        NESTED.format("message/global", "ü").encode(),
+        NESTED.format("multipart/mixed", "no boundary").encode(),
+        SIGNED.format("message/rfc822").encode(),
+        SIGNED.format("text/plain; name=ü").encode(),
+    ],
+)
 @pytest.mark.parametrize("piece", [1, 3, 1000])
 def test_a_header_with_more_than_ascii_is_found_however_it_is_cut(text: bytes, piece: int) -> None:
+    """At every level of the message (RFC 6531 §3.2)."""
     refused(meet("8BITMIME"), "5.6.7", text=MemoryContent(text, apart=True, piece=piece), smtputf8=True)
+
+
+@pytest.mark.parametrize(
+    "kind", ["message/rfc822", "message/global", "multipart/mixed; boundary=Subject", "text/plain"]
+)
+@pytest.mark.parametrize("piece", [1, 3, 1000])
+def test_a_message_whose_headers_are_all_ascii_goes(kind: str, piece: int) -> None:
+    content = MemoryContent(NESTED.format(kind, "u").encode(), apart=True, piece=piece)
+    assert send(meet("8BITMIME"), text=content, smtputf8=True)[0].fates[0].fate is Fate.DELIVERED
 
 
 def test_a_body_that_follows_no_header_is_none() -> None:
@@ -138,6 +181,17 @@ def test_an_original_recipient_in_utf8_is_written_in_ascii(address: str) -> None
     assert parse_rcpt(meeting.commands[1][5:].encode()).original == original
 
 
+@pytest.mark.parametrize("address", ["jürgen@bücher.test", "a+b=c\\d é@x.test"])
+def test_who_takes_utf8_is_told_an_original_recipient_in_utf8(address: str) -> None:
+    """RFC 6533 §3; what an xtext escapes is escaped in both forms."""
+    meeting = meet("DSN", "SMTPUTF8")
+    original = OriginalRecipient(address_type="utf-8", address=address)
+    send(meeting, Recipient(address=Address.parse("ñ@b.test"), original=original))
+    said = meeting.commands[1].partition(" ORCPT=utf-8;")[2]
+    assert any(letter in said for letter in "üé") and not any(letter in said for letter in "+= ")
+    assert parse_rcpt(meeting.commands[1][5:].encode()).original == original
+
+
 def test_an_original_recipient_that_cannot_be_written_is_left_out() -> None:
     meeting = meet("DSN")
     original = OriginalRecipient(address_type="rfc822", address="ü@x.test")
@@ -152,12 +206,18 @@ def test_a_message_that_requires_TLS_goes_in_verified_TLS_and_says_so() -> None:
     assert send(meet("REQUIRETLS", tls=TLS), wishes=Wishes(require_tls=True))[1] == " REQUIRETLS"
 
 
+UNPROVEN = TlsFacts(version="TLSv1.3", cipher="x", bits=256)
+
+
 @pytest.mark.parametrize(
-    ("offers", "tls"),
-    [((), TLS), (("REQUIRETLS",), None), (("REQUIRETLS",), TlsFacts(version="TLSv1.3", cipher="x", bits=256))],
+    ("offers", "tls", "status"),
+    [((), TLS, "5.7.30"), (("REQUIRETLS",), None, "5.7.10"), (("REQUIRETLS",), UNPROVEN, "5.7.10")],
 )
-def test_a_message_that_requires_TLS_goes_in_no_other_way(offers: tuple[str, ...], tls: TlsFacts | None) -> None:
-    refused(meet(*offers, tls=tls), "5.7.30", wishes=Wishes(require_tls=True))
+def test_a_message_that_requires_TLS_goes_in_no_other_way(
+    offers: tuple[str, ...], tls: TlsFacts | None, status: str
+) -> None:
+    """RFC 8689 §4.2.1: 5.7.30 if the server does not promise it, 5.7.10 if there is no such TLS."""
+    refused(meet(*offers, tls=tls), status, wishes=Wishes(require_tls=True))
 
 
 def test_a_message_that_requires_TLS_goes_to_no_host_that_the_DNS_named() -> None:
@@ -167,9 +227,48 @@ def test_a_message_that_requires_TLS_goes_to_no_host_that_the_DNS_named() -> Non
     refused(meeting, "5.7.30", wishes=Wishes(require_tls=True))
 
 
-@pytest.mark.parametrize(("offers", "said"), [(("MT-PRIORITY",), " MT-PRIORITY=-3"), ((), "")])
-def test_a_priority_is_passed_on(offers: tuple[str, ...], said: str) -> None:
-    assert send(meet(*offers), wishes=Wishes(priority=-3))[1] == said
+@pytest.mark.parametrize(
+    ("offers", "tls"), [((), TLS), (("REQUIRETLS",), None), (("REQUIRETLS",), UNPROVEN), ((), None)]
+)
+def test_a_bounce_rather_goes_without_REQUIRETLS_than_not_at_all(offers: tuple[str, ...], tls: TlsFacts | None) -> None:
+    """RFC 8689 §5."""
+    meeting = meet(*offers, tls=tls)
+    outcome = meeting.send(evolve(make_shipment(sender=None, wishes=Wishes(require_tls=True)), bounce=True))
+    assert outcome.fates[0].fate is Fate.DELIVERED
+    assert meeting.commands[0] == "MAIL FROM:<>"
+
+
+def test_a_bounce_says_REQUIRETLS_where_it_can() -> None:
+    meeting = meet("REQUIRETLS", tls=TLS)
+    meeting.send(evolve(make_shipment(sender=None, wishes=Wishes(require_tls=True)), bounce=True))
+    assert meeting.commands[0] == "MAIL FROM:<> REQUIRETLS"
+
+
+def test_a_message_that_only_travels_without_its_sender_is_no_bounce() -> None:
+    meeting = meet()
+    outcome = meeting.send(make_shipment(sender=None, wishes=Wishes(require_tls=True)))
+    assert outcome.fates[0].status == "5.7.10"
+    assert meeting.commands == []
+
+
+def test_mail_that_says_TLS_Required_No_goes_in_the_clear_as_all_mail_does() -> None:
+    text = b"TLS-Required: No\r\n\r\nx\r\n"
+    assert send(meet(), text=text)[0].fates[0].fate is Fate.DELIVERED
+
+
+def test_REQUIRETLS_counts_and_TLS_Required_No_beside_it_does_not() -> None:
+    """RFC 8689 §4.1."""
+    refused(meet(), "5.7.10", text=b"TLS-Required: No\r\n\r\nx\r\n", wishes=Wishes(require_tls=True))
+
+
+@pytest.mark.parametrize(
+    ("priority", "said"), [(-3, " MT-PRIORITY=-3"), (9, " MT-PRIORITY=9"), (None, " MT-PRIORITY=0")]
+)
+def test_each_message_has_a_priority_to_pass_on(priority: int | None, said: str) -> None:
+    """RFC 6710 §4.2, RFC 6758 §3.2: the usual one too."""
+    meeting = meet("MT-PRIORITY MIXER")
+    assert send(meeting, wishes=Wishes(priority=priority))[1] == said
+    assert b"MT-Priority" not in b"".join(meeting.writes)
 
 
 @pytest.mark.parametrize(
@@ -179,6 +278,8 @@ def test_a_priority_is_passed_on(offers: tuple[str, ...], said: str) -> None:
         (("DELIVERBY 90",), Wishes(deliver_by=(NOW + 90, "R"), trace_by=True), " BY=90;RT"),
         (("DELIVERBY",), Wishes(deliver_by=(NOW - 5, "N")), " BY=-5;N"),
         (("DELIVERBY 91",), Wishes(deliver_by=(NOW + 90, "N")), " BY=90;N"),
+        (("DELIVERBY 60,FUTURE=1",), Wishes(deliver_by=(NOW + 90, "R")), " BY=90;R"),
+        (("DELIVERBY ,X",), Wishes(deliver_by=(NOW + 1, "R")), " BY=1;R"),
         ((), Wishes(deliver_by=(NOW + 90, "N")), ""),
         (("DELIVERBY",), Wishes(deliver_by=(NOW + 10**12, "N")), " BY=999999999;N"),
     ],
@@ -194,12 +295,66 @@ def test_nobody_takes_over_a_time_that_there_is_not() -> None:
 
 
 @pytest.mark.parametrize(
-    ("offers", "left", "status"), [(("DELIVERBY",), 0, "5.4.7"), (("DELIVERBY 91",), 90, "5.4.7"), ((), 90, "5.4.7")]
+    ("offers", "left", "status"),
+    [
+        (("DELIVERBY",), 0, "5.4.7"),
+        (("DELIVERBY 91",), 90, "5.4.7"),
+        (("DELIVERBY 91,X",), 90, "5.4.7"),
+        ((), 90, "5.4.7"),
+    ],
 )
 def test_what_must_be_in_time_or_not_at_all_does_not_go_where_it_will_not_be(
     offers: tuple[str, ...], left: int, status: str
 ) -> None:
     refused(meet(*offers), status, wishes=Wishes(deliver_by=(NOW + left, "R")))
+
+
+FAILURE, DELAY, SUCCESS, NEVER = Notify.FAILURE, Notify.DELAY, Notify.SUCCESS, Notify.NEVER
+
+
+@pytest.mark.parametrize(
+    ("notify", "said"),
+    [
+        (None, " NOTIFY=DELAY,FAILURE"),
+        ({SUCCESS}, " NOTIFY=DELAY,SUCCESS"),
+        ({DELAY}, " NOTIFY=DELAY"),
+        ({NEVER}, " NOTIFY=NEVER"),
+    ],
+)
+def test_who_does_not_know_the_time_is_to_tell_of_delays(notify: set[Notify] | None, said: str) -> None:
+    """RFC 2852 §4.1.4.2."""
+    recipient = Recipient(address=Address.parse("bob@b.test"), notify=None if notify is None else frozenset(notify))
+    meeting = meet("DSN")
+    send(meeting, recipient, wishes=Wishes(deliver_by=(NOW + 90, "N")))
+    assert meeting.commands[1] == "RCPT TO:<bob@b.test>" + said
+
+
+@pytest.mark.parametrize(
+    ("offers", "by"),
+    [
+        (("DSN", "DELIVERBY"), (NOW + 90, "N")),
+        (("DSN",), (NOW, "N")),  # the time has passed: there was a report
+        (("DSN",), None),
+        ((), (NOW + 90, "N")),
+    ],
+)
+def test_nobody_else_is_to_tell_of_delays(offers: tuple[str, ...], by: tuple[int, str] | None) -> None:
+    meeting = meet(*offers)
+    send(meeting, wishes=Wishes(deliver_by=by))
+    assert meeting.commands[1] == "RCPT TO:<bob@b.test>"
+
+
+@pytest.mark.parametrize("mode", ["N", "R"])
+def test_LMTP_delivers_now_so_a_time_holds_there_without_being_known(mode: str) -> None:
+    """RFC 2852 §1: to hand a message to its mailbox is to deliver it."""
+    hop = evolve(HOP, lmtp=True)
+    means = make_means(clock=ManualClock(time=NOW))
+    meeting = ClientMeeting(server=ScriptedServer(offers=("DSN",)), hop=hop, means=means)
+    outcome = meeting.send(make_shipment(wishes=Wishes(deliver_by=(NOW + 1, mode))))
+    assert outcome.fates[0].fate is Fate.DELIVERED and outcome.deliver_by
+    assert meeting.commands[:2] == ["MAIL FROM:<alice@a.test>", "RCPT TO:<bob@b.test>"]
+    late = meeting.send(make_shipment(wishes=Wishes(deliver_by=(NOW, "R"))))
+    assert late.fates[0].status == "5.4.7"
 
 
 # --- LIMITS (RFC 9422) -----------------------------------------------------------------------------------

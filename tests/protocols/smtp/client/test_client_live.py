@@ -126,7 +126,7 @@ class ScriptedTests(TlsCalls):
             def talk() -> None:
                 for attempt in range(2):
                     connection = listening.accept()[0]
-                    connection.settimeout(20)
+                    connection.settimeout(60)
                     connection.sendall(b"220 mx\r\n")
                     read_until(connection, b"EHLO us.example.test\r\n")
                     connection.sendall(b"250-mx\r\n250 STARTTLS\r\n")
@@ -156,7 +156,7 @@ class ScriptedTests(TlsCalls):
 
             def greet() -> None:
                 connection = listening.accept()[0]
-                connection.settimeout(20)
+                connection.settimeout(60)
                 told.append(connection)
                 self.addCleanup(connection.close)
                 connection.sendall(b"220 mx\r\n")
@@ -182,7 +182,7 @@ class ScriptedTests(TlsCalls):
 
             def talk() -> None:
                 connection = listening.accept()[0]
-                connection.settimeout(20)
+                connection.settimeout(60)
                 self.addCleanup(connection.close)
                 for reply in (b"220 mx\r\n", b"250-mx\r\n250-PIPELINING\r\n250 CHUNKING\r\n"):
                     connection.sendall(reply)
@@ -195,7 +195,7 @@ class ScriptedTests(TlsCalls):
                 try:
                     said.append(connection.recv(100))
                 except TimeoutError:
-                    connection.settimeout(20)
+                    connection.settimeout(60)
                 connection.sendall(b"250 taken\r\n")
                 said.append(read_until(connection, b"QUIT\r\n"))
                 connection.sendall(b"221 bye\r\n")

@@ -9,6 +9,7 @@ import pytest
 from attrs import evolve
 
 from worldmail.interfaces.outbound import Fate, Login, Phase, Security, Trouble
+from worldmail.mail.address import Address
 from worldmail.testing.scripted_smtp import ScriptedServer
 from worldmail.testing.smtp_client import CUTS, HOP, TLS, ClientMeeting, make_shipment
 
@@ -64,6 +65,7 @@ def test_SCRAM_comes_first_and_a_server_that_proves_nothing_is_left() -> None:
     meeting = meet("PLAIN CRAM-MD5 SCRAM-SHA-1 SCRAM-SHA-256", {"AUTH": ["235 2.7.0 welcome, whoever you are"]})
     assert meeting.commands[0].startswith("AUTH SCRAM-SHA-256 ")
     assert "did not prove itself" in trouble(meeting).reason
+    assert trouble(meeting).reply is None  # its words say that all is well
 
 
 @pytest.mark.parametrize(
@@ -85,7 +87,8 @@ def test_a_server_that_asks_forever_is_left() -> None:
     ("words", "status"),
     [
         ("535 5.7.8 wrong", "4.7.8"),
-        ("454 4.7.0 later", "4.7.8"),
+        ("454 4.7.0 later", "4.7.0"),
+        ("454 later", "4.7.8"),
         ("550 5.7.1 no", "4.7.8"),
         ("421 4.3.2 closing CLOSE", "4.3.2"),
         ("CLOSE", "4.4.2"),
@@ -105,6 +108,17 @@ def test_a_login_that_fails_is_no_fault_of_the_mail(words: str, status: str) -> 
 def test_a_wrong_password_is_not_tried_in_other_ways() -> None:
     meeting = meet("PLAIN LOGIN", {"AUTH": ["535 5.7.8 wrong"]})
     assert [command for command in meeting.commands if command.startswith("AUTH")] == [f"AUTH PLAIN {PLAIN}"]
+
+
+@pytest.mark.parametrize("code", [421, 454, 500, 535])
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN"])
+def test_a_server_that_repeats_the_password_makes_nobody_tell_it(mechanism: str, code: int) -> None:
+    encoded = {"PLAIN": PLAIN, "LOGIN": "cGVuY2ls"}[mechanism]
+    refusal = f"{code}-what is {encoded}\r\n{code} or pencil"
+    answers = {"AUTH": ["334 VXNlcm5hbWU6"], "*": ["334 UGFzc3dvcmQ6", refusal]}
+    reply = trouble(meet(mechanism, {"AUTH": [refusal]} if mechanism == "PLAIN" else answers)).reply
+    assert reply is not None
+    assert reply.lines == ("what is ***", "or ***")
 
 
 @pytest.mark.parametrize("words", ["504 unknown", "534 5.7.9 too weak", "538 5.7.11 not so", "502 what"])
@@ -154,3 +168,22 @@ def test_what_TLS_1_3_binds_to_is_used_where_the_server_offers_it() -> None:
     word, mechanism, initial = meeting.commands[0].split()
     assert (word, mechanism) == ("AUTH", "SCRAM-SHA-256-PLUS")
     assert base64.b64decode(initial).startswith(b"p=tls-exporter,,n=tim,r=nonce")
+
+
+# --- whose message it is (RFC 4954 §5) -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("submitter", "said"),
+    [(None, "<>"), ("ann@a.test", "ann@a.test"), ("a+b=c@a.test", "a+2Bb+3Dc@a.test"), ("ñ@a.test", "<>")],
+)
+def test_a_server_that_we_signed_in_to_is_told_who_submitted_the_message(submitter: str | None, said: str) -> None:
+    meeting = meet("PLAIN")
+    meeting.send(make_shipment(submitter=None if submitter is None else Address.parse(submitter)))
+    assert meeting.commands[1] == f"MAIL FROM:<alice@a.test> AUTH={said}"
+
+
+def test_a_server_that_we_did_not_sign_in_to_is_told_nothing_of_that() -> None:
+    meeting = meet("PLAIN", hop=HOP)
+    meeting.send(make_shipment(submitter=Address.parse("ann@a.test")))
+    assert meeting.commands[0] == "MAIL FROM:<alice@a.test>"

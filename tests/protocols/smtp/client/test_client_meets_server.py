@@ -163,7 +163,7 @@ def test_what_is_too_late_for_the_server_is_not_sent() -> None:
 
 def test_in_the_clear_nothing_goes_that_requires_TLS() -> None:
     outcome = meet().send(make_shipment("bob@example.test", wishes=Wishes(require_tls=True)))
-    assert (outcome.fates[0].fate, outcome.fates[0].status) == (Fate.FAILED, "5.7.30")
+    assert (outcome.fates[0].fate, outcome.fates[0].status) == (Fate.FAILED, "5.7.10")
 
 
 def test_a_message_that_is_too_large_for_the_server_is_not_sent() -> None:
@@ -204,3 +204,19 @@ def test_the_handshake_is_the_servers_effect_too() -> None:
     meeting = meet(hop=HOP)
     assert meeting.peer.tls is not None
     assert StartTls is not None and meeting.server.conductor.held.secured == 1
+
+
+@pytest.mark.parametrize("cut", CUTS)
+def test_fifty_messages_in_one_flight_are_all_taken(cut: str) -> None:
+    server = OwnServer()
+    meeting = ClientMeeting(server=server, cut=cut, means=make_means(ahead=100))
+    outcomes: list[Any] = []
+    for number in range(50):
+        refused = number % 7 == 3
+        to = "nobody@example.test" if refused else "bob@example.test"
+        sent: Any = meeting.dialogue.send(make_shipment(to, text=b"Subject: %d\r\n\r\n" % number))
+        sent.addCallback(outcomes.append)
+    meeting.quit()
+    expected = [Fate.FAILED if number % 7 == 3 else Fate.DELIVERED for number in range(50)]
+    assert [outcome.fates[0].fate for outcome in outcomes] == expected
+    assert len(server.scene.contents()) == expected.count(Fate.DELIVERED)

@@ -22,6 +22,7 @@ async def run(session: Session, argument: None) -> Done:
         raise BadCommand("Unknown command")  # NO is not permitted (§3)
     session.leave()
     session.await_login()
+    session.errors = 0
     compressed, session.compressed = session.compressed, False
     return Done(after=(Decompress(),) if compressed else ())
 

@@ -18,6 +18,7 @@ async def run(session: Session, number: int) -> Effects:
         octets=message.size,
         utf8=session.utf8,
         surrogates=session.settings.surrogates,
+        aside=session.world.aside,
     )
     maildrop.retrieved += 1
     return effects

@@ -25,6 +25,7 @@ async def run(session: Session, request: grammar.TopRequest) -> Effects:
         octets=message.size,
         utf8=session.utf8,
         surrogates=session.settings.surrogates,
+        aside=session.world.aside,
         lines=request.lines,
     )
 

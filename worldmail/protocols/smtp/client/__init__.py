@@ -10,4 +10,6 @@ states: where a coroutine stands is the state, and what goes wrong is an excepti
 Before a transaction is begun, `fitting` settles whether this peer can take this message, and how: what has to be
 converted, which parameters go along, which recipients cannot go. With PIPELINING a small message takes one
 write and one round trip: MAIL, RCPT, BDAT LAST and the octets (RFC 2920 §3.1, RFC 3030 §4.2); without CHUNKING two.
+Of several that are given at once the next is said behind the end of the one before, as far as it can be: whole
+messages one behind the other, or, without CHUNKING, up to DATA, so that each takes one round trip more than its octets.
 """

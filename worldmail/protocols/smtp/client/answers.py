@@ -11,8 +11,8 @@ from __future__ import annotations
 import re
 
 from worldmail.interfaces.outbound import Reply
+from worldmail.wire.client.reader import Garbage, LineReader
 from worldmail.wire.faults import Fault
-from worldmail.wire.lines import LineBuffer
 
 MAXIMUM_LINE = 2048
 """Octets of a line that is read whole; RFC 5321 §4.5.3.1.5 has 512."""
@@ -50,38 +50,23 @@ class Answer:
         return Reply(code=self.code, enhanced=enhanced, lines=tuple(texts))
 
 
-class Garbage:
-    """What is no reply."""
+class AnswerReader(LineReader):
+    """Cuts what came from the peer into answers."""
 
-    __slots__ = ()
-
-
-GARBAGE = Garbage()
-
-
-class AnswerReader:
-    """Cuts what came from the peer into answers. After `GARBAGE` it gives nothing any more."""
-
-    __slots__ = ("_code", "_lines", "_octets", "_over", "_texts")
+    __slots__ = ("_code", "_octets", "_texts")
 
     def __init__(self) -> None:
-        self._lines = LineBuffer(MAXIMUM_LINE)
-        self._over = False
+        super().__init__(MAXIMUM_LINE)
         self._texts: list[bytes] = []  # of a reply that has not ended
         self._code = self._octets = 0
-
-    def receive(self, data: bytes) -> None:
-        """Take bytes."""
-        if not self._over:
-            self._lines.append(data)
 
     def buffered(self) -> int:
         """Octets of which nothing has been made yet."""
         return self._lines.buffered + self._octets
 
     def clear(self) -> None:
-        """Forget all of it (RFC 3207 §4.2)."""
-        self._lines.clear()
+        """Forget all of it."""
+        super().clear()
         self._forget()
 
     def take(self) -> Answer | Garbage | None:
@@ -111,11 +96,7 @@ class AnswerReader:
             texts.append(match[3] or b"")
             self._forget()
             return Answer(code, texts)
-        if self._over:
-            return None
-        self._over = True
-        self.clear()
-        return GARBAGE
+        return None if self._over else self._end()
 
     def _forget(self) -> None:
         self._texts = []

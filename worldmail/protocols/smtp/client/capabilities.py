@@ -7,13 +7,17 @@ limits-param = limit-name "=" limit-value;  limit-value = %x31-39 0*5DIGIT   RFC
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from attrs import frozen
 
 _NUMBER = re.compile(r"[0-9]{1,20}")
 _LIMIT = re.compile(r"[1-9][0-9]{0,5}")
 MAXIMUM_MECHANISMS = 64
+
+USUAL = 1024
+"""Octets of what most servers say."""
 
 
 @frozen(kw_only=True)
@@ -26,6 +30,8 @@ class Capabilities:
         deliver_by: the shortest time in seconds it takes (RFC 2852), 0 for any; None if it has no DELIVERBY.
         mail_max, rcpt_max, domain_max: transactions in a session, recipients in a transaction, domains of recipients in
             a session (RFC 9422 §4); 0 for no limit that it tells.
+        xforward: attributes of XFORWARD that it wants to know, upper case.
+        keywords: all that it names, upper case, in its order.
     """
 
     pipelining: bool = False
@@ -43,10 +49,22 @@ class Capabilities:
     mail_max: int = 0
     rcpt_max: int = 0
     domain_max: int = 0
+    xforward: frozenset[str] = frozenset()
+    keywords: tuple[str, ...] = ()
 
 
-def read_capabilities(lines: Iterable[bytes]) -> Capabilities:
+def read_capabilities(lines: Sequence[bytes]) -> Capabilities:
     """Of the reply's lines behind the first. What is not understood is not there."""
+    return _of_many(tuple(lines)) if sum(map(len, lines)) <= USUAL else _read(lines)
+
+
+@lru_cache(maxsize=64)
+def _of_many(lines: tuple[bytes, ...]) -> Capabilities:
+    """Servers of one kind say the same: connections that stay open share it."""
+    return _read(lines)
+
+
+def _read(lines: Iterable[bytes]) -> Capabilities:
     offers: dict[str, list[str]] = {}
     for line in lines:
         # "AUTH=LOGIN" is how very old servers say it.
@@ -70,6 +88,8 @@ def read_capabilities(lines: Iterable[bytes]) -> Capabilities:
         mail_max=limits.get("MAILMAX", 0),
         rcpt_max=limits.get("RCPTMAX", 0),
         domain_max=limits.get("RCPTDOMAINMAX", 0),
+        xforward=frozenset(offers.get("XFORWARD", ())),
+        keywords=tuple(word for word in offers if word.isascii()),
     )
 
 
@@ -77,7 +97,8 @@ def _number(words: list[str] | None) -> int | None:
     """The first parameter, 0 if there is none that is a number; None if the keyword is not there."""
     if words is None:
         return None
-    return int(words[0]) if words and _NUMBER.fullmatch(words[0]) else 0
+    first = words[0].partition(",")[0] if words else ""  # that of DELIVERBY is a list (RFC 2852 §2)
+    return int(first) if _NUMBER.fullmatch(first) else 0
 
 
 def _limits(words: Iterable[str]) -> dict[str, int]:

@@ -1,24 +1,15 @@
-"""What the coroutines of a conversation say and hear.
-
-A coroutine that awaits an answer which is not there yet yields `NEXT` to whoever drives it; everything else
-that it yields is a Deferred, to be waited for as it is.
-"""
+"""What the courses of a conversation say and hear."""
 
 from __future__ import annotations
 
-import types
-from collections.abc import Generator
-from typing import Any
-
-from worldmail.interfaces.outbound import Hop, Phase, Reply
+from worldmail.interfaces.outbound import Fate, Hop, HopFailed, Phase, Reply, Trouble
 from worldmail.interfaces.protocol import Peer
-from worldmail.protocols.smtp.client.answers import Answer, AnswerReader, Garbage
+from worldmail.protocols.smtp.client.answers import Answer, AnswerReader
 from worldmail.protocols.smtp.client.capabilities import Capabilities
 from worldmail.protocols.smtp.client.means import Means
-from worldmail.wire.effects import Close, Effect, Effects, StartTls
-
-NEXT = object()
-SECURED = object()
+from worldmail.wire.client.channel import ClientChannel
+from worldmail.wire.client.reader import Garbage
+from worldmail.wire.courses import next_event
 
 
 class Lost(Exception):
@@ -41,67 +32,35 @@ class Lost(Exception):
         self.definite = definite
 
 
-class Channel:
+class Channel(ClientChannel):
     """One conversation, as its coroutines see it.
 
     Attributes:
-        peer: the connection, once it is there.
-        server: the peer as the trace names it.
-        capabilities: what it offers now.
-        effects: what is to be done next.
+        capabilities: what the peer offers now.
         phase: what is waited for.
-        timeout: seconds the peer has for that.
         transactions: how many were begun.
         domains: of all recipients in this session, as keys.
         dirty: a transaction may be open: RSET goes before the next (RFC 5321 §4.1.1.5).
-        over: nothing can be said any more.
     """
 
-    __slots__ = (
-        "capabilities",
-        "dirty",
-        "domains",
-        "effects",
-        "hop",
-        "means",
-        "over",
-        "peer",
-        "phase",
-        "reader",
-        "server",
-        "timeout",
-        "transactions",
-    )
+    __slots__ = ("capabilities", "dirty", "domains", "hop", "phase", "transactions")
 
+    LOST = Lost
+    FAILED = HopFailed
+    GOODBYE = b"QUIT\r\n"
+
+    means: Means
     peer: Peer
+    reader: AnswerReader
 
     def __init__(self, hop: Hop, means: Means) -> None:
+        super().__init__(hop.host, means, AnswerReader(), means.patience.greeting)
         self.hop = hop
-        self.means = means
-        self.server = hop.host
-        self.reader = AnswerReader()
         self.capabilities = Capabilities()
-        self.effects: list[Effect] = []
         self.phase = Phase.CONNECT
-        self.timeout = means.patience.greeting
         self.transactions = 0
         self.domains: set[str] = set()
-        self.dirty = self.over = False
-
-    def meet(self, peer: Peer) -> None:
-        """The connection is there."""
-        hop, self.peer = self.hop, peer
-        name = "" if hop.host.strip("[]") == peer.host else hop.host
-        self.server = f"{name}[{peer.host}]:{peer.port}"
-
-    def taken(self) -> Effects:
-        """What is to be done, given away."""
-        effects, self.effects = self.effects, []
-        return effects
-
-    def put(self, *effects: Effect) -> None:
-        """Have this done, in order, behind what was put before."""
-        self.effects += effects
+        self.dirty = False
 
     async def answer(self, phase: Phase, seconds: float) -> Answer:
         """The peer's next reply.
@@ -124,28 +83,30 @@ class Channel:
         self.put(command)
         return await self.answer(phase, seconds)
 
-    async def secure(self) -> None:
-        """Start TLS. Raises Lost."""
-        self.phase = Phase.TLS
-        if self.reader.buffered():
-            raise Lost("The server said something in the clear behind its consent to TLS", "4.7.0")  # RFC 3207 §6
-        self.put(StartTls())
-        said = await next_event()
-        assert said is SECURED
+    def lost(self, status: str, reason: str) -> Lost:
+        """See `ClientChannel.lost`."""
+        return Lost(reason, status)
 
-    def drop(self, reason: str) -> None:
-        """Nothing more is said; the connection closes."""
-        if not self.over:
-            self.over = True
-            self.put(Close(reason))
+    def failed(self, status: str, reason: str) -> HopFailed:
+        """See `ClientChannel.failed`."""
+        return self.failed_by(Lost(reason, status))
 
-
-@types.coroutine
-def next_event() -> Generator[Any, Any, Any]:
-    """What happens next."""
-    return (yield NEXT)
+    def failed_by(self, lost: Exception) -> HopFailed:
+        """See `ClientChannel.failed_by`."""
+        assert isinstance(lost, Lost)
+        return HopFailed(
+            Trouble(
+                fate=Fate.DEFERRED,
+                status=lost.status,
+                phase=self.phase,
+                server=self.server,
+                reply=lost.reply,
+                reason=lost.reason,
+            )
+        )
 
 
 def nonsense(answer: Answer) -> Lost:
     """A reply that is none to what was said."""
-    return Lost("The server's reply does not fit what it was asked", "4.5.0", answer.as_reply())
+    # Its words would stand for the whole of what happened, and "250 ok" says the contrary.
+    return Lost(f"The server's reply ({answer.code}) does not fit what it was asked", "4.5.0")

@@ -6,16 +6,20 @@ that only some take for an end is how one message becomes two. What came as bina
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 
 from attrs import frozen
 from zope.interface import implementer
 
 from worldmail.interfaces.outbound import IOutgoingContent
+from worldmail.mail.mime.streaming import EntityStream, Event, Kind, Nature
 from worldmail.protocols.smtp.client.means import Conversion
 
 KEPT = 1 << 20
 """Octets of converted content that are kept, rather than made a second time."""
+
+LONGEST_HEADER = 1 << 20
+"""Octets in which a header that is to be changed has to end."""
 
 PIECE = 1 << 18
 """Octets that are gathered for one BDAT; a chunk of the content's may be longer."""
@@ -70,18 +74,63 @@ async def is_ascii(content: IOutgoingContent) -> bool:
     return True
 
 
-async def header_is_ascii(content: IOutgoingContent) -> bool:
-    """Whether the header has no octet above 127; as far as the first empty line."""
-    edge = b"\r\n"
+async def headers_are_ascii(content: IOutgoingContent) -> bool:
+    """Whether no header has an octet above 127, at any level of the message (RFC 6531 §3.2).
+
+    What is nested too deep to be looked into counts as a header.
+    """
+    if await is_ascii(content):
+        return True
+    entities = EntityStream(into_global=True)
     async for chunk in content.chunks():
-        data = edge + chunk
-        end = data.find(b"\r\n\r\n")
-        if not (data if end < 0 else data[:end]).isascii():
+        if not _headers_in(entities.feed(chunk)):
             return False
+    return _headers_in(entities.finish())
+
+
+def _headers_in(events: Iterator[Event]) -> bool:
+    """Whether all of them are ASCII."""
+    return all(
+        octets.isascii() for kind, entity, octets in events if kind is Kind.HEADER or entity.nature is Nature.UNREAD
+    )
+
+
+async def with_header(content: IOutgoingContent, change: Callable[[bytes], bytes]) -> IOutgoingContent:
+    """The same with another header, its lines without the empty one behind them; itself if that is the same.
+
+    A header that does not end within `LONGEST_HEADER` octets stays as it is.
+    """
+    raw = await _header(content)
+    if raw is None or (front := change(raw)) == raw:
+        return content
+    cut = len(raw)
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield front
+        left = cut
+        async for chunk in _counted(content):
+            if left < len(chunk):
+                yield chunk[left:]
+            left = max(0, left - len(chunk))
+
+    inline = None if content.inline is None else front + content.inline[cut:]
+    return Converted(content.size - cut + len(front), inline, chunks)
+
+
+async def _header(content: IOutgoingContent) -> bytes | None:
+    """Its lines; None if it does not end in time, or without an empty line."""
+    seen = bytearray()
+    async for chunk in content.chunks():
+        start = max(0, len(seen) - 3)
+        seen += chunk
+        if seen.startswith(b"\r\n"):
+            return b""
+        end = seen.find(b"\r\n\r\n", start)
         if end >= 0:
-            return True
-        edge = data[-3:]
-    return True
+            return bytes(seen[: end + 2])
+        if len(seen) > LONGEST_HEADER:
+            return None
+    return None
 
 
 def is_text(octets: bytes) -> bool:

@@ -5,15 +5,18 @@ What cannot go is said at once and not even tried: `Unfit` for a whole message, 
 
 from __future__ import annotations
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from worldmail.interfaces.outbound import Fate, IOutgoingContent, Phase, RecipientFate, Shipment
 from worldmail.mail.address import Address
 from worldmail.mail.envelope import Body, Envelope
 from worldmail.protocols.smtp.client.channel import Channel
-from worldmail.protocols.smtp.client.commands import dsn_parameters, mail_line, rcpt_line
-from worldmail.protocols.smtp.client.content import converted, header_is_ascii, is_ascii, is_text
+from worldmail.protocols.smtp.client.commands import dsn_parameters, mail_line, rcpt_line, submitter_parameter
+from worldmail.protocols.smtp.client.content import converted, headers_are_ascii, is_ascii, is_text
 from worldmail.protocols.smtp.client.means import Conversion
+from worldmail.protocols.smtp.client.unfit import Unfit, unfit
+from worldmail.protocols.smtp.client.wishes import say, telling_delay, with_priority
+from worldmail.protocols.smtp.xforward import xforward_lines
 
 _NO_ROOM = RecipientFate(
     fate=Fate.DEFERRED,
@@ -24,27 +27,21 @@ _NO_ROOM = RecipientFate(
 )
 
 
-class Unfit(Exception):
-    """The message cannot go this way."""
-
-    def __init__(self, fate: RecipientFate) -> None:
-        super().__init__(fate.reason)
-        self.fate = fate
-
-
 @frozen(kw_only=True)
 class Fitted:
     """A message that can go.
 
     Args:
+        facts: what is said before, of where the message came from; whatever the answer is.
         commands: MAIL, and RCPT for each of `asked`.
         asked: the recipients that go, by their places.
         fates: of those that do not.
         binary: the content's octets are no lines.
-        deliver_by: the time by which it is to be delivered goes with it.
+        deliver_by: the time by which it is to be delivered goes with it, or is kept here.
     """
 
     commands: list[bytes]
+    facts: list[bytes]
     asked: list[int]
     fates: dict[int, RecipientFate]
     content: IOutgoingContent
@@ -53,25 +50,21 @@ class Fitted:
     deliver_by: bool
 
 
-def unfit(status: str, reason: str, phase: Phase = Phase.MAIL) -> Unfit:
-    """Not now and not later."""
-    return Unfit(RecipientFate(fate=Fate.FAILED, status=status, phase=phase, reason=reason))
-
-
 async def fit(channel: Channel, shipment: Shipment) -> Fitted:
     """Settle it all. Raises `Unfit`, and what reading the content raises."""
-    capabilities, envelope, content = channel.capabilities, shipment.envelope, shipment.content
+    capabilities, envelope = channel.capabilities, shipment.envelope
     limit = capabilities.size
-    if limit and content.size > limit:
+    if limit and shipment.content.size > limit:
         raise _too_large()
-    parameters = _wishes(channel, shipment)
-    timed = " BY=" in parameters
-    utf8 = False
+    said = say(channel, shipment)
+    content = await with_priority(channel, shipment)
+    parameters, utf8 = said.parameters, False
     if envelope.smtputf8 or not _has_ascii_addresses(envelope):
         if capabilities.smtputf8:
             utf8 = True
             parameters += " SMTPUTF8"  # RFC 6531 §3.4
         else:
+            envelope = _in_a_labels(envelope)
             await _do_without_utf8(envelope, content)
     body, content = await _fit_body(channel, envelope.body, content)
     if limit and content.size > limit:
@@ -81,15 +74,20 @@ async def fit(channel: Channel, shipment: Shipment) -> Fitted:
     dsn = capabilities.dsn
     if dsn:
         parameters += dsn_parameters(envelope)
+    if channel.hop.login is not None and capabilities.mechanisms:
+        parameters += submitter_parameter(envelope)
     fitted = Fitted(
         commands=[mail_line(envelope.sender, body, parameters)],
+        facts=_facts(channel, shipment),
         asked=[],
         fates={},
         content=content,
         binary=body is Body.BINARY,
         dsn=dsn,
-        deliver_by=timed,
+        deliver_by=said.in_time,
     )
+    if said.tell_delay:
+        envelope = evolve(envelope, recipients=tuple(map(telling_delay, envelope.recipients)))
     _choose_recipients(channel, envelope, fitted, utf8=utf8)
     return fitted
 
@@ -110,7 +108,7 @@ def _choose_recipients(channel: Channel, envelope: Envelope, fitted: Fitted, *, 
             fitted.fates[place] = _NO_ROOM
         else:
             fitted.asked.append(place)
-            fitted.commands.append(rcpt_line(recipient, dsn=fitted.dsn))
+            fitted.commands.append(rcpt_line(recipient, dsn=fitted.dsn, utf8=utf8))
 
 
 def _admit(domains: set[str], address: Address, most: int) -> bool:
@@ -122,41 +120,10 @@ def _admit(domains: set[str], address: Address, most: int) -> bool:
     return True
 
 
-def _wishes(channel: Channel, shipment: Shipment) -> str:
-    """REQUIRETLS, DELIVERBY and MT-PRIORITY as parameters of MAIL."""
-    wishes, capabilities = shipment.wishes, channel.capabilities
-    text = ""
-    if wishes.require_tls:
-        tls = channel.peer.tls
-        # RFC 8689 §4.2.1: the host's name too must come from where it cannot be forged.
-        if tls is None or not tls.verified or channel.hop.by_dns or not capabilities.require_tls:
-            raise unfit("5.7.30", "The message requires TLS all the way, which cannot be had with this server")
-        text += " REQUIRETLS"
-    if wishes.deliver_by is not None:
-        text += _deliver_by(channel, *wishes.deliver_by, trace=wishes.trace_by)
-    if wishes.priority is not None and capabilities.priority:
-        text += f" MT-PRIORITY={wishes.priority}"  # RFC 6710 §4.2
-    return text
-
-
-def _deliver_by(channel: Channel, moment: int, mode: str, *, trace: bool) -> str:
-    """BY with the time that is left (RFC 2852 §4); "R": in time or not at all, "N": it may be late, and is told so.
-
-    The shortest time that a server takes is for "R" alone.
-    """
-    left = moment - int(channel.means.clock.now())
-    shortest = channel.capabilities.deliver_by
-    if mode == "R":
-        if left <= 0:
-            raise unfit("5.4.7", "The time to deliver the message is over")
-        if shortest is None:
-            raise unfit("5.4.7", "The server cannot be asked to deliver the message in time")
-        if left < shortest:
-            raise unfit("5.4.7", "The server does not deliver in the time that is left")
-    elif shortest is None:
-        return ""
-    left = max(-999_999_999, min(999_999_999, left))
-    return f" BY={left};{mode}{'T' if trace else ''}"
+def _facts(channel: Channel, shipment: Shipment) -> list[bytes]:
+    """XFORWARD, for a server that is to be told."""
+    names, facts = channel.capabilities.xforward, shipment.origin
+    return xforward_lines(facts, names) if names and facts is not None and channel.hop.tells_origin else []
 
 
 def _has_ascii_addresses(envelope: Envelope) -> bool:
@@ -166,12 +133,19 @@ def _has_ascii_addresses(envelope: Envelope) -> bool:
     return all(recipient.address.is_ascii for recipient in envelope.recipients)
 
 
+def _in_a_labels(envelope: Envelope) -> Envelope:
+    """Domains in A-labels, where the local parts need nothing of SMTPUTF8 (RFC 6531 §3.2)."""
+    recipients = [evolve(one, address=one.address.in_a_labels()) for one in envelope.recipients]
+    sender = None if envelope.sender is None else envelope.sender.in_a_labels()
+    return evolve(envelope, sender=sender, recipients=tuple(recipients))
+
+
 async def _do_without_utf8(envelope: Envelope, content: IOutgoingContent) -> None:
     """A message that was declared SMTPUTF8 may still need nothing of it (RFC 6531 §3.2)."""
     if envelope.sender is not None and not envelope.sender.is_ascii:
         raise _needs_utf8("The sender's address")
-    if envelope.smtputf8 and not await header_is_ascii(content):
-        raise _needs_utf8("The message's header")
+    if envelope.smtputf8 and not await headers_are_ascii(content):
+        raise _needs_utf8("A header of the message")
 
 
 def _needs_utf8(what: str) -> Unfit:
@@ -191,8 +165,8 @@ async def _fit_body(channel: Channel, body: Body, content: IOutgoingContent) -> 
         if capabilities.eight_bit:
             return Body.EIGHT_BIT, await _convert(channel, content, conversions.eight_bit)
         return Body.SEVEN_BIT, await _convert(channel, content, conversions.seven_bit)
-    if body is Body.SEVEN_BIT and (inline is None or inline.isascii()):
-        return body, content
+    if body is Body.SEVEN_BIT and (capabilities.eight_bit if inline is None else inline.isascii()):
+        return body, content  # as was said of it
     if capabilities.eight_bit:
         return Body.EIGHT_BIT, content
     if await is_ascii(content):

@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Generator
-from typing import Any, Protocol
+from collections.abc import AsyncIterator, Callable
 
 from attrs import field, frozen
 
-from worldmail.interfaces.world import Aside, IClock, IJournal
-
-
-class Promise(Protocol):
-    """An awaitable that is kept later, once. A Deferred is one."""
-
-    def callback(self, value: Any) -> None:
-        """This is it."""
-
-    def errback(self, error: BaseException) -> None:
-        """It comes to nothing."""
-
-    def __await__(self) -> Generator[Any, Any, Any]:
-        """Wait for it."""
-
+from worldmail.interfaces.world import IClock, IJournal
+from worldmail.wire.client.means import ClientMeans
 
 Conversion = Callable[[Callable[[], AsyncIterator[bytes]]], AsyncIterator[bytes]]
 """Makes other content of what can be read any number of times."""
@@ -56,26 +42,24 @@ class Patience:
     content: float = 600.0
     goodbye: float = 10.0
     idle: float = 300.0
+    beat: float = 30.0
 
 
 @frozen(kw_only=True)
-class Means:
+class Means(ClientMeans):
     """What all conversations share.
 
     Args:
-        promise: makes a promise; `twisted.internet.defer.Deferred`.
-        aside: runs what takes long where it keeps nobody waiting.
-        nonce: makes visible ASCII without a comma that was never used before.
         recipients: the most recipients of a transaction (RFC 5321 §4.5.3.1.8 has 100, which all must take).
+        ahead: transactions that may be said behind one whose replies are awaited, to peers that take whole messages in
+            one flight (RFC 2920 §3.1 names no BDAT, RFC 3030 §4.2 shows it).
         one_flight: content of at most so many octets goes with MAIL and RCPT, before their replies came.
     """
 
     clock: IClock
     journal: IJournal
-    promise: Callable[[], Promise]
     conversions: Conversions
-    aside: Aside
-    nonce: Callable[[], str]
     patience: Patience = field(factory=Patience)
     recipients: int = 1000
+    ahead: int = 0
     one_flight: int = 64 * 1024

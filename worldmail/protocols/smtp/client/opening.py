@@ -5,11 +5,12 @@ Each coroutine raises `HopFailed` if the hop is not to be had as it is asked for
 
 from __future__ import annotations
 
-from worldmail.interfaces.outbound import Fate, HopFailed, Phase, Security, Trouble
+from worldmail.interfaces.outbound import HopFailed, Phase, Security
 from worldmail.protocols.smtp.client.answers import Answer
 from worldmail.protocols.smtp.client.capabilities import Capabilities, read_capabilities
 from worldmail.protocols.smtp.client.channel import Channel, nonsense
 from worldmail.protocols.smtp.client.login import sign_in
+from worldmail.protocols.smtp.client.refusals import failed, refused
 
 _REFUSED = {
     Phase.GREETING: "The server takes no mail from us",
@@ -21,7 +22,7 @@ async def open_conversation(channel: Channel) -> None:
     """All of it."""
     greeting = await channel.answer(Phase.GREETING, channel.means.patience.greeting)
     if greeting.code != 220:  # 554, RFC 5321 §3.1; 521, RFC 7504 §3
-        raise refused(channel, greeting)
+        raise _refused(channel, greeting)
     await _say_hello(channel)
     if channel.hop.security is not Security.NEVER and channel.peer.tls is None:
         await _start_tls(channel)
@@ -41,7 +42,7 @@ async def _say_hello(channel: Channel) -> None:
     if answer.code >= 500 and not channel.hop.lmtp:
         answer = await channel.ask(b"HELO " + name + b"\r\n", Phase.HELLO, seconds)
     if answer.code // 100 != 2:
-        raise refused(channel, answer)
+        raise _refused(channel, answer)
 
 
 async def _start_tls(channel: Channel) -> None:
@@ -53,7 +54,7 @@ async def _start_tls(channel: Channel) -> None:
         return
     answer = await channel.ask(b"STARTTLS\r\n", Phase.TLS, channel.means.patience.hello)
     if answer.code == 220:
-        await channel.secure()
+        await channel.secure(channel.lost)
         await _say_hello(channel)  # what was learnt in the clear is forgotten (RFC 3207 §4.2)
     elif answer.code < 400:
         raise nonsense(answer)
@@ -61,33 +62,5 @@ async def _start_tls(channel: Channel) -> None:
         raise failed(channel, Phase.TLS, "4.7.4", "TLS is required, but the server cannot start it", answer)
 
 
-def failed(channel: Channel, phase: Phase, status: str, reason: str, answer: Answer | None = None) -> HopFailed:
-    """It may go better later."""
-    return HopFailed(
-        Trouble(
-            fate=Fate.DEFERRED,
-            status=status,
-            phase=phase,
-            server=channel.server,
-            reply=None if answer is None else answer.as_reply(),
-            reason=reason,
-        )
-    )
-
-
-def refused(channel: Channel, answer: Answer) -> HopFailed:
-    """The server says no: for now, or for good."""
-    if answer.code < 400:
-        raise nonsense(answer)
-    reply = answer.as_reply()
-    permanent = answer.code >= 500
-    return HopFailed(
-        Trouble(
-            fate=Fate.FAILED if permanent else Fate.DEFERRED,
-            status=reply.enhanced or ("5.3.2" if permanent else "4.3.2"),
-            phase=channel.phase,
-            server=channel.server,
-            reply=reply,
-            reason=_REFUSED[channel.phase],
-        )
-    )
+def _refused(channel: Channel, answer: Answer) -> HopFailed:
+    return refused(channel, answer, _REFUSED[channel.phase], "3.2")

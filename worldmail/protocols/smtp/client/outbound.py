@@ -1,23 +1,20 @@
-"""The way to a server: its addresses in order, and without TLS where that was only wished for."""
+"""Conversations with servers that take mail."""
 
 from __future__ import annotations
-
-import ipaddress
 
 from attrs import evolve, frozen
 from zope.interface import implementer
 
-from worldmail.interfaces.outbound import (
-    Hop,
-    HopFailed,
-    IConnector,
-    IConversation,
-    IOutbound,
-    Phase,
-    Security,
-)
+from worldmail.interfaces.outbound import Hop, IConnector, IConversation, IHandedOver, IOutbound
 from worldmail.protocols.smtp.client.dialogue import ClientDialogue
 from worldmail.protocols.smtp.client.means import Means
+from worldmail.protocols.smtp.client.ways import open_somewhere
+
+AHEAD = 63
+"""Messages that go ahead of replies over a connection that was handed over."""
+
+IDLE = 7200.0
+"""Seconds after which a connection that was handed over is closed if nobody had a use for it."""
 
 
 @implementer(IOutbound)
@@ -30,42 +27,16 @@ class Outbound:
 
     async def connect(self, hop: Hop) -> IConversation:
         """See `IOutbound.connect`."""
-        try:
-            return await self._somewhere(hop)
-        except HopFailed as failed:
-            opportunistic = hop.security is Security.OPPORTUNISTIC and not hop.implicit_tls
-            if not opportunistic or failed.trouble.phase is not Phase.TLS:
-                raise
-        return await self._somewhere(evolve(hop, security=Security.NEVER))  # RFC 7435 §3
+        conversation: IConversation = await open_somewhere(
+            self._connector, hop, lambda hop: ClientDialogue(hop, self._means)
+        )
+        return conversation
 
-    async def _somewhere(self, hop: Hop) -> IConversation:
-        """At the first of the addresses where it comes to a conversation (RFC 5321 §5.1)."""
-        while True:
-            dialogue = ClientDialogue(hop, self._means)
-            try:
-                return await self._open(dialogue, hop)
-            except HopFailed as failed:
-                used = None if dialogue.peer is None else dialogue.peer.host
-                left = _others(hop.addresses, used)
-                # Where nobody was reached, all were tried; a login fails at the others too.
-                if used is None or not left or failed.trouble.phase is Phase.LOGIN:
-                    raise
-                hop = evolve(hop, addresses=left)
+    def over(self, hop: Hop) -> IHandedOver:
+        """See `IOutbound.over`. Messages go ahead of replies: such links are long, and one peer is at their end.
 
-    async def _open(self, dialogue: ClientDialogue, hop: Hop) -> IConversation:
-        await self._connector.connect(lambda: dialogue, hop)
-        await dialogue.ready()
-        return dialogue
-
-
-def _others(addresses: tuple[str, ...], used: str | None) -> tuple[str, ...]:
-    """The addresses that were not tried yet; fewer than before in any case."""
-    left = tuple(address for address in addresses if _plain(address) != used)
-    return left if len(left) < len(addresses) else addresses[1:]
-
-
-def _plain(address: str) -> str:
-    try:
-        return str(ipaddress.ip_address(address))
-    except ValueError:
-        return address
+        How long it may be idle is for whoever has it to say (`beat`, `close`).
+        """
+        patience = evolve(self._means.patience, idle=IDLE)
+        handed_over: IHandedOver = ClientDialogue(hop, evolve(self._means, ahead=AHEAD, patience=patience))
+        return handed_over

@@ -10,7 +10,7 @@ another. The fates, by what was seen last:
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from attrs import evolve
 
@@ -18,13 +18,15 @@ from worldmail.interfaces.outbound import Fate, Outcome, Phase, RecipientFate, S
 from worldmail.protocols.smtp.client.answers import Answer
 from worldmail.protocols.smtp.client.channel import Channel, Lost, nonsense
 from worldmail.protocols.smtp.client.content import Unsendable, in_pieces, sound, whole
-from worldmail.protocols.smtp.client.fitting import Fitted, Unfit, fit
+from worldmail.protocols.smtp.client.fitting import Fitted, fit
+from worldmail.protocols.smtp.client.unfit import Unfit
 from worldmail.wire.dots import END_OF_TEXT, stuff, stuff_bytes
 from worldmail.wire.effects import Stream
 
 WINDOW = 2
 """Chunks that may be on their way before the reply to the first of them came."""
 
+_RSET = b"RSET\r\n"
 _REFUSED = {
     Phase.MAIL: "The server refused the sender or the message",
     Phase.RCPT: "The server refused the recipient",
@@ -40,7 +42,7 @@ _OURS = RecipientFate(
 class Transaction:
     """One on its way. Made for one `run`."""
 
-    __slots__ = ("_accepted", "_channel", "_fates", "_fitted", "_held_up", "_sent", "_shipment")
+    __slots__ = ("_accepted", "_ahead", "_channel", "_fates", "_fitted", "_held_up", "_over", "_sent", "_shipment")
 
     def __init__(self, channel: Channel, shipment: Shipment) -> None:
         self._channel = channel
@@ -49,33 +51,74 @@ class Transaction:
         self._fitted: Fitted | None = None
         self._accepted: list[int] = []  # whose RCPT the peer took
         self._sent = False  # the peer has, or will have, all that it needs
+        self._ahead = False  # it was said before its turn came
+        self._over = False  # nothing of it is to be said any more
         self._held_up: RecipientFate | None = None  # why the content came to no end
 
     async def run(self) -> Outcome:
         """Carry it through."""
+        return await self._guarded(self._run)
+
+    async def say_ahead(self) -> bool:
+        """Say what can be said of it behind another that was said whole; False if its turn must come.
+
+        That is all of it if it can go in one flight, else it ends with the recipients, or with DATA, which may stand
+        in one group with the lone dot of the other (RFC 2920 §3.1). Nobody knows by then how the other ended: RSET
+        makes sure that this one begins (RFC 5321 §4.1.1.5).
+        """
+        channel = self._channel
+        if channel.over or not channel.capabilities.pipelining:
+            return False
+        await self._guarded(self._say_ahead)
+        return self._ahead
+
+    @property
+    def sent(self) -> bool:
+        """The peer has, or will have, all that it needs: only its replies are awaited."""
+        return self._sent
+
+    async def _run(self) -> None:
+        if self._over:
+            return
+        fitted = await self._fit()
+        if fitted.asked:
+            await self._carry(fitted)
+
+    async def _say_ahead(self) -> None:
+        fitted = await self._fit()
+        if not fitted.asked or self._channel.over:
+            return
+        self._ahead = True
+        self._say_at_once(fitted, reset=True)
+
+    async def _fit(self) -> Fitted:
+        if self._fitted is None:
+            self._fitted = await fit(self._channel, self._shipment)
+            for place, fate in self._fitted.fates.items():
+                self._fates[place] = fate
+        return self._fitted
+
+    async def _guarded(self, act: Callable[[], Awaitable[None]]) -> Outcome:
+        """Whatever comes of it, the recipients that it ends for have fates."""
         channel = self._channel
         try:
-            self._fitted = fitted = await fit(channel, self._shipment)
-            for place, fate in fitted.fates.items():
-                self._fates[place] = fate
-            if fitted.asked:
-                await self._carry(fitted)
+            await act()
         except Unfit as unfit:
+            self._over = True
             self._settle(unfit.fate)
         except Lost as lost:
             self._lose(lost)
             channel.drop(lost.reason)
         except Unsendable as fault:
+            self._over = True
             self._give_up(_unsendable(fault))
         except Exception as error:  # noqa: BLE001  whatever it is, the recipients have fates
-            channel.means.journal.failure("outbound.failed", error, session=channel.peer.session, message=self.id)
+            self._over = True
+            channel.means.journal.failure(
+                "outbound.failed", error, session=channel.peer.session, message=self._shipment.id
+            )
             self._give_up(_OURS)
         return self._outcome()
-
-    @property
-    def id(self) -> str:
-        """The shipment's."""
-        return self._shipment.id
 
     def _give_up(self, fate: RecipientFate) -> None:
         """It cannot come to its end; if it was begun, neither can anything else on this connection."""
@@ -103,25 +146,28 @@ class Transaction:
     async def _carry(self, fitted: Fitted) -> None:
         """With all commands at once, or one after another."""
         channel = self._channel
-        channel.transactions += 1
-        if channel.dirty:
-            fitted.commands.insert(0, b"RSET\r\n")
-        flight = self._flight(fitted)
         if channel.capabilities.pipelining:
-            channel.put(*fitted.commands)
-            self._put_end(flight)
+            if not self._ahead:
+                self._say_at_once(fitted, reset=channel.dirty)
             await self._hear_envelope(fitted)
         else:
+            channel.transactions += 1
             await self._say_envelope(fitted)
             if not self._accepted:
                 return
-            self._put_end(flight)
-        if flight is not None:
+            self._put_end(fitted)
+        if self._sent:
             await self._final()
         elif not channel.capabilities.chunking:
             await self._data(fitted)
         elif self._accepted:
             await self._chunks(fitted)
+
+    def _say_at_once(self, fitted: Fitted, *, reset: bool) -> None:
+        """All that needs no reply in front of it."""
+        self._channel.transactions += 1
+        self._channel.put(*((_RSET,) if reset else ()), *fitted.facts, *fitted.commands)
+        self._put_end(fitted)
 
     def _flight(self, fitted: Fitted) -> bytes | None:
         """The content, if it is small enough to go with MAIL and RCPT, in one BDAT (RFC 3030 §4.2)."""
@@ -130,8 +176,9 @@ class Transaction:
             return None
         return whole(inline, binary=fitted.binary)
 
-    def _put_end(self, flight: bytes | None) -> None:
+    def _put_end(self, fitted: Fitted) -> None:
         """What can be said right behind the recipients."""
+        flight = self._flight(fitted)
         if flight is not None:
             self._put_last_chunk(flight)
         elif not self._channel.capabilities.chunking:
@@ -145,9 +192,11 @@ class Transaction:
         """The replies to RSET, MAIL and every RCPT."""
         channel = self._channel
         patience = channel.means.patience
-        if channel.dirty:
-            self._take_reset(await channel.answer(Phase.MAIL, patience.mail))
+        if channel.dirty or self._ahead:
+            _take_reset(await channel.answer(Phase.MAIL, patience.mail))
         channel.dirty = True
+        for _ in fitted.facts:
+            await channel.answer(Phase.MAIL, patience.mail)
         self._take_mail(await channel.answer(Phase.MAIL, patience.mail))
         for place in fitted.asked:
             self._take_recipient(place, await channel.answer(Phase.RCPT, patience.recipient))
@@ -158,8 +207,10 @@ class Transaction:
         patience = channel.means.patience
         commands = iter(fitted.commands)
         if channel.dirty:
-            self._take_reset(await channel.ask(next(commands), Phase.MAIL, patience.mail))
+            _take_reset(await channel.ask(_RSET, Phase.MAIL, patience.mail))
         channel.dirty = True
+        for fact in fitted.facts:
+            await channel.ask(fact, Phase.MAIL, patience.mail)
         if not self._take_mail(await channel.ask(next(commands), Phase.MAIL, patience.mail)):
             return
         for place, command in zip(fitted.asked, commands, strict=True):
@@ -229,11 +280,6 @@ class Transaction:
 
     # --- what is heard -------------------------------------------------------------------
 
-    def _take_reset(self, answer: Answer) -> None:
-        """The reply to RSET."""
-        if answer.code // 100 != 2:
-            raise nonsense(answer)
-
     def _take_mail(self, answer: Answer) -> bool:
         """The reply to MAIL: False if it is a refusal, and so there is no transaction."""
         if answer.code // 100 == 2:
@@ -266,8 +312,10 @@ class Transaction:
     async def _final(self) -> None:
         """The reply to the end of the content, in LMTP one for each recipient that was accepted."""
         channel = self._channel
-        seconds = channel.means.patience.content
         accepted = self._accepted
+        patience = channel.means.patience
+        # Nobody gets it: that is settled, and an LMTP server has nothing to say then (RFC 2033 §4.2).
+        seconds = patience.content if accepted else patience.goodbye
         if channel.hop.lmtp and accepted:
             for place in accepted:
                 answer = await channel.answer(Phase.CONTENT, seconds)
@@ -290,11 +338,13 @@ class Transaction:
         if self._held_up is not None:
             self._settle(self._held_up)
             return
-        fate = Fate.UNKNOWN if self._sent and not lost.definite else Fate.DEFERRED
-        reason = f"{_UNKNOWN}. {lost.reason}" if fate is Fate.UNKNOWN else lost.reason
-        self._settle(
-            RecipientFate(fate=fate, status=lost.status, phase=self._channel.phase, reply=lost.reply, reason=reason)
-        )
+        self._settle(_lost(lost, self._channel.phase, sent=self._sent))
+
+
+def _take_reset(answer: Answer) -> None:
+    """The reply to RSET."""
+    if answer.code // 100 != 2:
+        raise nonsense(answer)
 
 
 def _end(answer: Answer) -> RecipientFate:
@@ -323,6 +373,13 @@ def _refusal(answer: Answer, phase: Phase, *, again: bool = False) -> RecipientF
         reason=_REFUSED[phase],
         again=again,
     )
+
+
+def _lost(lost: Lost, phase: Phase, *, sent: bool) -> RecipientFate:
+    """Where no reply was seen; `sent`: the peer had all that it needs."""
+    fate = Fate.UNKNOWN if sent and not lost.definite else Fate.DEFERRED
+    reason = f"{_UNKNOWN}. {lost.reason}" if fate is Fate.UNKNOWN else lost.reason
+    return RecipientFate(fate=fate, status=lost.status, phase=phase, reply=lost.reply, reason=reason)
 
 
 def _too_many(answer: Answer) -> bool:

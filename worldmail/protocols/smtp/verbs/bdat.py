@@ -37,7 +37,7 @@ async def run(session: Session, chunk: Chunk | Refusal) -> Effects:
         transfer.refusal = Refusal("Send EHLO first", code=503, enhanced="5.5.1")
     elif transaction is None:
         transfer.refusal = Refusal("Send MAIL first", code=503, enhanced="5.5.1")
-    elif not transaction.recipients:
+    elif not transaction.count:
         transfer.refusal = no_recipients()
     else:
         transfer = chunk_transfer(session, transaction, chunk)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from worldmail.errors import MessageTooLarge, Refusal, TooManyRequests
 from worldmail.interfaces.policy import SenderRequest
+from worldmail.interfaces.store import Handover
 from worldmail.mail.address import Address
 from worldmail.protocols.smtp.grammar import MailArguments, parse_mail
 from worldmail.protocols.smtp.granting import announced, grant
@@ -32,7 +33,8 @@ async def run(session: Session, arguments: MailArguments) -> Effects:
     waiting = entrance.world.policy.ask(SenderRequest(asker=session.asker, sender=sender, size=arguments.size))
     if waiting is not None:
         await waiting
-    transaction = Transaction(sender, arguments, size_limit)
+    transaction = Transaction(sender, arguments, size_limit, _submitter(session, arguments.submitter))
+    await _look_for_repeats(session, transaction)
     answer = SENDER_OK if arguments.asked is None else grant(session, transaction, arguments.asked)
     session.begin(transaction)
     return (answer,)
@@ -45,6 +47,27 @@ def _qualified(session: Session, sender: Address | None) -> Address | None:
     if session.account is None:
         raise Refusal("The sender's address needs a domain", code=501, enhanced="5.1.7")
     return sender.qualified(session.account.address.domain)
+
+
+async def _look_for_repeats(session: Session, transaction: Transaction) -> None:
+    """A relay of ours hands a message over again if it saw no reply. Who has it then does not get it twice."""
+    turn, told = session.turn, session.told
+    if turn is not None and turn.pair is not None and told is not None and told.id:
+        handover = transaction.handover = Handover(relay=turn.pair, message=told.id)
+        transaction.known = await session.entrance.world.acceptance.arrived(handover)
+
+
+def _submitter(session: Session, named: str | None) -> Address | None:
+    """Who is named as the submitter, if we trust the client to say so: who is not signed in never (RFC 4954 §5).
+
+    Users can say it of themselves; of others can who relays through us, from one of the networks for that.
+    """
+    account = session.account
+    if not named or account is None:
+        return None
+    address = Address.parse(named)
+    trusted = address.key == account.address.key or session.asker.within(session.entrance.trusted)
+    return address if trusted else None
 
 
 def _capability(session: Session) -> Iterable[str]:

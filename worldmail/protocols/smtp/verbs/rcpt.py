@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from worldmail.errors import Refusal
+from worldmail.interfaces.directory import Elsewhere
 from worldmail.interfaces.policy import RecipientRequest
 from worldmail.mail.address import Address
 from worldmail.mail.envelope import Recipient
@@ -10,6 +11,7 @@ from worldmail.protocols.smtp.grammar import RcptArguments, needs_smtputf8, pars
 from worldmail.protocols.smtp.replies import RECIPIENT_OK
 from worldmail.protocols.smtp.session import Session
 from worldmail.protocols.smtp.states import State
+from worldmail.protocols.smtp.transaction import Transaction
 from worldmail.wire.commands import Command
 from worldmail.wire.effects import Effects
 
@@ -19,11 +21,14 @@ async def run(session: Session, arguments: RcptArguments) -> Effects:
     transaction = session.transaction
     assert transaction is not None
     world = session.entrance.world
-    if len(transaction.recipients) >= session.entrance.settings.recipients:
+    if transaction.count >= session.entrance.settings.recipients:
         raise Refusal("Too many recipients", code=452, enhanced="4.5.3")  # RFC 5321 §4.5.3.1.10
     if arguments.needs_utf8 and not transaction.arguments.smtputf8:
-        raise needs_smtputf8()
+        raise needs_smtputf8(553)
     address = _qualified(session, arguments.address)
+    if str(address) in transaction.known:
+        _repeat(session, transaction, address)
+        return (RECIPIENT_OK,)
     resolution = await world.directory.resolve(address)
     recipient = Recipient(address=address, notify=arguments.notify, original=arguments.original)
     request = RecipientRequest(
@@ -39,7 +44,20 @@ async def run(session: Session, arguments: RcptArguments) -> Effects:
         await waiting
     sender = None if session.account is None else session.account.address
     transaction.add(recipient, await world.expansion.expand(recipient, resolution, sender, transaction.not_before))
+    for end in resolution.destinations:
+        if isinstance(end, Elsewhere):  # what was not declared is counted as it comes
+            transaction.narrow(recipient, end.most)
+            transaction.narrow(recipient, None if address.local_key == "postmaster" else end.room)
     return (RECIPIENT_OK,)
+
+
+def _repeat(session: Session, transaction: Transaction, address: Address) -> None:
+    """It has the message; what follows is not for it, and answered as if it were."""
+    handover = transaction.handover
+    assert handover is not None
+    transaction.repeats += 1
+    record = session.entrance.world.journal.record
+    record("repeated", session=session.peer.session, relay=handover.relay, message=handover.message, to=str(address))
 
 
 def _qualified(session: Session, address: Address) -> Address:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from worldmail.errors import NoSuchRecipient, Refusal
 from worldmail.interfaces.directory import Elsewhere, LocalAccount
 from worldmail.mail.address import Address
-from worldmail.protocols.smtp.grammar import Lookup, needs_smtputf8, parse_lookup
+from worldmail.protocols.smtp.grammar import Lookup, parse_lookup
 from worldmail.protocols.smtp.replies import reply
 from worldmail.protocols.smtp.session import Session
 from worldmail.protocols.smtp.states import COMMAND_STATES
@@ -43,9 +43,9 @@ def looked_for(session: Session, lookup: Lookup) -> Address:
 
 
 def shown(address: Address, lookup: Lookup) -> str:
-    """The address in a reply. Raises Refusal 553 5.6.7 if it cannot be shown without UTF-8 (RFC 6531 §3.7.4.2)."""
+    """The address in a reply. Raises Refusal 550 5.6.8 if it cannot be shown without UTF-8 (RFC 6531 §3.7.4.2)."""
     if not (address.is_ascii or lookup.smtputf8):
-        raise needs_smtputf8()
+        raise Refusal("The address cannot be shown without SMTPUTF8", code=550, enhanced="5.6.8")
     return f"<{address}>"
 
 

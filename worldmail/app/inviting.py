@@ -1,0 +1,254 @@
+"""Making this server the relay of others: invitations, and who has joined. For commands; no server need run.
+
+An invitation is made in steps, each of which finds what the one before it made: domains, the site's account, its hold,
+and last the invitation itself. What is cut off is made whole by the same command again.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Sequence
+from contextlib import suppress
+
+from attrs import frozen
+
+from worldmail.app.ground import StoreParts, host_name
+from worldmail.app.pairing import submission_place, turning_place
+from worldmail.app.site import new_password
+from worldmail.config.keys import thing_name
+from worldmail.config.settings import Settings
+from worldmail.config.values import host_or_address
+from worldmail.directory.domains import domain_name
+from worldmail.errors import AlreadyThere, BadValue, ConfigurationError, NoSuchThing
+from worldmail.interfaces.database import Cursor
+from worldmail.interfaces.holds import Hold
+from worldmail.interfaces.pairs import End, Pair
+from worldmail.mail.address import Address
+from worldmail.ondemand.join_code import MAXIMUM_PINS, SECRET_OCTETS, JoinCode, secret_name
+from worldmail.ondemand.pair_entries import INVITES, PAIRS, Invitation, invite_entry, read_invitations, read_pair
+from worldmail.transport.certificates import pin_of, read_certificate
+
+
+@frozen(kw_only=True)
+class Asked:
+    """What an administrator asks for; "" for what follows from the rest.
+
+    Args:
+        domains: whose mail is held.
+        account: what the site signs in as; hold: the name of the hold; host: what the site calls us.
+        seconds: how long the invitation is open.
+    """
+
+    domains: tuple[str, ...]
+    account: str = ""
+    hold: str = ""
+    host: str = ""
+    seconds: int = 7 * 86400
+
+
+@frozen(kw_only=True)
+class Invited:
+    """What was made. `notes`: what was added on the way, in sentences."""
+
+    code: str
+    invitation: Invitation
+    notes: tuple[str, ...]
+    submission: int
+
+
+class Inviting:
+    """See the module.
+
+    Args:
+        store: what keeps all of it.
+    """
+
+    def __init__(self, store: StoreParts) -> None:
+        self._store = store
+        self._settings: Settings = store.foundations.settings
+        self._notes: list[str] = []
+
+    async def invite(self, asked: Asked) -> Invited:
+        """Raises: `ConfigurationError` if sites could not reach us, `BadValue`, `AlreadyThere`."""
+        port, starttls, pins, host = *self._way(), pins_of(self._settings), self._host(asked)
+        domains = tuple(dict.fromkeys(domain_name(name) for name in asked.domains))
+        hold = await self._hold(asked, domains)
+        account = await self._account(asked, domains, hold)
+        await self._check_account(account, hold)
+        for domain in domains:
+            await self._relay_domain(domain)
+        await self._add_account(account)
+        name = await self._held(asked, domains, account, hold)
+        secret = secrets.token_bytes(SECRET_OCTETS)
+        now = int(self._store.foundations.clock.now())
+        invitation = Invitation(
+            name=secret_name(secret),
+            hold=name,
+            account=account.key,
+            domains=domains if hold is None else hold.domains,
+            made=now,
+            expires=now + asked.seconds,
+        )
+        await self._store.database.write(lambda cursor: _open(cursor, invitation, now))
+        code = JoinCode(host=host, port=port, starttls=starttls, pins=pins, secret=secret, account=account.key)
+        return Invited(
+            code=code.text,
+            invitation=invitation,
+            notes=tuple(self._notes),
+            submission=submission_place(self._settings)[0],
+        )
+
+    def sites(self) -> Awaitable[list[Pair]]:
+        """The sites that have joined, by name."""
+        return self._store.database.scan(
+            lambda cursor: [pair for pair in map(read_pair, PAIRS.all(cursor)) if pair.end is End.RELAY]
+        )
+
+    def invitations(self) -> Awaitable[list[Invitation]]:
+        """All that were not used, the oldest first."""
+        return self._store.database.scan(lambda cursor: read_invitations(INVITES.all(cursor)))
+
+    async def revoke(self, hold: str) -> None:
+        """Take an invitation back. Raises `NoSuchThing`."""
+        normal = thing_name("a hold", hold)
+
+        def unit(cursor: Cursor) -> None:
+            if not _close(cursor, normal):
+                raise NoSuchThing(f"there is no open invitation for {normal}")
+
+        await self._store.database.write(unit)
+
+    async def remove(self, hold: str) -> Pair:
+        """The site is none of ours any more: it cannot sign in. What waits for it stays, and so does what its account
+        has. Raises `NoSuchThing`."""
+        normal = thing_name("a hold", hold)
+
+        def unit(cursor: Cursor) -> Pair:
+            pair = read_pair(PAIRS.required(cursor, normal))
+            if pair.end is not End.RELAY:
+                raise NoSuchThing(f"{normal} is no site of ours, it is our relay: worldmail join --leave {normal}")
+            PAIRS.remove(cursor, normal)
+            _close(cursor, normal)
+            return pair
+
+        pair = await self._store.database.write(unit)
+        for held in await self._store.hold_admin.holds():
+            if held.name == normal:
+                others = ",".join(sorted(held.accounts - {pair.account}))
+                await self._store.hold_admin.set_hold(normal, {"accounts": others})
+        account = Address.parse(pair.account)
+        with suppress(NoSuchThing):  # somebody removed it before
+            await self._store.admin.set_password(account, new_password())
+            await self._store.admin.set_account(account, {"enabled": "off"})
+        return pair
+
+    def _way(self) -> tuple[int, bool]:
+        port, starttls = turning_place(self._settings)
+        if not port:
+            raise ConfigurationError(
+                "no listener lets sites fetch what is held for them: in the configuration give the listener"
+                ' submissions of [smtp] the line atrn = true, or add one with role = "odmr" and listen = ["*:366"],'
+                " and restart the server"
+            )
+        return port, starttls
+
+    def _host(self, asked: Asked) -> str:
+        try:
+            host = host_or_address(asked.host or host_name(self._settings))
+        except ValueError:
+            host = ""
+        if not host or (not asked.host and "." not in host):
+            raise BadValue("this server has no name that a site could look up: --host NAME, or hostname in [server]")
+        return host
+
+    async def _hold(self, asked: Asked, domains: Sequence[str]) -> Hold | None:
+        """The hold in which their mail waits already; None if there is none."""
+        found = [hold for hold in await self._store.hold_admin.holds() if set(hold.domains) & set(domains)]
+        for hold in found:
+            missing = sorted(set(domains) - set(hold.domains))
+            if len(found) > 1 or missing or asked.hold not in ("", hold.name):
+                raise AlreadyThere(f"mail for {hold.domains[0]} waits in the hold {hold.name}, with others than these")
+        return found[0] if found else None
+
+    async def _account(self, asked: Asked, domains: Sequence[str], hold: Hold | None) -> Address:
+        if asked.account:
+            try:
+                return Address.parse(asked.account)
+            except ValueError as error:
+                raise BadValue(f"{asked.account} is not an address: {error}") from None
+        if hold is not None and hold.accounts:
+            return Address.parse(min(hold.accounts))
+        ours = [one.name for one in await self._store.admin.domains() if one.kind == "local" and not one.alias_of]
+        if not ours:
+            name = domain_name(host_name(self._settings))
+            await self._store.admin.add_domain(name)
+            self._notes.append(f"added the domain {name}, in which sites have their accounts")
+            ours = [name]
+        return Address(domains[0], ours[0])
+
+    async def _check_account(self, account: Address, hold: Hold | None) -> None:
+        """Who joins sets its password: what signs in with it now, and is another site, would be locked out."""
+        used = [(one.account, one.name) for one in await self.sites()]
+        used += [(one.account, one.hold) for one in await self.invitations()]
+        for key, name in used:
+            if key == account.key and (hold is None or name != hold.name):
+                raise AlreadyThere(f"{account} is what the site {name} signs in as: --account ADDRESS names another")
+
+    async def _relay_domain(self, name: str) -> None:
+        for one in await self._store.admin.domains():
+            if one.name == name:
+                if one.kind != "relay":
+                    raise AlreadyThere(f"{name} is a domain of this server itself: its mail is delivered here")
+                return
+        await self._store.admin.add_domain(name, "relay")
+        self._notes.append(f"added the relay domain {name}")
+
+    async def _add_account(self, address: Address) -> None:
+        try:
+            await self._store.admin.add_account(address, new_password(), "")
+        except AlreadyThere:
+            await self._store.admin.set_account(address, {"enabled": "on"})  # it is off where a site was removed
+            return
+        self._notes.append(f"added the account {address}, as which the site signs in")
+
+    async def _held(self, asked: Asked, domains: Sequence[str], account: Address, hold: Hold | None) -> str:
+        """The hold's name; the account may fetch what is in it."""
+        holds = self._store.hold_admin
+        if hold is not None:
+            if account.key not in hold.accounts:
+                await holds.set_hold(hold.name, {"accounts": ",".join(sorted(hold.accounts | {account.key}))})
+            return hold.name
+        names = {one.name for one in await holds.holds()}
+        name = asked.hold or domains[0].partition(".")[0]
+        if not asked.hold and name in names:
+            name = domains[0]
+        made = await holds.add_hold(name, {"domains": ",".join(domains), "accounts": account.key})
+        self._notes.append(f"added the hold {made.name}, in which its mail waits")
+        return made.name
+
+
+def pins_of(settings: Settings) -> frozenset[str]:
+    """Those of the certificates that we show. Raises `ConfigurationError`."""
+    given = settings.tls.certificates
+    if not given:
+        raise ConfigurationError(
+            "this server has no certificate, so no site could tell it from another: give it one in [tls] certificates"
+        )
+    read = [read_certificate(each.certificate, each.key, each.names) for each in given[:MAXIMUM_PINS]]
+    return frozenset(pin_of(each.leaf) for each in read)
+
+
+def _open(cursor: Cursor, invitation: Invitation, now: int) -> None:
+    """One a hold: the code that was told before is void. Those that are over go."""
+    _close(cursor, invitation.hold)
+    for other in read_invitations(INVITES.all(cursor)):
+        if other.expires <= now:
+            INVITES.remove(cursor, other.name)
+    INVITES.add(cursor, invite_entry(invitation))
+
+
+def _close(cursor: Cursor, hold: str) -> int:
+    there = [each for each in read_invitations(INVITES.all(cursor)) if each.hold == hold]
+    for each in there:
+        INVITES.remove(cursor, each.name)
+    return len(there)

@@ -1,0 +1,1 @@
+"""Mail for sites whose link is not always there: holds, agents, links, and their timetables."""

@@ -1,0 +1,46 @@
+"""What a run of an agent that fetches mail came to."""
+
+from __future__ import annotations
+
+from attrs import define, field
+from twisted.internet.defer import CancelledError
+
+from worldmail.interfaces.ondemand import Result
+
+TOLD = 5
+"""Messages that were left there of which the result says why; further ones are counted."""
+
+
+@define(kw_only=True, eq=False)
+class Tally:
+    """Counts, over all conversations of one run.
+
+    Attributes:
+        later: messages that are for the next run.
+        done: the names of those that were fetched.
+        left: of those that stay there, by name: why.
+    """
+
+    fetched: int = 0
+    unclaimed: int = 0
+    deleted: int = 0
+    later: int = 0
+    done: set[str] = field(factory=set)
+    left: dict[str, str] = field(factory=dict)
+
+    def result(self, server: str, stop: BaseException | None) -> Result:
+        """In words. `stop`: why it ended before its end; None if it did not."""
+        words = f"{self.fetched} fetched from {server}"
+        if self.unclaimed:
+            words += f", {self.unclaimed} of them unclaimed"
+        if self.deleted:
+            words += f", {self.deleted} deleted there"
+        if self.later:
+            words += f", {self.later} wait for the next run"
+        if self.left:
+            told = list(self.left.values())[:TOLD]
+            more = f"; and {len(self.left) - len(told)} more" if len(self.left) > len(told) else ""
+            words += f"; {len(self.left)} left there: {'; '.join(told)}{more}"
+        if stop is not None:
+            words += f"; then it ended: {'stopped' if isinstance(stop, CancelledError) else stop}"
+        return Result(ok=stop is None and not self.left, words=words, messages=self.fetched)

@@ -1,0 +1,1 @@
+"""Finger as a client: one question, one answer."""
