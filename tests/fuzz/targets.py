@@ -97,7 +97,7 @@ def _dots(octets: bytes) -> None:
         if not pieces.finished:
             parts.append(pieces.feed(octets[start:end]))
     assert whole.finished == pieces.finished
-    assert not whole.finished or text == b"".join(parts)
+    assert not whole.finished or (text, whole.fault) == (b"".join(parts), pieces.fault)
     stuffed = DotReader()
     back = stuffed.feed(stuff_bytes(text) + b".\r\n") if text.endswith(b"\r\n") else text
     assert back == text

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Iterator
 
 import pytest
 from targets import TARGETS
+
+from worldmail.testing.seeds import seed_of
 
 PIECES = (
     b"\r\n",
@@ -47,7 +48,7 @@ def mutants(seeds: tuple[bytes, ...], chance: random.Random) -> Iterator[bytes]:
 
 @pytest.mark.parametrize("name", TARGETS)
 def test_mutants_of_the_seeds_raise_nothing_unforeseen(name: str) -> None:
-    seed = int(os.environ.get("FUZZ_SEED") or random.randrange(1 << 32))
+    seed = seed_of("FUZZ_SEED")
     target = TARGETS[name]
     for octets in mutants(target.seeds, random.Random(seed)):
         try:

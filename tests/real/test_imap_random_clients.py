@@ -19,6 +19,7 @@ from tests.real.conftest import ANN, BOB, PASSWORDS, Site
 from tests.real.imap_believer import Believed, Believer
 from worldmail.testing.postgres import PostgresProcess
 from worldmail.testing.process import ServerProcess, free_port_base
+from worldmail.testing.seeds import seed_of
 
 FEW = 10
 """Texts: a run that read no more of them has shown little."""
@@ -52,7 +53,7 @@ def act_while(lasts: Callable[[], bool], client: Believer, faults: list[BaseExce
 
 def assert_all_are_told_the_truth(servers: Sequence[ServerProcess], tls: ssl.SSLContext) -> None:
     """For some seconds, the clients taking turns at the servers; and what they believe then is how it is."""
-    seed = int(os.environ.get("CLIENTS_SEED", random.randrange(1 << 32)))
+    seed = seed_of("CLIENTS_SEED")
     print(f"CLIENTS_SEED={seed}")
     texts: dict[int, bytes] = {}
 

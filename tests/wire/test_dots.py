@@ -32,7 +32,7 @@ def octets(data: bytes) -> list[bytes]:
 
 
 def facts(reader: DotReader) -> tuple[object, ...]:
-    return reader.finished, reader.malformed, reader.nul, reader.eight_bit, reader.long_line
+    return reader.finished, reader.fault
 
 
 def reference(data: bytes) -> tuple[bytes, bytes] | None:
@@ -42,6 +42,24 @@ def reference(data: bytes) -> tuple[bytes, bytes] | None:
         return None
     lines = data[:end].split(b"\r\n")
     return b"\r\n".join(line[1:] if line.startswith(b".") else line for line in lines), data[end + 3 :]
+
+
+def first_fault(text: bytes, limit: int) -> Fault | None:
+    """The fault of the first octet that is wrong in a text, looked at octet by octet."""
+    line = 0
+    for place, octet in enumerate(octets(text)):
+        line += 1
+        if octet == b"\r" and text[place + 1 : place + 2] != b"\n":
+            return Fault.BARE_CR
+        if octet == b"\n" and text[:place][-1:] != b"\r":
+            return Fault.BARE_LF
+        if octet == b"\0":
+            return Fault.NUL
+        if line > limit:
+            return Fault.TOO_LONG
+        if octet == b"\n":
+            line = 0
+    return None
 
 
 @pytest.mark.parametrize(
@@ -61,7 +79,7 @@ def test_stuffing_is_removed_at_every_split(wire: bytes, text: bytes) -> None:
     for cut in range(len(glued)):
         found, rest, reader = read([glued[:cut], glued[cut:]])
         assert (found, rest, reader.finished) == (text, b"QUIT\r\n", True)
-        assert reader.malformed is None
+        assert reader.fault is None
     assert read(octets(glued))[:2] == (text, b"QUIT\r\n")
 
 
@@ -93,13 +111,20 @@ def test_no_other_end_of_data_ends_it_at_any_split(variant: bytes) -> None:
         for second in {first, first + 1, first + 2}:
             _, rest, reader = read([wire[:first], wire[first:second], wire[second:]])
             assert rest == b"QUIT\r\n"
-            assert reader.malformed is not None or reader.nul
+            assert reader.fault is not None
 
 
 def test_which_fault_came_first_does_not_depend_on_the_segments() -> None:
-    wire = b"\r\r\n.\r\n"
-    assert read([wire])[2].malformed is Fault.BARE_CR
-    assert read(octets(wire))[2].malformed is Fault.BARE_CR
+    for text, fault in (
+        (b"\r", Fault.BARE_CR),
+        (b"\0\r\nb\nc", Fault.NUL),
+        (b"b\nc\0", Fault.BARE_LF),
+        (b"x" * 1000 + b"\r\n\0\n", Fault.TOO_LONG),
+        (b"x" * 1000 + b"\r\r\n", Fault.BARE_CR),
+    ):
+        wire = text + b"\r\n.\r\n"
+        assert read([wire])[2].fault is fault
+        assert read(octets(wire))[2].fault is fault
 
 
 @given(PIECES, st.lists(st.integers(0, 60), max_size=5), st.integers(2, 6))
@@ -119,35 +144,31 @@ def test_segmentation_changes_nothing_and_the_RFC_is_met(parts: list[bytes], cut
 
 
 @given(PIECES, st.integers(2, 8))
-def test_the_facts_are_those_of_the_text(parts: list[bytes], limit: int) -> None:
+def test_the_fault_is_the_first_of_the_text(parts: list[bytes], limit: int) -> None:
     text, _, reader = read([b"".join(parts) + b"\r\n.\r\n"], limit)
-    bare = text.replace(b"\r\n", b"")
-    assert (reader.malformed is not None) is (b"\r" in bare or b"\n" in bare)
-    assert reader.nul is (b"\0" in text)
-    assert reader.eight_bit is any(octet > 127 for octet in text)
-    assert reader.long_line is any(len(line) > limit for line in text.replace(b"\n", b"\n|").split(b"|"))
+    assert reader.fault is first_fault(text, limit)
 
 
 def test_the_first_bare_octet_names_the_fault() -> None:
-    assert read([b"a\rb\nc\r\n.\r\n"])[2].malformed is Fault.BARE_CR
-    assert read([b"a\nb\rc\r\n.\r\n"])[2].malformed is Fault.BARE_LF
+    assert read([b"a\rb\nc\r\n.\r\n"])[2].fault is Fault.BARE_CR
+    assert read([b"a\nb\rc\r\n.\r\n"])[2].fault is Fault.BARE_LF
 
 
 def test_a_line_of_the_limit_is_not_long_and_one_octet_more_is_at_every_split() -> None:
     for size, long in ((998, False), (999, True)):
         wire = b"short\r\n." + b"." + b"x" * (size - 1) + b"\r\nshort\r\n.\r\n"
         for cut in range(0, len(wire), 37):
-            assert read([wire[:cut], wire[cut:]])[2].long_line is long
-        assert read(octets(wire))[2].long_line is long
+            assert read([wire[:cut], wire[cut:]])[2].fault is (Fault.TOO_LONG if long else None)
+        assert read(octets(wire))[2].fault is (Fault.TOO_LONG if long else None)
 
 
 def test_the_long_line_may_be_anywhere_in_a_large_text() -> None:
     lines = [b"x" * 70 + b"\r\n"] * 3000
     for place in (0, 1500, 2999):
         wire = b"".join(lines[:place]) + b"y" * 999 + b"\r\n" + b"".join(lines[place:]) + b".\r\n"
-        assert read([wire])[2].long_line
-        assert read([wire[i : i + 1000] for i in range(0, len(wire), 1000)])[2].long_line
-    assert not read([b"".join(lines) + b".\r\n"])[2].long_line
+        assert read([wire])[2].fault is Fault.TOO_LONG
+        assert read([wire[i : i + 1000] for i in range(0, len(wire), 1000)])[2].fault is Fault.TOO_LONG
+    assert read([b"".join(lines) + b".\r\n"])[2].fault is None
 
 
 @given(PIECES, st.lists(st.integers(0, 60), max_size=5))

@@ -10,9 +10,9 @@ Nothing here loops over lines: whole chunks are searched, counted and replaced i
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from io import IncrementalNewlineDecoder
 
 from worldmail.wire.faults import Fault
+from worldmail.wire.texts import TextInspector
 
 END_OF_TEXT = b".\r\n"
 """What follows the stuffed text and ends it."""
@@ -31,25 +31,20 @@ class DotReader:
     Attributes:
         finished: True once the lone dot has come.
         rest: what came behind the end (pipelined commands); b"" until then.
-        malformed: `Fault.BARE_CR` or `Fault.BARE_LF` once there was one, else None.
-        nul: True once there was a NUL octet.
-        eight_bit: True once there was an octet above 127.
-        long_line: True once a line was longer than the limit.
+        fault: the first thing wrong with the text, wherever it was cut; None as long as nothing is.
     """
 
     finished = False
     rest = b""
-    malformed: Fault | None = None
-    nul = False
-    eight_bit = False
-    long_line = False
     _tail = b"\r\n"  # held back: it may be the start of the end
     _virtual = 2  # octets of _tail that never came: the text begins at the start of a line
-    _open = 0  # octets given out of a line whose end has not come
 
     def __init__(self, line_limit: int = 1000) -> None:
-        self._limit = line_limit
-        self._line_ends = IncrementalNewlineDecoder(None, translate=False)
+        self._inspector = TextInspector(line_limit)
+
+    @property
+    def fault(self) -> Fault | None:
+        return self._inspector.fault
 
     def feed(self, chunk: bytes) -> bytes:
         """Take the next octets; returns the text that is certain by now, unstuffed, with its CRLFs.
@@ -73,7 +68,7 @@ class DotReader:
         else:
             text = data[:ready].replace(b"\r\n.", b"\r\n")[virtual:]
         if text:
-            self._inspect(text)
+            self._inspector.feed(text)
         return text
 
     def _hold(self, data: bytes) -> int:
@@ -86,46 +81,6 @@ class DotReader:
         if ready:
             self._virtual = 0
         return ready
-
-    def _inspect(self, text: bytes) -> None:
-        """Look for what is wrong with text that goes out."""
-        if self.malformed is None:
-            # It keeps note of the kinds of line ends, four times as fast as counting them. No text ends within a CRLF,
-            # so a CR at the end, of which it could not tell yet, is a bare one.
-            self._line_ends.decode(text.decode("latin-1"))
-            if self._line_ends.newlines not in (None, "\r\n") or text.endswith(b"\r"):
-                self.malformed = _first_bare(text)
-        if not self.nul and b"\0" in text:
-            self.nul = True
-        if not self.eight_bit and not text.isascii():
-            self.eight_bit = True
-        if self._limit and not self.long_line:
-            self._measure(text)
-
-    def _measure(self, text: bytes) -> None:
-        """Are all lines within the limit? Hops from line end to line end, a limit's length at a time."""
-        limit, size = self._limit, len(text)
-        at = 0
-        if self._open:
-            at = text.find(b"\n", 0, max(0, limit - self._open)) + 1
-            if not at:
-                self._open += size
-                self.long_line = self._open > limit
-                return
-        while size - at > limit:
-            feed = text.rfind(b"\n", at, at + limit)
-            if feed < 0:
-                self.long_line = True
-                return
-            at = feed + 1
-        self._open = size - max(at, text.rfind(b"\n", at) + 1)
-
-
-def _first_bare(text: bytes) -> Fault:
-    """Which comes first in a text that holds a bare CR or a bare LF."""
-    without = text.replace(b"\r\n", b"")
-    feed, ret = without.find(b"\n"), without.find(b"\r")
-    return Fault.BARE_LF if ret < 0 or 0 <= feed < ret else Fault.BARE_CR
 
 
 class DotWriter:

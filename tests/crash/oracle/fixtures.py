@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from powerloss.disk import PowerLossDisk, can_mount
 
 from oracle.trial import prepare
 from worldmail.testing.process import TWISTD, ServerProcess
+from worldmail.testing.seeds import seed_of
 
 
 class MakeServer(Protocol):
@@ -24,8 +24,8 @@ class MakeServer(Protocol):
 
 @pytest.fixture
 def seed(request: pytest.FixtureRequest) -> int:
-    """A new seed, or that of CRASH_SEED to replay a run; shown when the test fails."""
-    chosen = int(os.environ.get("CRASH_SEED") or random.randrange(1 << 32))
+    """A new one in the long form, or that of CRASH_SEED to replay a run; shown when the test fails."""
+    chosen = seed_of("CRASH_SEED")
     print(f"CRASH_SEED={chosen} replays {request.node.name}")
     return chosen
 

@@ -159,6 +159,10 @@ def test_chunks_are_judged_as_the_whole_text_would_be_by_DATA(
         inspector.feed(rest[:cut])
         rest = rest[cut:]
     inspector.finish()
+    whole = ChunkInspector(limit)
+    whole.feed(text)
+    whole.finish()
+    assert inspector.fault is whole.fault
     assert (inspector.fault is not None) == _is_faulty(text, limit)
     if text:
         assert inspector.ends_line == text.endswith(b"\r\n") or inspector.fault is not None
@@ -178,4 +182,4 @@ def test_the_reader_of_DATA_agrees_on_a_bare_cr() -> None:
     reader.feed(b"a\rb\r\n.\r\n")
     inspector = ChunkInspector(0)
     inspector.feed(b"a\rb\r\n")
-    assert reader.malformed is inspector.fault is Fault.BARE_CR
+    assert reader.fault is inspector.fault is Fault.BARE_CR

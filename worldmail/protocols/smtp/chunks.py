@@ -7,6 +7,7 @@ lines that end in CRLF. This looks at chunks as `wire.dots.DotReader` looks at D
 from __future__ import annotations
 
 from worldmail.wire.faults import Fault
+from worldmail.wire.texts import TextInspector
 
 
 class ChunkInspector:
@@ -20,47 +21,27 @@ class ChunkInspector:
         ends_line: True if the last octets were CRLF (or nothing came yet).
     """
 
-    __slots__ = ("_line_limit", "_open", "_return_held", "ends_line", "fault")
+    __slots__ = ("_return_held", "_text", "ends_line")
 
     def __init__(self, line_limit: int) -> None:
-        self._line_limit = line_limit
-        self._open = 0
+        self._text = TextInspector(line_limit)
         self._return_held = False
-        self.fault: Fault | None = None
         self.ends_line = True
+
+    @property
+    def fault(self) -> Fault | None:
+        return self._text.fault
 
     def feed(self, octets: bytes) -> None:
         """The next octets, cut anywhere."""
-        if not octets or self.fault is not None:
+        if not octets:
             return
         text = b"\r" + octets if self._return_held else octets
         self._return_held = octets.endswith(b"\r")
         self.ends_line = text.endswith(b"\r\n")
-        if self._return_held:
-            text = text[:-1]
-        pairs = text.count(b"\r\n")
-        if text.count(b"\n") != pairs:
-            self.fault = Fault.BARE_LF
-        elif text.count(b"\r") != pairs:
-            self.fault = Fault.BARE_CR
-        elif b"\0" in text:
-            self.fault = Fault.NUL
-        elif self._line_limit and self._too_long(text):
-            self.fault = Fault.TOO_LONG
+        self._text.feed(text[:-1] if self._return_held else text)
 
     def finish(self) -> None:
         """Nothing more comes."""
-        if self._return_held and self.fault is None:
-            self.fault = Fault.BARE_CR
-
-    def _too_long(self, text: bytes) -> bool:
-        limit, size = self._line_limit, len(text)
-        start = -self._open
-        while size - start > limit:
-            feed = text.rfind(b"\n", max(start, 0), max(start + limit, 0))
-            if feed < 0:
-                return True
-            start = feed + 1
-        feed = text.rfind(b"\n", max(start, 0))
-        self._open = size - (start if feed < 0 else feed + 1)
-        return False
+        if self._return_held:
+            self._text.feed(b"\r")

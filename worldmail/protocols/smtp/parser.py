@@ -27,8 +27,8 @@ MAXIMUM_PIECE = 1 << 18
 class Text(NamedTuple):
     """The next octets of a message, without stuffing; `finished` with the last of its DATA or BDAT command.
 
-    Of DATA, faults are told with the last piece at the latest: `fault` is the first wrong line
-    end, a NUL, or a line over the limit.
+    Of DATA, the fault is told with the last piece at the latest: the first of a wrong line end,
+    a NUL and a line over the limit.
     """
 
     octets: bytes
@@ -111,11 +111,11 @@ class Parser:
             return None
         octets = dots.feed(piece)
         if not dots.finished:
-            return Text(octets, False, _fault(dots)) if octets else self._take_data()
+            return Text(octets, False, dots.fault) if octets else self._take_data()
         lines.give_back(dots.rest)
         self._mode = _Mode.COMMANDS
         self._dots = None
-        return Text(octets, True, _fault(dots))
+        return Text(octets, True, dots.fault)
 
     def _take_chunk(self) -> Text | None:
         octets = self._lines.take_octets(min(self._left, MAXIMUM_PIECE)) if self._left else b""
@@ -126,11 +126,3 @@ class Parser:
             return Text(octets, False)
         self._mode = _Mode.COMMANDS
         return Text(octets, True)
-
-
-def _fault(dots: DotReader) -> Fault | None:
-    if dots.malformed is not None:
-        return dots.malformed
-    if dots.nul:
-        return Fault.NUL
-    return Fault.TOO_LONG if dots.long_line else None
