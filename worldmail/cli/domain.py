@@ -6,7 +6,7 @@ import click
 
 from worldmail.cli.hold import hold_domain
 from worldmail.cli.main import configuration
-from worldmail.cli.output import json_option, show_done, show_rows
+from worldmail.cli.output import json_option, show_done, show_keys, show_rows
 from worldmail.cli.values import read_settings_words
 from worldmail.errors import WorldMailError
 from worldmail.interfaces.directory import Domain
@@ -80,8 +80,7 @@ def set_(ctx: click.Context, name: str | None, words: tuple[str, ...], as_json: 
     from worldmail.directory.domain_keys import DOMAIN_KEYS
 
     if name is None or not words:
-        rows = [{"key": row.key, "takes": row.takes, "meaning": row.meaning} for row in DOMAIN_KEYS.values()]
-        show_rows(as_json, ("key", "takes", "meaning"), rows)
+        show_keys(as_json, DOMAIN_KEYS.values())
         return
     changes = read_settings_words(words)
     found = run(configuration(ctx), lambda parts: parts.admin.set_domain(name, changes))

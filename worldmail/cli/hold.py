@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from worldmail.cli.main import configuration
-from worldmail.cli.output import json_option, show_done, show_fields, show_rows
+from worldmail.cli.output import json_option, show_done, show_fields, show_keys, show_rows
 from worldmail.cli.values import OURS, changes_with_password, password_option, read_address
 from worldmail.errors import BadValue
 from worldmail.interfaces.holds import Hold, HoldLoad, IHoldAdmin, Release
@@ -63,8 +63,7 @@ def set_(ctx: click.Context, name: str | None, words: tuple[str, ...], password_
     from worldmail.queue.hold_keys import HOLD_KEYS
 
     if name is None or not (words or password_stdin):
-        rows = [{"key": row.key, "takes": row.takes, "meaning": row.meaning} for row in HOLD_KEYS.values()]
-        show_rows(as_json, ("key", "takes", "meaning"), rows)
+        show_keys(as_json, HOLD_KEYS.values())
         return
     changes = changes_with_password(words, password_stdin)
     told = _made_secrets(changes)

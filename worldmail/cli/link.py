@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from worldmail.cli.main import configuration
-from worldmail.cli.output import json_option, show_done, show_fields, show_rows
+from worldmail.cli.output import json_option, show_done, show_fields, show_keys, show_rows
 from worldmail.cli.values import read_settings_words
 from worldmail.ondemand.link_keys import LINK_KEYS, NO_ROUTE, Link
 
@@ -53,8 +53,7 @@ def set_(ctx: click.Context, name: str | None, words: tuple[str, ...], as_json: 
     from worldmail.cli.running import run
 
     if name is None or not words:
-        rows = [{"key": row.key, "takes": row.takes, "meaning": row.meaning} for row in LINK_KEYS.values()]
-        show_rows(as_json, ("key", "takes", "meaning"), rows)
+        show_keys(as_json, LINK_KEYS.values())
         return
     made = run(configuration(ctx), lambda parts: parts.links.set_link(name, read_settings_words(words)))
     show_done(as_json, f"set {' '.join(words)} for {made.name}", **_fields(made))

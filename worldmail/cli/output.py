@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
 
 import click
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class SettableKey(Protocol):
+    """What a table of keys has of each."""
+
+    @property
+    def key(self) -> str: ...
+    @property
+    def takes(self) -> str: ...
+    @property
+    def meaning(self) -> str: ...
 
 
 def json_option(command: F) -> F:
@@ -25,6 +36,12 @@ def show_rows(as_json: bool, columns: Sequence[str], rows: Sequence[Mapping[str,
     widths = [max(len(line[at]) for line in [list(columns), *cells]) for at in range(len(columns))]
     for line in [[column.upper().replace("_", " ") for column in columns], *cells]:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def show_keys(as_json: bool, keys: Iterable[SettableKey]) -> None:
+    """The keys that a `set` command takes, and what they mean."""
+    rows = [{"key": row.key, "takes": row.takes, "meaning": row.meaning} for row in keys]
+    show_rows(as_json, ("key", "takes", "meaning"), rows)
 
 
 def show_fields(as_json: bool, fields: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from worldmail.cli.main import configuration
-from worldmail.cli.output import json_option, show_done, show_fields, show_rows
+from worldmail.cli.output import json_option, show_done, show_fields, show_keys, show_rows
 from worldmail.cli.values import changes_with_password, password_option, read_address
 from worldmail.interfaces.queue import Route, Via
 
@@ -59,8 +59,7 @@ def set_(ctx: click.Context, name: str | None, words: tuple[str, ...], password_
     from worldmail.queue.route_keys import ROUTE_KEYS
 
     if name is None or not (words or password_stdin):
-        rows = [{"key": row.key, "takes": row.takes, "meaning": row.meaning} for row in ROUTE_KEYS.values()]
-        show_rows(as_json, ("key", "takes", "meaning"), rows)
+        show_keys(as_json, ROUTE_KEYS.values())
         return
     where, changes = configuration(ctx), changes_with_password(words, password_stdin)
     made = run(where, lambda parts: parts.routes.set_route(name, changes))

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from worldmail.cli.main import configuration
-from worldmail.cli.output import json_option, show_done, show_fields, show_rows
+from worldmail.cli.output import json_option, show_done, show_fields, show_keys, show_rows
 from worldmail.cli.values import ask_password, password_from_standard_input, read_address, read_settings_words
 from worldmail.interfaces.directory import Account
 
@@ -162,8 +162,7 @@ LEGACY = "legacy-auth"
 def _list_keys(as_json: bool) -> None:
     from worldmail.directory.account_keys import ACCOUNT_KEYS
 
-    rows = [{"key": row.key, "takes": row.takes, "meaning": row.meaning} for row in ACCOUNT_KEYS.values()]
-    show_rows(as_json, ("key", "takes", "meaning"), rows)
+    show_keys(as_json, ACCOUNT_KEYS.values())
 
 
 def _fields(account: Account) -> dict[str, Any]:
