@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import psycopg
 import pytest
@@ -20,7 +22,7 @@ from worldmail.config.sections import DatabaseSettings
 from worldmail.database.changes import BACKLOG, KEPT_CHANGES, prune_changes
 from worldmail.database.migrate import known_migrations
 from worldmail.database.opening import look_at
-from worldmail.database.postgres import lane
+from worldmail.database.postgres import lane, watch
 from worldmail.database.postgres.migrate import migrate
 from worldmail.database.postgres.server import PostgresServer
 from worldmail.errors import ConfigurationError, SchemaTooNew, TemporaryFailure
@@ -195,6 +197,26 @@ class TestLocksOfNodes(NodesCase):
             regained = await first.locks.lock(2)
         assert regained.held()
         assert not lost.held()
+
+    async def test_a_node_that_stands_still_is_in_doubt_and_then_loses_its_locks_to_who_goes_on(self) -> None:
+        silence = patch.object(watch, "SILENCE", 2.0)
+        silence.start()
+        self.addCleanup(silence.stop)
+        hangs, goes_on = self.node(), self.node()
+        lock = await hangs.locks.lock(7)
+        assert lock.held()
+        going_on = threading.Event()
+        self.addCleanup(going_on.set)
+        hangs._watch._tasks.put(going_on.wait)
+        await until(lambda: not lock.held())
+        assert not lock.lost()
+        taken = None
+        while taken is None:
+            taken = await goes_on.locks.lock(7)
+        assert not lock.held()
+        going_on.set()
+        await until(lock.lost)
+        assert taken.held()
 
     async def test_a_session_that_left_while_it_waited_for_the_lock_holds_nothing(self) -> None:
         node, second = self.node(), self.node()

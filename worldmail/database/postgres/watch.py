@@ -2,6 +2,10 @@
 
 The locks are advisory locks of its session. If the session is lost, all of them are; they are taken again at once
 with the next connection, and who does not get his back is told.
+
+A process that stands still, or whose machine is gone, says nothing, and its connection stays as it is: the server ends
+the session after `SILENCE` seconds of that. The process itself is in doubt before, so that when it goes on it does
+nothing that another may be doing by now until it has asked.
 """
 
 from __future__ import annotations
@@ -26,6 +30,16 @@ _log = Logger()
 
 BETWEEN_LOOKS = 0.1
 BETWEEN_TRIES = 0.5
+
+SILENCE = 20.0
+"""Seconds in which a session said nothing after which the server ends it."""
+
+DOUBT = 0.75
+"""The part of them after which we do not know whether it has."""
+
+# PostgreSQL 13 ends no session for its silence: there no more than a machine that is gone is noticed, within as long.
+_IF_KNOWN = "SELECT set_config('idle_session_timeout', $1, false) FROM pg_settings WHERE name = 'idle_session_timeout'"
+_KEEPALIVES = ("SET tcp_keepalives_idle = 5", "SET tcp_keepalives_interval = 5", "SET tcp_keepalives_count = 3")
 
 # Sites that share a database, each in a schema of its own, share no locks.
 _KEY = "(hashtext('worldmail maildrop ' || current_schema()), ($1 % 2147483647)::int4)"
@@ -74,17 +88,19 @@ class Watch:
         self._connection: psycopg.Connection[Row] | None = None
         self._held: set[int] = set()
         self._next_try = 0.0
+        self._heard = 0.0
         self._stopped: Deferred[None] = Deferred()
         self._open = True
 
     @property
     def connected(self) -> bool:
         """False while nobody knows whose the locks are."""
-        return self._connection is not None
+        return self._connection is not None and time.monotonic() - self._heard < SILENCE * DOUBT
 
     def start(self, connection: psycopg.Connection[Row]) -> None:
-        """Begin, with this connection."""
-        self._connection = connection
+        """Begin, with this connection. Raises `psycopg.Error`."""
+        _end_if_silent(connection)
+        self._connection, self._heard = connection, time.monotonic()
         threading.Thread(target=self._work, name="worldmail-watch", daemon=True).start()
 
     def stop(self) -> Deferred[None]:
@@ -171,10 +187,12 @@ class Watch:
 
     def _look(self) -> None:
         connection = self._connected()
+        asked = time.monotonic()
         answer = look(connection, self._question())
         if answer is not None:
             self._results.put(self._answered, answer)
         (schema,) = connection.execute("SELECT number FROM worldmail_schema").fetchall()[0]
+        self._heard = asked
         if schema > self.schema:
             self.schema = schema
             self._results.put(self._migrated, schema)
@@ -199,8 +217,10 @@ class Watch:
         if time.monotonic() < self._next_try:
             raise TemporaryFailure(reason="the PostgreSQL server cannot be reached")
         self._next_try = time.monotonic() + BETWEEN_TRIES
+        asked = time.monotonic()
         connection = self._server.connect("watch")
         try:
+            _end_if_silent(connection)
             for key in list(self._held):
                 if not connection.execute(_LOCK, (key,)).fetchall()[0][0]:
                     self._held.discard(key)
@@ -209,7 +229,7 @@ class Watch:
             connection.close()  # with the locks that it has got
             raise
         self.sessions += 1  # first: who sees the connection sees that it is another
-        self._connection = connection
+        self._connection, self._heard = connection, asked
         self._next_try = 0.0
         return connection
 
@@ -222,6 +242,12 @@ class Watch:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
+
+
+def _end_if_silent(connection: psycopg.Connection[Row]) -> None:
+    connection.execute(_IF_KNOWN, (f"{SILENCE:g}s",))
+    for setting in _KEEPALIVES:
+        connection.execute(setting)
 
 
 def _nobody(key: int) -> None:
