@@ -8,19 +8,21 @@ import importlib.metadata
 import os
 import time
 from collections.abc import Generator, Iterator
+from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from twisted.trial.unittest import SynchronousTestCase
 
 from worldmail.testing.last_words import ends_of_logs
 from worldmail.testing.postgres import NoPostgres, PostgresProcess
 from worldmail.testing.process import ServerProcess, free_port_base
 
-# Machines are noisy: no example fails for the time it took. The suite tries the same examples each time, so that what
-# breaks it is what was changed; the long forms try others.
-settings.register_profile("steady", deadline=None, derandomize=True)
-settings.register_profile("searching", deadline=None)
+# Machines are noisy: no example fails for the time that it, or making it, took. The suite tries the same examples each
+# time, so that what breaks it is what was changed; the long forms try others.
+_UNHURRIED: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("steady", **_UNHURRIED, derandomize=True)
+settings.register_profile("searching", **_UNHURRIED)
 settings.load_profile("searching" if os.environ.get("WORLDMAIL_LONG") else "steady")
 
 # pytest asks for Twisted's version before each test, which is to read all of its metadata.

@@ -123,7 +123,7 @@ class TwoServersTests(StoreCase):
         with self.assertRaises(AuthenticationFailed):
             await self.login(self.server, "secret")
         assert (await self.login(other, "another")).address == BOB
-        for _ in range(100):  # the feed of another process is told within a moment
+        for _ in range(1200):  # the feed of another process is told within a moment
             await deferLater(reactor, 0.05, lambda: None)
             try:
                 await self.login(other, "secret", client="192.0.2.2")

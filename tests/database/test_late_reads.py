@@ -38,7 +38,7 @@ class TestLateReads(TestCase):
         other.close()
 
     async def hears_of(self, key: int) -> None:
-        for _ in range(400):
+        for _ in range(6000):
             if key in [notice.key for notice in self.told]:
                 return
             await deferLater(reactor, 0.01)
@@ -47,7 +47,7 @@ class TestLateReads(TestCase):
     async def write(self, key: int) -> None:
         written = self.database.write(lambda cursor: cursor.notice("account", key))
         assert isinstance(written, Deferred)
-        await written.addTimeout(5, reactor)
+        await written.addTimeout(60, reactor)
 
     async def test_a_late_poll_is_not_the_last(self) -> None:
         self.patch(readers, "PATIENCE", -1)
@@ -114,7 +114,7 @@ class TestTheThread(TestCase):
     def write(self, unit: Any) -> Deferred[Any]:
         written = self.database.write(unit)
         assert isinstance(written, Deferred)
-        return written.addTimeout(5, reactor)
+        return written.addTimeout(60, reactor)
 
     async def test_a_unit_that_ends_its_own_savepoint_spoils_no_other(self) -> None:
         bad = self.write(lambda cursor: cursor.run("RELEASE unit"))

@@ -47,7 +47,7 @@ class TestAServerThatStandsStill(TestCase):
 
     async def test_it_holds_neither_units_nor_locks_nor_the_stop(self) -> None:
         url = self.postgres.url()
-        with patch.object(server_module, "LONGEST", 0.3), patch.object(database_module, "LONGEST", 0.3):
+        with patch.object(server_module, "LONGEST", 1.0), patch.object(database_module, "LONGEST", 1.0):
             database = self.postgres.database(reactor, f"{url}&connect_timeout=2", lock_timeout=0.2, patience=0.1)
             database.start()
             await database.write(put)

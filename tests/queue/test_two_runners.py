@@ -181,7 +181,7 @@ class TestTwoServers(TestCase):
             if (ended := chore.stopService()) is not None:
                 await ended
         await dead.database.stop()  # as if its process were gone: so is its lock
-        for _ in range(100):
+        for _ in range(600):
             if await alive.registration.reclaim():
                 break
             await deferLater(reactor, 0.1, lambda: None)

@@ -16,6 +16,8 @@ from pathlib import Path
 
 from attrs import define, field
 
+from worldmail.testing.process import free_ports
+
 USER, PASSWORD = "ann@example.test", "secret"
 
 _SETTINGS = """\
@@ -87,19 +89,16 @@ def _path() -> str:
     return os.environ.get("PATH", "") + ":/usr/sbin"
 
 
-def _free_port() -> int:
-    with socket.socket() as trial:
-        trial.bind(("127.0.0.1", 0))
-        return int(trial.getsockname()[1])
-
-
 @define(kw_only=True)
 class Dovecot:
     """A server of its own below `directory`, which must be short enough for the names of sockets."""
 
     directory: Path
-    port: int = field(factory=_free_port)
-    pop3_port: int = field(factory=_free_port)
+    port: int = field(init=False)
+    pop3_port: int = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.port, self.pop3_port = free_ports(2)
 
     @property
     def ports(self) -> dict[str, int]:
@@ -148,7 +147,7 @@ class Dovecot:
         )
         (self.directory / "conf").write_text(text)
 
-    def _wait_for_greeting(self, within: float = 20.0) -> None:
+    def _wait_for_greeting(self, within: float = 60.0) -> None:
         deadline = time.monotonic() + within
         while True:
             try:

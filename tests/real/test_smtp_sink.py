@@ -35,7 +35,7 @@ class SinkTests(Calls):
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
-        for _ in range(500):
+        for _ in range(3000):
             try:
                 socket.create_connection(self.place, timeout=1).close()
             except ConnectionRefusedError:

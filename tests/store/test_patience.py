@@ -131,7 +131,7 @@ class TestRefusedContent(TestCase):
 
     async def only(self, number: int) -> None:
         """So many files are left, soon."""
-        for _ in range(200):
+        for _ in range(6000):
             if len(self.files()) == number:
                 return
             await deferLater(reactor, 0.01)

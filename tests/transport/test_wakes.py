@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from worldmail.testing.meeting import Meets, read_until
+from worldmail.testing.meeting import Meets, reactor, read_until
 from worldmail.transport.wakes import Wakes
 from worldmail.wire.wakes import WAKE
 
@@ -61,11 +61,14 @@ class WakeTests(Meets):
             assert await self.client(lambda: read_until(connection, b"\r\n")) == b"later\r\n"
             dialogue = meeting.dialogues[0]
             await self.until(lambda: not dialogue.news)
-            connection.sendall(b"LATER 0.2\r\n")
-            await self.until(lambda: dialogue.events[-1:] == [b"LATER 0.2"])
+            connection.sendall(b"LATER 1000\r\n")
+            await self.until(lambda: _calls_of(1000))
+            [call] = _calls_of(1000)
             connection.close()
             await self.until(lambda: dialogue.endings)
-            await self.client(lambda: time.sleep(0.3))
+            if call.active():
+                call.reset(0)
+            await self.client(lambda: time.sleep(0.05))
             assert dialogue.news == [], "who is gone is not called"
 
         return self.run_async(test())
@@ -84,6 +87,11 @@ class WakeTests(Meets):
             assert dialogue.events == []
 
         return self.run_async(test())
+
+
+def _calls_of(seconds: float) -> list[Any]:
+    """What is to be called that late, or a little sooner."""
+    return [call for call in reactor.getDelayedCalls() if seconds / 2 < call.getTime() - reactor.seconds() <= seconds]
 
 
 class _Slow:

@@ -119,7 +119,7 @@ class Meets(TestCase):
 
     async def until(self, condition: Callable[[], Any]) -> None:
         """Done when it is true."""
-        for _ in range(1000):
+        for _ in range(5000):
             if condition():
                 return
             await deferLater(reactor, 0.01, lambda: None)

@@ -23,6 +23,7 @@ from pathlib import Path
 from attrs import define, field
 
 from worldmail.testing.last_words import remember
+from worldmail.testing.process import free_ports
 
 DAEMONS = Path("/usr/lib/postfix/sbin")
 _SHIPPED = Path("/usr/share/postfix/master.cf.dist"), Path("/etc/postfix/master.cf")
@@ -90,9 +91,7 @@ class PostfixProcess:
 
     def __attrs_post_init__(self) -> None:
         if not self.port:
-            with socket.socket() as trial:
-                trial.bind((self.address, 0))
-                self.port = trial.getsockname()[1]
+            (self.port,) = free_ports(1)
         remember(self)
 
     @property

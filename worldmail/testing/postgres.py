@@ -10,7 +10,6 @@ import importlib.util
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -23,6 +22,7 @@ from typing import Any
 from attrs import define, field
 
 from worldmail.testing.last_words import remember
+from worldmail.testing.process import free_ports
 
 PASSWORD = "of the tests"
 _NOBODY = 65534
@@ -102,9 +102,7 @@ class PostgresProcess:
     def start(self) -> None:
         """Start it, on the same port as before if there was one; done when it answers."""
         if not self.port:
-            with socket.socket() as trial:
-                trial.bind(("127.0.0.1", 0))
-                self.port = trial.getsockname()[1]
+            (self.port,) = free_ports(1, lasting=True)
         wanted = {
             "port": str(self.port),
             "listen_addresses": "127.0.0.1",

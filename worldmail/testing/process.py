@@ -99,6 +99,15 @@ def free_port_base(*, lasting: bool = False) -> int:
         time.sleep(0.05)
 
 
+def free_ports(count: int, *, lasting: bool = False) -> list[int]:
+    """Ports for other servers, as of a `free_port_base`.
+
+    One that the system gives for the asking may be given to somebody else as well until it is listened on.
+    """
+    base = free_port_base(lasting=lasting)
+    return [base + port for port in _STANDARD_PORTS[:count]]
+
+
 def _thousands() -> Iterator[int]:
     """Those that are ours, and only behind them others, which become ours: there are few, for all processes."""
     yield from list(_OURS)

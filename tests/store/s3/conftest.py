@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from objects import KEY_ID, SECRET, Service, ask_for_bucket
+
+from worldmail.testing.process import free_ports
 
 WEED = shutil.which("weed", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
 ACTIONS = ["Admin", "Read", "Write", "List"]
@@ -55,10 +56,8 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 def _arguments(directory: Path) -> tuple[int, list[str]]:
     """Where its S3 is, and all parts in one process, each with two ports on the loopback."""
     names = ["s3", "master", "volume", "filer"]
-    sockets = {name: socket.create_server(("127.0.0.1", 0)) for part in names for name in (part, f"{part}.grpc")}
-    ports = {name: one.getsockname()[1] for name, one in sockets.items()}
-    for one in sockets.values():
-        one.close()
+    parts = [part + kind for part in names for kind in ("", ".grpc")]
+    ports = dict(zip(parts, free_ports(len(parts), lasting=True), strict=True))
     places = [f"-{part}.port{kind}={ports[part + kind]}" for part in names for kind in ("", ".grpc")]
     return ports["s3"], [
         "server",

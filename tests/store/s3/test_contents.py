@@ -217,9 +217,12 @@ class TestTurns(TestCase):
             assert "the time was up" in told or "timed out" in told or "no thread was free in time" in told
         assert len(self.server.asked) < 5
         self.server.always = None
-        with pytest.raises(TemporaryFailure) as caught:
-            await self.contents.read("0" * 32, 0, 1)
-        assert "404 NoSuchKey" in str(caught.value.reason)
+        for _ in range(100):  # on a machine that does much else so little time may be up once more
+            with pytest.raises(TemporaryFailure) as caught:
+                await self.contents.read("0" * 32, 0, 1)
+            if "404 NoSuchKey" in str(caught.value.reason):
+                return
+        self.fail(str(caught.value.reason))
 
 
 class TestRefusals(InABucket):

@@ -34,11 +34,21 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hostile]:
 
 
 @pytest.fixture
-def bucket(server: Hostile, tmp_path: Path) -> Iterator[Bucket]:
-    settings = settings_for(Service(url=server.url, bucket="mail"), credentials_file(tmp_path), timeout=0.1)
+def bucket(server: Hostile, tmp_path: Path, timeout: float) -> Iterator[Bucket]:
+    settings = settings_for(Service(url=server.url, bucket="mail"), credentials_file(tmp_path), timeout=timeout)
     made = Bucket(exchange=exchange_of(settings))
     yield made
     made.exchange.stop()
+
+
+@pytest.fixture
+def timeout() -> float:
+    """Seconds; no reply of a machine that does much else is taken for silence."""
+    return 30.0
+
+
+impatient = pytest.mark.parametrize("timeout", [0.1])
+"""For what is tried against a server that is silent."""
 
 
 def body(data: bytes = DATA) -> Body:
@@ -91,6 +101,7 @@ PASSING: dict[str, Fault] = {
 }
 
 
+@impatient
 @pytest.mark.parametrize("work", [put, upload, remove, listed])
 @pytest.mark.parametrize("fault", PASSING)
 def test_what_passes_is_tried_again(server: Hostile, bucket: Bucket, work: Work, fault: str) -> None:
@@ -99,6 +110,7 @@ def test_what_passes_is_tried_again(server: Hostile, bucket: Bucket, work: Work,
     assert server.objects == ({} if work in (remove, listed) else {KEY: DATA if work is put else 2 * DATA})
 
 
+@impatient
 @pytest.mark.parametrize("fault", [*PASSING, "half a reply"])
 def test_a_read_is_tried_again_and_whole(server: Hostile, bucket: Bucket, fault: str) -> None:
     server.objects[KEY] = DATA
@@ -124,6 +136,7 @@ def test_what_does_not_pass_ends_after_a_few_tries(server: Hostile, bucket: Buck
     assert len(server.asked) == 5
 
 
+@impatient
 @pytest.mark.parametrize("fault", [hostile.stall, hostile.trickle, hostile.go_on])
 @pytest.mark.parametrize("work", [put, read, remove])
 def test_neither_silence_nor_a_trickle_lasts_beyond_the_end(

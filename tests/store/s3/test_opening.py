@@ -95,7 +95,7 @@ def test_neither_silence_nor_a_trickle_lasts_beyond_the_end_in_TLS(
     secured: Callable[[str], Service], tmp_path: Path, fault: hostile.Fault
 ) -> None:
     service = secured("localhost")
-    settings = settings_for(service, credentials_file(tmp_path), ca_file=tmp_path / "ca.pem", timeout=0.1)
+    settings = settings_for(service, credentials_file(tmp_path), ca_file=tmp_path / "ca.pem")
     bucket = Bucket(exchange=exchange_of(settings))
     assert bucket.size("none", soon()) is None
     secured.made[-1].always = fault  # type: ignore[attr-defined]  # the fixture has put it there
