@@ -27,6 +27,8 @@ MOST = 500
 
 SAID = "Its content lies on another server, which shares no content store with this one"
 
+_SAY = "UPDATE recipient SET reply = ?, server = NULL, tried = NULL WHERE id = ? AND runner_id = ?"
+
 TEXT = (
     "other servers on this database keep large messages in a directory that this one does not have: neither can read"
     " the other's. All of them need one content store: S3, or one shared directory"
@@ -88,5 +90,5 @@ class Apart:
 
 def _leave(cursor: Cursor, *, destination: int, ids: list[int], runner_id: int, now: int) -> None:
     for id_ in ids:
-        cursor.run("UPDATE recipient SET reply = ? WHERE id = ? AND runner_id = ?", (SAID, id_, runner_id))
+        cursor.run(_SAY, (SAID, id_, runner_id))
     return_leased(cursor, destination, ids, runner_id, now)

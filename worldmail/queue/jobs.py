@@ -61,6 +61,19 @@ class Leased:
     named: bool = False
 
 
+@frozen
+class Attempt:
+    """One try of a recipient, as reports tell of it.
+
+    Args:
+        server: who was spoken to, a DNS name or an address literal; None if nobody was.
+        at: epoch seconds; None if nobody was to be spoken to.
+    """
+
+    server: str | None = None
+    at: int | None = None
+
+
 @define(kw_only=True, eq=False)
 class Job:
     """One message for one destination, as far as it is leased.

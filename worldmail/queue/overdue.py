@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from functools import partial
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 from worldmail.errors import WorldMailError
 from worldmail.interfaces.database import Cursor, IDatabase, Row
@@ -18,7 +18,7 @@ from worldmail.interfaces.outbound import Fate, Phase, RecipientFate, Reply
 from worldmail.interfaces.store import ITrace
 from worldmail.interfaces.world import IClock
 from worldmail.mail.dsn.values import Happening
-from worldmail.queue.jobs import Leased, Message, read_recipient
+from worldmail.queue.jobs import Attempt, Leased, Message, read_recipient
 from worldmail.queue.lateness import EXPIRED, look_again, status_at_end, told_now
 from worldmail.queue.reports import Happened, IReports
 from worldmail.queue.rows import fewer, read_message
@@ -33,7 +33,8 @@ BATCH = 100
 """Recipients that are looked at in one read."""
 
 _LOOK = (
-    "SELECT id, queued_id, address, wishes, attempts, expires, warned, reply, look FROM recipient"
+    "SELECT id, queued_id, address, wishes, attempts, expires, warned, reply, look, server, tried"
+    " FROM recipient"
     " WHERE state < 2 AND look <= ? AND (look, id) > (?, ?)"
     " AND destination_id NOT IN (SELECT id FROM destination WHERE down_since IS NOT NULL) ORDER BY look, id LIMIT ?"
 )
@@ -54,6 +55,7 @@ class _Late:
 
     leased: Leased
     said: str
+    last: Attempt
 
 
 @define(kw_only=True)
@@ -66,11 +68,21 @@ class Overdue:
     schedule: Schedule
     reports: IReports
     teller: Teller
+    _last: int = field(default=0, init=False)
+
+    async def lately(self) -> int:
+        """See to what has come to wait too long since the last look; how many recipients."""
+        return await self._round(self._last)
 
     async def round(self) -> int:
         """See to all that has waited too long; how many recipients."""
+        return await self._round(0)
+
+    async def _round(self, since: int) -> int:
+        """The same of those that were to be looked at then or later."""
         seen = 0
-        after = (0, 0)
+        after = (since, 0)
+        begun = int(self.clock.now())
         while True:
             now = int(self.clock.now())
             rows = await self.database.read(partial(_look, now, after))
@@ -78,6 +90,7 @@ class Overdue:
                 await self._see_to(message, late, now)
             seen += len(rows)
             if len(rows) < BATCH:
+                self._last = begun
                 return seen
             last = rows[-1][1]
             after = (last[8], last[0])
@@ -88,7 +101,9 @@ class Overdue:
         for event, some in ((Event.EXPIRED, expired), (Event.DELAYED, delayed)):
             if some:
                 status = status_at_end(message.wishes, now) if event is Event.EXPIRED else EXPIRED
-                happened = [Happened(event=event, leased=one.leased, fate=_fate(one, status)) for one in some]
+                happened = [
+                    Happened(event=event, leased=one.leased, fate=_fate(one, status), last=one.last) for one in some
+                ]
                 happenings = self.reports.due(message, happened, Transaction(server=""))
                 try:
                     await self.database.write(partial(self._write, event, message, some, happenings, now))
@@ -140,10 +155,10 @@ def _look(now: int, after: tuple[int, int], cursor: Cursor) -> list[tuple[Messag
 
 def _by_message(rows: Sequence[tuple[Message, Row]]) -> list[tuple[Message, list[_Late]]]:
     found: dict[int, tuple[Message, list[_Late]]] = {}
-    for message, (id_, queued_id, address, wishes, attempts, expires, warned, reply, _) in rows:
+    for message, (id_, queued_id, address, wishes, attempts, expires, warned, reply, _, *last) in rows:
         recipient = read_recipient(address, wishes)
         leased = Leased(id=id_, recipient=recipient, attempts=attempts, expires=expires, warned=warned)
-        found.setdefault(queued_id, (message, []))[1].append(_Late(leased, reply or ""))
+        found.setdefault(queued_id, (message, []))[1].append(_Late(leased, reply or "", Attempt(*last)))
     return list(found.values())
 
 

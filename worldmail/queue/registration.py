@@ -38,7 +38,7 @@ _HELD = (
 )
 _FREE = (
     "UPDATE recipient SET state = ?, runner_id = NULL, due = ?, look = CASE WHEN ? = 1 THEN ? ELSE look END,"
-    f" reply = ?, wish = NULL WHERE id = ? AND {sources(Event.RECLAIMED)}"
+    f" reply = ?, server = NULL, tried = NULL, wish = NULL WHERE id = ? AND {sources(Event.RECLAIMED)}"
 )
 _GONE = f"DELETE FROM recipient WHERE id = ? AND {sources(Event.RECLAIMED)}"
 _KEEP = (

@@ -29,7 +29,7 @@ from worldmail.mail.dsn.rules import is_reported
 from worldmail.mail.dsn.values import Action, Happening, Notice, Original, Report
 from worldmail.mail.envelope import Body, Envelope, Notify, Origin, OriginalRecipient, Recipient, Return
 from worldmail.queue.expansion import Expansion, is_elsewhere, sort_out
-from worldmail.queue.jobs import Leased, Message
+from worldmail.queue.jobs import Attempt, Leased, Message
 from worldmail.queue.lost import Lost
 from worldmail.queue.states import Event
 
@@ -53,11 +53,16 @@ class Manner(enum.Enum):
 
 @frozen(kw_only=True)
 class Happened:
-    """What happened to one recipient."""
+    """What happened to one recipient.
+
+    Args:
+        last: of what happened while it waited, the attempt before that; else the transaction is the attempt.
+    """
 
     event: Event
     leased: Leased
     fate: RecipientFate
+    last: Attempt | None = None
 
 
 class IReports(Interface):
@@ -176,14 +181,15 @@ class Reports:
 
     def _happening(self, one: Happened, action: Action, message: Message, transaction: Transaction) -> Happening:
         fate = one.fate
+        attempt = one.last or attempt_of(fate, transaction, int(self.clock.now()))
         return Happening(
             recipient=one.leased.recipient,
             action=action,
             status=fate.status,
             reason=fate.reason,
-            server=_spoken_to(fate, transaction),
+            server=attempt.server,
             reply=None if fate.reply is None else str(fate.reply),
-            last_attempt=int(self.clock.now()) if transaction.server else None,
+            last_attempt=attempt.at,
             retry_until=one.leased.expires if action is Action.DELAYED else None,
             log_id=message.acceptance,
         )
@@ -264,6 +270,11 @@ def _was_for_postmaster(recipient: Recipient) -> bool:
     return recipient.address.local_key == "postmaster" or (
         original is not None and original.address.lower().startswith("postmaster@")
     )
+
+
+def attempt_of(fate: RecipientFate, transaction: Transaction, now: int) -> Attempt:
+    """A transaction that ends now, as it is told of one recipient."""
+    return Attempt(_spoken_to(fate, transaction), now if transaction.server else None)
 
 
 def _spoken_to(fate: RecipientFate, transaction: Transaction) -> str | None:

@@ -13,7 +13,7 @@ from attrs import frozen
 
 from worldmail.interfaces.database import Cursor, Row
 from worldmail.interfaces.queue import Standing
-from worldmail.queue.jobs import Job, Leased, Message, read_envelope, read_recipient
+from worldmail.queue.jobs import Attempt, Job, Leased, Message, read_envelope, read_recipient
 from worldmail.queue.linked import link_facts
 from worldmail.queue.states import Event, sources
 
@@ -76,8 +76,8 @@ _FETCH = (
 _MOVE = f"UPDATE recipient SET destination_id = ? WHERE id = ? AND {sources(Event.MOVED)}"
 _END = f"DELETE FROM recipient WHERE id = ? AND runner_id = ? AND {sources(Event.DELIVERED)}"
 _DEFER = (
-    "UPDATE recipient SET state = ?, runner_id = NULL, due = ?, look = ?, reply = ?, attempts = ?, wish = NULL"
-    f" WHERE id = ? AND runner_id = ? AND {sources(Event.DEFERRED)}"
+    "UPDATE recipient SET state = ?, runner_id = NULL, due = ?, look = ?, reply = ?, server = ?, tried = ?,"
+    f" attempts = ?, wish = NULL WHERE id = ? AND runner_id = ? AND {sources(Event.DEFERRED)}"
 )
 _WISH = "SELECT wish FROM recipient WHERE id = ? AND runner_id = ? AND wish IS NOT NULL"
 _FEWER = "UPDATE queued SET recipients = recipients - ? WHERE id = ? RETURNING recipients, content_id, sole"
@@ -302,10 +302,11 @@ def take_wish(cursor: Cursor, id_: int, runner_id: int) -> str | None:
 
 
 def defer_recipient(
-    cursor: Cursor, id_: int, runner_id: int, standing: Standing, due: int, look: int, reply: str, attempts: int
+    cursor: Cursor, leased: Leased, standing: Standing, due: int, look: int, reply: str, attempt: Attempt
 ) -> bool:
     """It waits again, or is held; False if it was not this runner's any more."""
-    return bool(cursor.run(_DEFER, (standing.value, due, look, reply, attempts, id_, runner_id)))
+    last = (attempt.server, attempt.at, leased.attempts)
+    return bool(cursor.run(_DEFER, (standing.value, due, look, reply, *last, leased.id, leased.runner_id)))
 
 
 def hold_waiting(cursor: Cursor, destination: int) -> None:

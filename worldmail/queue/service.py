@@ -36,7 +36,10 @@ STRAYS = 10.0
 told. What is on its way to us must not be taken for that."""
 
 OVERDUE = 30.0
-"""Seconds between two looks for what has waited too long."""
+"""Seconds between two looks for all that has waited too long: behind links that are down that may be much."""
+
+LATELY = 5.0
+"""Seconds between two looks for what has come to wait too long since the last one."""
 
 TELL = 5.0
 """Seconds between two looks for what is to be told at the latest."""
@@ -92,6 +95,7 @@ class QueueService(Service):
             (RECLAIM, self._reclaim),
             (STRAYS, self._find_strays),
             (OVERDUE, overdue.round),
+            (LATELY, overdue.lately),
             (TELL, teller.round),
             (FORGET, Forgetting(database=database, now=clock.now).round),
             (COUNT, self._count),

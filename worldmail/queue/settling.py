@@ -26,11 +26,11 @@ from worldmail.interfaces.world import IClock, IJournal
 from worldmail.mail.dsn.values import Happening
 from worldmail.queue.destinations import Destination
 from worldmail.queue.here import fate_of
-from worldmail.queue.jobs import Job, Leased, Message
+from worldmail.queue.jobs import Attempt, Job, Leased, Message
 from worldmail.queue.lateness import look_again, status_at_end
 from worldmail.queue.parts import write_with
 from worldmail.queue.removal import REMOVALS, REPORTED, WISHED, tell_of_removal
-from worldmail.queue.reports import Happened, IReports
+from worldmail.queue.reports import Happened, IReports, attempt_of
 from worldmail.queue.rows import FOREVER, defer_recipient, end_recipients, may_be_due, take_wish
 from worldmail.queue.schedule import Schedule, schedule_of
 from worldmail.queue.states import Event
@@ -292,7 +292,9 @@ class Settler:
                 asked.setdefault(wish, []).append(one.leased)
             if one.event is not Event.DEFERRED or wish in REMOVALS:
                 gone.append(one.leased)
-            elif _defer(cursor, one, wish, waits=destination.route.hold is None):
+            elif _defer(
+                cursor, one, wish, attempt_of(one.fate, transaction, now), waits=destination.route.hold is None
+            ):
                 dues.append(one.due)
             else:
                 lost.add(one.leased.id)
@@ -333,13 +335,12 @@ class Settler:
             )
 
 
-def _defer(cursor: Cursor, one: _Ended, wish: str | None, *, waits: bool) -> bool:
+def _defer(cursor: Cursor, one: _Ended, wish: str | None, attempt: Attempt, *, waits: bool) -> bool:
     """`waits`: it is tried again by itself; else it is held until it is released again."""
-    leased, said = one.leased, _said(one.fate)
     standing, look = (Standing.WAITING if waits else Standing.HELD), one.look
     if wish == "hold":
         standing, look = Standing.HELD, FOREVER
-    return defer_recipient(cursor, leased.id, leased.runner_id, standing, one.due, look, said, leased.attempts)
+    return defer_recipient(cursor, one.leased, standing, one.due, look, _said(one.fate), attempt)
 
 
 def _said(fate: RecipientFate) -> str:
