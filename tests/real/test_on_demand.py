@@ -103,6 +103,24 @@ def test_fetchmail_asks_by_ETRN(relay: ServerProcess, site: ServerProcess, tmp_p
     assert b"251 2.0.0" in again.stdout, again.stdout.decode()
 
 
+@needs_fetchmail
+def test_fetchmail_fetches_by_ODMR(relay: ServerProcess, site: ServerProcess, tmp_path: Path) -> None:
+    """Small messages and one in many chunks: it passes both sides' octets on line by line."""
+    relay.command("hold", "add", "shop", "domains=shop.test", f"accounts={ACCOUNT}")
+    secret = relay.command("user", "set", ACCOUNT, "legacy-auth=on").split()[-1]
+    until(lambda: "shop" in relay.command("hold", "list"))
+    send(relay.port(SMTP), count=3)
+    with smtplib.SMTP("127.0.0.1", relay.port(SMTP), timeout=60) as client:
+        client.sendmail("a@a.test", ["postmaster@shop.test"], "Subject: large\r\n\r\n" + ("x" * 68 + "\r\n") * 20_000)
+    send(relay.port(SMTP), count=3)
+    site.start()
+    line = f'poll 127.0.0.1 proto ODMR service {relay.port(ODMR)} user "{ACCOUNT}" pass "{secret}"'
+    line += f" fetchdomains shop.test smtphost 127.0.0.1/{site.port(SMTP)}"
+    fetched = fetchmail(tmp_path, line)
+    assert b"BDAT" in fetched.stdout and b"QUIT" in fetched.stdout, fetched.stdout[-1000:]
+    until(lambda: arrived(site) == 7 and not waiting(relay), lambda: fetched.stdout[-1000:].decode())
+
+
 @needs_postfix
 def test_a_Postfix_is_asked_by_ETRN(site: ServerProcess) -> None:
     """It holds back what it could not deliver, and would try it again in an hour."""

@@ -72,6 +72,19 @@ def test_content_that_is_not_small_waits_until_somebody_is_there_to_take_it() ->
     assert sum(map(len, meeting.writes)) < 150
 
 
+def test_each_chunk_ends_with_a_line_unless_the_line_is_longer_than_a_chunk() -> None:
+    """Who passes on line by line what comes, as fetchmail does behind ATRN, would wait for the rest of one."""
+    text = b"Subject: x\r\n\r\n" + b"a line of some length\r\n" * 50_000 + b"y" * 900_000 + b"\r\n" + LARGE
+    meeting = meet("PIPELINING", "CHUNKING")
+    meeting.send(make_shipment(text=MemoryContent(text, apart=True, piece=1000)))
+    assert meeting.server.texts == [text]
+    sizes = [int(command.split()[1]) for command in meeting.commands if command.startswith("BDAT")]
+    long = range(text.index(b"y" * 1000), text.index(b"y\r"))
+    ends = [sum(sizes[: number + 1]) for number in range(len(sizes))]
+    assert len(sizes) > 6 and max(sizes) < 300_000
+    assert [end for end in ends if text[end - 2 : end] != b"\r\n" and end not in long] == []
+
+
 @pytest.mark.parametrize("cut", CUTS)
 def test_a_chunk_that_is_refused_ends_the_message_at_once(cut: str) -> None:
     for said, fate in (("552 5.3.4 too large", Fate.FAILED), ("451 4.3.0 later", Fate.DEFERRED)):

@@ -182,13 +182,19 @@ async def _counted(content: IOutgoingContent) -> AsyncIterator[bytes]:
 
 
 async def in_pieces(chunks: AsyncIterator[bytes]) -> AsyncIterator[tuple[bytes, bool]]:
-    """The same octets in pieces of a size worth a BDAT; True with the last."""
+    """The same octets in pieces of a size worth a BDAT; True with the last.
+
+    Each ends with a line where it can: who hands on line by line what comes (fetchmail does, behind ATRN) would wait
+    for the rest of one, while we wait for the reply to the chunk.
+    """
     held: list[bytes] = []
     size = 0
     async for chunk in chunks:
         if size >= PIECE:
-            yield b"".join(held), False
-            held, size = [], 0
+            piece = b"".join(held)
+            end = piece.rfind(b"\n") + 1 or size
+            yield piece[:end], False
+            held, size = [piece[end:]], size - end
         held.append(chunk)
         size += len(chunk)
     yield b"".join(held), True
