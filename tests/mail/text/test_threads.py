@@ -131,6 +131,8 @@ def test_loops_are_cut() -> None:
     assert shown(references, message(1, "a", "b"), message(2, "b", "a")) == "(2 1)"
     assert shown(references, message(1, "a", "a")) == "(1)"
     assert shown(references, message(1, "a", "c"), message(2, "b", "a"), message(3, "c", "b")) == "(3 1 2)"
+    assert shown(references, message(1, "a"), message(2, "b", "c", "a"), message(3, "c", "b")) == "(3 1 2)"
+    assert shown(references, message(1, "b", "c", "a"), message(2, "c", "b")) == "(2 1)"
 
 
 def test_siblings_are_in_the_order_of_their_dates() -> None:

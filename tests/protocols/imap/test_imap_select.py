@@ -74,11 +74,55 @@ def test_keywords_are_among_the_flags_and_new_ones_are_told_before_they_are_met(
 
 
 def test_what_arrives_where_nothing_was_recent_is_recent(three: ImapSite) -> None:
-    three.client().say(b"SELECT INBOX")
+    first = three.client()
+    first.say(b"SELECT INBOX")
+    first.say(b"LOGOUT")
     client = three.client()
     client.say(b"SELECT INBOX")
     three.store.add(three.accounts["bob"], TEXT)
     assert client.say(b"NOOP").untagged == [b"* 4 EXISTS", b"* 1 RECENT"]
+
+
+def test_what_arrives_is_recent_in_one_of_the_sessions_that_have_the_mailbox_selected(three: ImapSite) -> None:
+    one, other, third = three.client(), three.client(), three.client()
+    one.say(b"SELECT INBOX")
+    other.say(b"SELECT INBOX")
+    three.store.add(three.accounts["bob"], TEXT)
+    assert other.say(b"NOOP").untagged == [b"* 4 EXISTS", b"* 0 RECENT"]
+    assert third.say(b"STATUS INBOX (RECENT)").untagged == [b"* STATUS INBOX (RECENT 1)"]  # one was not told yet
+    assert one.say(b"NOOP").untagged == [b"* 4 EXISTS", b"* 4 RECENT"]
+    assert third.say(b"STATUS INBOX (RECENT)").untagged == [b"* STATUS INBOX (RECENT 0)"]
+    assert b"* 0 RECENT" in third.say(b"EXAMINE INBOX").untagged
+    assert b"\\Recent" in one.say(b"FETCH 4 FLAGS").raw
+    assert b"\\Recent" not in other.say(b"FETCH 4 FLAGS").raw + third.say(b"FETCH 4 FLAGS").raw
+
+
+@pytest.mark.parametrize("end", [b"LOGOUT", b"UNSELECT", b"CLOSE", b"SELECT Trash", b"UNAUTHENTICATE", b""])
+def test_what_a_session_was_told_of_is_recent_in_no_later_one(three: ImapSite, end: bytes) -> None:
+    one = three.client()
+    one.say(b"SELECT INBOX")
+    three.store.add(three.accounts["bob"], TEXT)
+    assert one.say(b"NOOP").untagged == [b"* 4 EXISTS", b"* 4 RECENT"]
+    if end:
+        one.say(end)
+    else:
+        one.session.closed("gone")
+    three.store.add(three.accounts["bob"], TEXT)
+    later = three.client()
+    assert b"* 1 RECENT" in later.say(b"SELECT INBOX").untagged
+    assert b"\\Recent" not in later.say(b"FETCH 1:4 FLAGS").raw
+
+
+def test_once_the_first_session_left_another_is_told_what_is_recent(three: ImapSite) -> None:
+    one, other = three.client(), three.client()
+    one.say(b"SELECT INBOX")
+    other.say(b"SELECT INBOX")
+    three.store.add(three.accounts["bob"], TEXT)
+    one.say(b"NOOP")
+    one.say(b"LOGOUT")
+    three.store.add(three.accounts["bob"], TEXT)
+    assert other.say(b"NOOP").untagged == [b"* 5 EXISTS", b"* 1 RECENT"]
+    assert other.say(b"SEARCH RECENT").untagged == [b"* SEARCH 5"]
 
 
 def test_EXAMINE_leaves_messages_recent_and_changes_nothing(three: ImapSite) -> None:

@@ -2,12 +2,12 @@
 
 Theory of operation. Chains of references may be as long as a mailbox, so nothing here recurses and nothing walks up a
 chain to see whether a link would close a loop. REFERENCES says that a message's own references win over what others'
-references say of it; so these links are made first, and no link is ever broken again. Then a message or dummy without a
-parent is the root of its tree, and two trees are one if and only if a union-find says so: a link from a root to a node
-of another set cannot close a loop, a link within a set would.
+references said of it before; so what is said of a message before its turn is not looked at, and no link is ever broken
+again. Then a message or dummy without a parent is the root of its tree, and two trees are one if and only if a
+union-find says so: a link from a root to a node of another set cannot close a loop, a link within a set would.
 
-What the order of the links decides differs from the text of the RFC only for messages whose references contradict
-themselves in a loop: one of the links is left out, as there, but it may be another one.
+This differs from the text of the RFC only where references contradict each other in loops, and one was left out there
+because of a link that was broken afterwards.
 
 All is in arrays of numbers, as in `worldmail.mail.text.forest`: a node is a message by its place, or behind all
 messages a message-id by its number, for a dummy. The messages in the order of their sent dates are sorted once; dummies
@@ -100,18 +100,14 @@ def _linked(messages: Threadables) -> array[int]:
     count = len(messages)
     nodes = _nodes(messages)
     links = _Links(filled(count + messages.name_count))
-    for place in range(count):  # step 1.B
+    for place in range(count):
         chain = messages.references(place)
-        if chain:
-            links.link(nodes[chain[-1]], place)
-    for place in range(count):  # step 1.A
-        for older, newer in pairwise(messages.references(place)):
+        for older, newer in pairwise(chain):  # step 1.A
             child = nodes[newer]
-            if links.parents[child] != NONE:
-                continue
-            # Without references of its own, a message behind this one would get rid of its parent.
-            if child >= count or child < place or messages.references(child):
+            if links.parents[child] == NONE and (child < place or child >= count):
                 links.link(nodes[older], child)
+        if chain:  # step 1.B
+            links.link(nodes[chain[-1]], place)
     return links.parents
 
 

@@ -12,13 +12,14 @@ from worldmail.protocols.imap.session import Session
 from worldmail.protocols.imap.settings import ImapSettings
 from worldmail.protocols.imap.site import Site
 from worldmail.protocols.imap.verbs import ROWS
+from worldmail.protocols.imap.view.recents import Recents
 from worldmail.wire.networks import NetworkSet
 
 _NOBODY = Peer(session="", host="", port=0, local_host="", local_port=0)
 
 
-def make_site(world: World, settings: ImapSettings, *, offers_tls: bool = True) -> Site:
-    """What the sessions of a listener share."""
+def make_site(world: World, settings: ImapSettings, *, offers_tls: bool = True, recents: Recents | None = None) -> Site:
+    """What the sessions of a listener share; `recents` those of all listeners."""
     return Site(
         world=world,
         settings=settings,
@@ -26,6 +27,7 @@ def make_site(world: World, settings: ImapSettings, *, offers_tls: bool = True) 
         extensions=EXTENSIONS,
         plaintext=NetworkSet(world.settings.auth.plaintext_without_tls),
         offers_tls=offers_tls,
+        recents=Recents() if recents is None else recents,
     )
 
 

@@ -13,6 +13,7 @@ from worldmail.interfaces.protocol import Peer
 from worldmail.interfaces.world import World
 from worldmail.protocols.imap.rows import Command, Extension, State, command_table
 from worldmail.protocols.imap.settings import ImapSettings
+from worldmail.protocols.imap.view.recents import Recents
 from worldmail.wire.networks import NetworkSet
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class Site:
         rows: every command, extensions: every other capability; both in the order of their capabilities.
         plaintext: networks whose peers may send a password in the clear.
         offers_tls: STARTTLS may be given at this listener.
+        recents: which session is told of what arrives as \\Recent, for all listeners.
 
     Attributes:
         commands: the rows by their word.
@@ -44,6 +46,7 @@ class Site:
     extensions: Sequence[Extension]
     plaintext: NetworkSet = NetworkSet()
     offers_tls: bool = True
+    recents: Recents = field(factory=Recents)
     commands: Mapping[bytes, Command] = field(init=False)
     enabling: Mapping[str, tuple[str, Callable[[Session], None]]] = field(init=False)
     _fixed: dict[bool, str] = field(init=False)

@@ -123,11 +123,12 @@ async def facts_for(session: Session, folders: Iterable[Folder], items: Items) -
     recent = {}
     if RECENT in items and "IMAP4REV2" not in session.enabled:
         for folder in folders:
-            if folder.recent < folder.uidnext:
-                recent[folder.id] = await _recent(session, folder)
+            first = session.site.recents.from_uid(folder.id, folder.recent)
+            if first < folder.uidnext:
+                recent[folder.id] = await _recent(session, folder, first)
     return Facts(recent=recent, append_limit=session.append_limit)
 
 
-async def _recent(session: Session, folder: Folder) -> int:
-    existing = await session.world.messages.existing(folder.id, ((folder.recent, folder.uidnext - 1),))
+async def _recent(session: Session, folder: Folder, first: int) -> int:
+    existing = await session.world.messages.existing(folder.id, ((first, folder.uidnext - 1),))
     return sum(last - first + 1 for first, last in existing)

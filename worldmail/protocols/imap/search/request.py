@@ -64,13 +64,17 @@ def read_returns(reader: Reader, options: frozenset[str]) -> Returns:
 
 
 def read_partial(reader: Reader) -> Partial:
-    """partial-range = nz-number ":" nz-number / "-" nz-number ":" "-" nz-number (RFC 9394 §5)."""
+    """partial-range = nz-number ":" nz-number / "-" nz-number ":" "-" nz-number (RFC 9394 §5).
+
+    "A range 500:400 is the same as 400:500": that is how it is told.
+    """
     given = reader.atom()
     found = _PARTIAL.fullmatch(given)
     if found is None or found[1] != found[3]:
         raise BadCommand("A range of results is expected, such as 1:100 or -1:-100")
     first, last = sorted((int(found[2]), int(found[4])))
-    return Partial(first=first, last=last, backwards=bool(found[1]), given=given)
+    told = b"%b%d:%b%d" % (found[1], first, found[1], last)
+    return Partial(first=first, last=last, backwards=bool(found[1]), given=told)
 
 
 def read_request(program: Program, returns: Returns) -> Request:

@@ -18,7 +18,7 @@ UPDATING = frozenset(("UPDATE", "CONTEXT"))
 class Partial:
     """RFC 9394 §3.1: a page of the results, [first, last] counted from 1, or from the end if `backwards`.
 
-    `given`: as the client wrote it, which is how it is told.
+    `given`: as it is told.
     """
 
     first: int

@@ -67,7 +67,13 @@ async def open_view(session: Session, folder: Folder, *, read_only: bool) -> Sel
     reader = folder.reader(session.user.id)
     view = View(total=folder.messages, uidnext=folder.uidnext, modseq=folder.highestmodseq)
     selected = Selected(
-        folder=folder, read_only=read_only, reader=reader, messages=world.messages, view=view, aside=world.aside
+        folder=folder,
+        read_only=read_only,
+        reader=reader,
+        messages=world.messages,
+        view=view,
+        aside=world.aside,
+        recents=session.site.recents,
     )
     selected.pause = partial(world.clock.sleep, 0)
 
@@ -89,12 +95,14 @@ async def open_view(session: Session, folder: Folder, *, read_only: bool) -> Sel
 
 async def _open_recent(selected: Selected) -> None:
     """Which messages are \\Recent (RFC 3501 §2.3.2): those of which no session was told. EXAMINE leaves them so."""
-    folder, view = selected.folder, selected.view
-    if folder.recent >= folder.uidnext:
-        view.first_recent = folder.uidnext
-        return
-    first = folder.recent if selected.read_only else await selected.messages.take_recent(selected.id)
-    view.first_recent = min(max(first, folder.recent), folder.uidnext)
+    folder, recents, first = selected.folder, selected.recents, selected.folder.recent
+    if not selected.read_only:
+        if not recents.take(folder.id, selected):
+            return
+        if first < folder.uidnext:
+            first = max(first, await selected.messages.take_recent(folder.id))
+        selected.first_told = True
+    selected.view.first_recent = min(recents.from_uid(folder.id, first), folder.uidnext)
     await selected.load_recent(MOST_RECENT)
 
 

@@ -15,6 +15,7 @@ from worldmail.mail.mime.surrogates import Patches
 from worldmail.protocols.imap.view import untagged
 from worldmail.protocols.imap.view.applicable import flag_lines
 from worldmail.protocols.imap.view.loading import Loading, MailboxLost
+from worldmail.protocols.imap.view.recents import Recents
 from worldmail.protocols.imap.view.rest import Rest, spread
 from worldmail.protocols.imap.view.untagged import Style, style_of
 from worldmail.wire.ready import Ready
@@ -35,8 +36,10 @@ class Selected(Loading):
         read_only: nothing may be changed.
         aside: does what takes long in a thread.
         forget: ends the watch over the mailbox's changes.
+        recents: which session is told of what arrives as \\Recent.
 
     Attributes:
+        first_told: this one is.
         told_recent: messages that arrived were told as \\Recent.
         moved: an INBOX may have been renamed.
         keywords: those that the client was told of.
@@ -52,6 +55,8 @@ class Selected(Loading):
     read_only: bool
     aside: Aside = field(default=lambda work: Ready(work()))
     forget: Callable[[], None] = field(default=lambda: None)
+    recents: Recents = field(factory=Recents)
+    first_told: bool = field(default=False, init=False)
     told_recent: bool = field(default=False, init=False)
     moved: bool = field(default=False, init=False)
     keywords: frozenset[str] = field(default=frozenset(), init=False)
@@ -90,10 +95,11 @@ class Selected(Loading):
         """It is not selected any more."""
         self.forget()
         self.forget = _nothing
+        self.recents.leave(self.id, self)
 
     async def leave(self) -> None:
         """The client leaves it: the messages of which it was told are \\Recent in no other session."""
-        if self.told_recent and not self.read_only:
+        if self.told_recent:
             await self.messages.take_recent(self.id)
 
     # --- telling ---
@@ -137,7 +143,7 @@ class Selected(Loading):
         view = self.view
         withheld = self.is_left(expunges=True)
         if view.dirty and view.rest is None:
-            await self._learn()
+            await self._learn(recent=style.recent)
         gone = view.leaving[-TOLD_AT_ONCE:] if expunges else []
         numbered = () if style.vanished else [uid for uid in gone if uid < view.first_uid]
         ahead = await self.ahead(numbered)
@@ -163,12 +169,14 @@ class Selected(Loading):
         """There is more to tell of what is known."""
         return self.view.rest is not None or (expunges and bool(self.view.leaving))
 
-    async def _learn(self) -> None:
+    async def _learn(self, *, recent: bool) -> None:
         """Ask what happened. What is to be told of it, `pull` tells."""
         view = self.view
         view.dirty = False  # a notice that comes while we ask is not lost
         try:
             changed = await self.messages.changes(self.id, since=view.modseq, uidnext=view.uidnext, reader=self.reader)
+            if recent and changed is not None and changed.arrived:
+                await self._take_recent()
         except BaseException:
             view.dirty = True
             raise
@@ -192,6 +200,14 @@ class Selected(Loading):
         self._arrived = (*self._arrived, *changed.arrived)
         if view.total - len(view.pending) != changed.messages:
             raise MailboxLost
+
+    async def _take_recent(self) -> None:
+        """If the session that was told first has left, it is this one from now on."""
+        if self.first_told or self.read_only or not self.recents.take(self.id, self):
+            return
+        stored = await self.messages.take_recent(self.id)
+        self.view.first_recent = max(self.recents.from_uid(self.id, stored), self.view.uidnext)
+        self.first_told = True
 
     def tell_flags(self, rows: Iterable[Marked | Alike]) -> list[bytes]:
         """Which flags there are, if it is not as it was: these rows have new keywords, or rights are others."""
@@ -267,7 +283,9 @@ class Selected(Loading):
         self._arrived = ()
         if not style.recent:
             return [untagged.exists(view.total)]
-        self.told_recent = True
+        if self.first_told:
+            self.told_recent = True
+            self.recents.tell(self.id, view.uidnext)
         return [untagged.exists(view.total), untagged.recent(view)]
 
     def _tell_keys(self) -> list[bytes]:
