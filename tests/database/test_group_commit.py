@@ -250,7 +250,7 @@ class TestLongUnits(DatabaseCase):
 
 
 class TestLocked(DatabaseCase):
-    options: ClassVar[dict[str, Any]] = {"busy_timeout": 0.3}
+    options: ClassVar[dict[str, Any]] = {"busy_timeout": 60.0}
 
     async def test_while_another_process_writes_a_unit_waits_for_it(self) -> None:
         other = apsw.Connection(self.path)
@@ -261,6 +261,10 @@ class TestLocked(DatabaseCase):
         other.execute("COMMIT")
         assert await waiting == "a"
         other.close()
+
+
+class TestLockedForLong(DatabaseCase):
+    options: ClassVar[dict[str, Any]] = {"busy_timeout": 0.3}
 
     async def test_a_lock_that_is_not_given_up_is_a_temporary_failure_and_the_next_unit_works(self) -> None:
         other = apsw.Connection(self.path)

@@ -141,15 +141,20 @@ class TestStopping(TestCase):
         begun: list[int] = []
         ends: list[Any] = []
 
+        threads = database._readers._threads
+
         def unit(cursor: Cursor) -> None:
             begun.append(1)
-            time.sleep(0.2)
+            for _ in range(6000):  # until nothing else begins
+                if threads._stopping:
+                    break
+                time.sleep(0.01)
 
         for _ in range(20):
             scanning = database.scan(unit)
             assert isinstance(scanning, Deferred)
             scanning.addBoth(ends.append)
-        while not begun:
+        while len(begun) < 2:
             await deferLater(reactor, 0.001)
         await database.stop()
         while len(ends) < 20:
