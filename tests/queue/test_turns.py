@@ -270,3 +270,13 @@ def test_a_turn_touches_nothing_of_what_is_held_already_before_it_takes_it(site:
         return int(after) - int(before)
 
     assert settle(site.base.database.write(unit)) == 0
+
+
+def test_a_report_of_what_a_customer_refused_does_not_say_as_whom_it_signs_in(site: QueueSite) -> None:
+    site.elsewhere.fates["a@shop.test"] = [NEVER]
+    fill(site, "a@shop.test")
+    begin(turns_of(site), site)
+    site.advance(5)
+    (report,) = site.mail("bob@example.test")
+    assert b"Diagnostic-Code: smtp; 5" in report and b"The other server said:" in report
+    assert b"erver alice@example.test" not in report and b"Remote-MTA" not in report

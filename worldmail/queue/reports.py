@@ -282,6 +282,8 @@ def _spoken_to(fate: RecipientFate, transaction: Transaction) -> str | None:
     name, bracket, address = transaction.server.partition("[")
     if fate.phase is Phase.NAME and fate.reply is None:
         return None
+    if "@" in name:  # the account that fetched it (RFC 2645): no name of the DNS, and what it signs in with
+        return None
     if name or not bracket:
         return name.partition(":")[0] or None
     address = address.partition("]")[0]
