@@ -11,7 +11,7 @@ from attrs import evolve
 from worldmail.errors import Refusal
 from worldmail.interfaces.holds import Hold, Release
 from worldmail.interfaces.queue import Selection, Standing
-from worldmail.interfaces.releases import CannotRelease, NotAllowed, ReleaseRequest, Wanted
+from worldmail.interfaces.releases import CannotRelease, NotAllowed, ReleaseRequest, Started, Wanted
 from worldmail.mail.address import Address
 from worldmail.queue.releasing import OFTEN, Releasing
 from worldmail.queue.routes import RouteTable
@@ -39,6 +39,12 @@ def site() -> QueueSite:
 
 
 def ask(site: QueueSite, name: str = "shop.test", wanted: Wanted = Wanted.DOMAIN, client: str = "192.0.2.7") -> int:
+    return started(site, name, wanted, client).messages
+
+
+def started(
+    site: QueueSite, name: str = "shop.test", wanted: Wanted = Wanted.DOMAIN, client: str = "192.0.2.7"
+) -> Started:
     node = site.node
     releasing = Releasing(
         database=node.database,
@@ -51,7 +57,7 @@ def ask(site: QueueSite, name: str = "shop.test", wanted: Wanted = Wanted.DOMAIN
     return _now(releasing.release(request))
 
 
-def _now(awaitable: Awaitable[int]) -> int:
+def _now(awaitable: Awaitable[Started]) -> Started:
     return settle(awaitable)
 
 
@@ -103,6 +109,26 @@ def test_what_is_released_goes_to_the_host_at_once(
     assert sorted(address for _, address in site.elsewhere.taken if "else" not in address) == sorted(taken)
     assert set(site.elsewhere.attempts) <= {"inner.test", "mx.else.test"}
     assert not site.faults()
+
+
+def test_a_message_in_two_holds_is_counted_once_by_who_releases_both(site: QueueSite) -> None:
+    north = evolve(HOLD, name="north", domains=("north.shop.test",))
+    site.routes.set(holds=(evolve(HOLD, domains=("shop.test",)), north))
+    site.accept("alice@example.test", "a@shop.test", "b@north.shop.test")
+    assert ask(site, wanted=Wanted.BELOW) == 1
+    site.advance(2)
+    assert len(site.elsewhere.taken) == 2
+
+
+def test_what_is_on_its_way_already_does_not_wait_and_is_not_nothing(site: QueueSite) -> None:
+    site.accept("alice@example.test", "ann@shop.test")
+    site.elsewhere.stalls = True
+    assert ask(site) == 1
+    site.advance(2)
+    assert started(site) == Started(messages=0, under_way=True)
+    site.elsewhere.conversations[0].proceed()
+    site.advance(2)
+    assert started(site) == Started(messages=0)
 
 
 def test_the_trace_says_who_asked(site: QueueSite) -> None:
@@ -192,7 +218,7 @@ def test_an_account_of_the_hold_may_release_it_from_anywhere(site: QueueSite) ->
         database=node.database, routes=site.routes, trace=site.base.store.trace, clock=site.clock, journal=site.journal
     )
     request = ReleaseRequest(wanted=Wanted.QUEUE, name="shop", session="s", client="203.0.113.1", account=account)
-    assert settle(releasing.release(request)) == 0
+    assert settle(releasing.release(request)).messages == 0
 
 
 def test_what_is_fetched_alone_cannot_be_sent(site: QueueSite) -> None:
@@ -213,7 +239,7 @@ def test_too_many_releases_are_refused_for_now(site: QueueSite) -> None:
         journal=site.journal,
     )
     request = ReleaseRequest(wanted=Wanted.QUEUE, name="shop", session="s", client="192.0.2.7", account=None)
-    seen: list[Refusal | int] = []
+    seen: list[Refusal | Started] = []
     for _ in range(OFTEN + 5):
         try:
             seen.append(settle(releasing.release(request)))
@@ -221,7 +247,7 @@ def test_too_many_releases_are_refused_for_now(site: QueueSite) -> None:
             seen.append(refusal)
     assert sum(isinstance(one, CannotRelease) for one in seen) == 5
     site.advance(61)
-    assert settle(releasing.release(request)) == 0
+    assert settle(releasing.release(request)).messages == 0
 
 
 def test_a_route_for_the_same_domain_comes_behind_the_hold_and_one_that_is_off_is_not_there() -> None:

@@ -39,6 +39,19 @@ class ReleaseRequest:
     account: Account | None
 
 
+@frozen(kw_only=True)
+class Started:
+    """What a release began.
+
+    Args:
+        messages: how many wait that are tried now, each counted once.
+        under_way: others are on their way already, by an earlier release. Not looked for where some wait.
+    """
+
+    messages: int
+    under_way: bool = False
+
+
 class NotAllowed(Refusal):
     """There is no such hold, or not for this client: which of the two nobody learns."""
 
@@ -82,8 +95,8 @@ class NotYours(Refusal):
 class IReleases(Interface):
     """Releases, for protocols. All of it follows the holds as they are now."""
 
-    def release(request: ReleaseRequest) -> Awaitable[int]:
-        """Let mail go to where it belongs; how many messages wait that are tried now (0: none waits).
+    def release(request: ReleaseRequest) -> Awaitable[Started]:
+        """Let mail go to where it belongs.
 
         Raises: `NotAllowed`, `CannotRelease`, `TemporaryFailure`.
         """

@@ -9,7 +9,7 @@ from zope.interface import implementer
 
 from worldmail.interfaces.directory import Account
 from worldmail.interfaces.protocol import IDialogue
-from worldmail.interfaces.releases import IReleases, ReleaseRequest
+from worldmail.interfaces.releases import IReleases, ReleaseRequest, Started
 from worldmail.queue.releasing import Releasing
 from worldmail.queue.turning import Turns
 
@@ -22,7 +22,7 @@ class Releases:
     releasing: Releasing
     turns: Turns
 
-    def release(self, request: ReleaseRequest) -> Awaitable[int]:
+    def release(self, request: ReleaseRequest) -> Awaitable[Started]:
         """See `IReleases.release`."""
         return self.releasing.release(request)
 

@@ -15,7 +15,7 @@ from attrs import define, field, frozen
 from worldmail.interfaces.database import Cursor, IDatabase, Row
 from worldmail.interfaces.holds import Hold, Release
 from worldmail.interfaces.queue import IRoutes, Standing
-from worldmail.interfaces.releases import CannotRelease, NotAllowed, ReleaseRequest, Wanted
+from worldmail.interfaces.releases import CannotRelease, NotAllowed, ReleaseRequest, Started, Wanted
 from worldmail.interfaces.store import ITrace
 from worldmail.interfaces.world import IClock, IJournal
 from worldmail.queue.rows import FOREVER, STEERED, recount_due
@@ -98,7 +98,7 @@ class Releasing:
     journal: IJournal
     _recent: dict[str, deque[float]] = field(factory=dict, init=False)
 
-    async def release(self, request: ReleaseRequest) -> int:
+    async def release(self, request: ReleaseRequest) -> Started:
         """See `IReleases.release`."""
         meant = [(hold, domains) for hold, domains in self._meant(request) if may_release(hold, request)]
         if not meant:
@@ -113,11 +113,11 @@ class Releasing:
         if not now:
             self._tell(request, asked, "too often")
             raise CannotRelease
-        waiting = 0
-        for hold, domains in now:
-            waiting += await self.let_go(hold, domains, _said(request))
+        destinations = [each for hold, domains in now for each in await self._destinations(hold, domains)]
+        waiting = await self._start(destinations, _said(request))
+        under_way = not waiting and await self.database.scan(partial(are_leased, destinations))
         self._tell(request, [hold for hold, _ in now], None, waiting)
-        return waiting
+        return Started(messages=waiting, under_way=under_way)
 
     def may_ask(self, client: str) -> bool:
         """See `IReleases.may_ask`."""
@@ -129,9 +129,14 @@ class Releasing:
         Args:
             said: why, as the trace tells it: "released by a finger query from 192.0.2.1".
         """
+        return await self._start(await self._destinations(hold, domains), said)
+
+    async def _destinations(self, hold: Hold, domains: Iterable[str] | None) -> list[Held]:
         found = await self.database.read(partial(held_destinations, hold, domains))
-        destinations = [each for each in found if is_of(self.routes, hold, each)]
-        waiting = await self.database.scan(partial(count_waiting, destinations, int(self.clock.now())))
+        return [each for each in found if is_of(self.routes, hold, each)]
+
+    async def _start(self, destinations: Sequence[Held], said: str) -> int:
+        waiting: int = await self.database.scan(partial(count_waiting, destinations, int(self.clock.now())))
         some = waiting or await self.database.scan(
             partial(count_waiting, destinations, FOREVER)
         )  # for later: let go too

@@ -19,6 +19,7 @@ from worldmail.interfaces.releases import (
     NothingWaits,
     NotYours,
     ReleaseRequest,
+    Started,
     TurnBusy,
     Wanted,
 )
@@ -35,6 +36,7 @@ class Releases:
     """Answers as it is told, and remembers."""
 
     messages: int = 0
+    under_way: bool = False
     refusal: Refusal | None = None
     requests: list[ReleaseRequest] = field(factory=list)
     turns: list[tuple[str, Any]] = field(factory=list)
@@ -44,11 +46,11 @@ class Releases:
     def may_ask(self, client: str) -> bool:
         return client == self.asking
 
-    def release(self, request: ReleaseRequest) -> Awaitable[int]:
+    def release(self, request: ReleaseRequest) -> Awaitable[Started]:
         self.requests.append(request)
         if self.refusal is not None:
             raise self.refusal
-        return Ready(self.messages)
+        return Ready(Started(messages=self.messages, under_way=self.under_way))
 
     def turn(
         self, account: Account, domains: Sequence[str] | None, session: str, stay: int = 0
@@ -93,6 +95,11 @@ def test_etrn_names_a_domain_what_lies_below_one_or_a_queue(argument: bytes, wan
 def test_etrn_says_that_nothing_waits() -> None:
     talk = play(b"EHLO site.test\r\nETRN shop.test\r\n", Releases())
     assert talk.replies[-1] == ["251 2.0.0 Ok, no messages waiting for node shop.test"]
+
+
+def test_etrn_says_that_what_waited_is_under_way() -> None:
+    talk = play(b"EHLO site.test\r\nETRN shop.test\r\n", Releases(under_way=True))
+    assert talk.replies[-1] == ["252 2.0.0 Ok, pending messages for node shop.test started"]
 
 
 @pytest.mark.parametrize(
@@ -147,6 +154,11 @@ def test_the_odmr_listener_knows_what_fetching_takes_and_nothing_else() -> None:
     assert any(line.startswith("250-AUTH ") for line in talk.replies[1])
     assert not any(word in line for line in talk.replies[1] for word in ("ETRN", "CHUNKING", "SIZE", "DSN"))
     assert talk.codes[3:] == ["502 5.5.1"] * 6 + ["250 2.0.0"]
+
+
+def test_what_is_not_to_be_had_is_no_fault_of_the_command_before() -> None:
+    talk = at_odmr(b"EHLO site.test\r\nMAIL FROM:<>\r\n")
+    assert talk.codes[-1] == "502 5.5.1"  # replies to EHLO have no enhanced code (RFC 2034 §3)
 
 
 def test_before_anybody_has_signed_in_atrn_is_refused() -> None:

@@ -270,8 +270,8 @@ class Session:
     async def _take_line(self, line: bytes) -> Effects:
         if self.state is State.SASL:
             return await self._take_response(line)
+        self._command = None
         if self.account is not None:
-            self._command = None
             self.account = await check_account(self.entrance.world, self.account)
         # White space at the end is let pass, RFC 5321 §4.1.1.
         word, _, self._argument = line.rstrip(b" \t").partition(b" ")

@@ -22,12 +22,14 @@ async def run(session: Session, named: tuple[Wanted, str]) -> Effects:
     )
     node = f"{wanted.value}{name}"
     try:
-        messages = await releases.release(request)
+        started = await releases.release(request)
     except Refusal as refusal:
         text = f"{refusal.reply_text}: node {node}"
         raise Refusal(text, reason=refusal.reason, code=refusal.reply_code, enhanced=refusal.reply_enhanced) from None
-    if messages:
-        return (reply(253, "2.0.0", f"Ok, {messages} pending messages for node {node} started"),)
+    if started.messages:
+        return (reply(253, "2.0.0", f"Ok, {started.messages} pending messages for node {node} started"),)
+    if started.under_way:
+        return (reply(252, "2.0.0", f"Ok, pending messages for node {node} started"),)
     return (reply(251, "2.0.0", f"Ok, no messages waiting for node {node}"),)
 
 
