@@ -183,7 +183,9 @@ def test_the_null_sender_is_taken() -> None:
     assert scene.texts()[0].startswith(b"Return-Path: <>\r\n")
 
 
-@pytest.mark.parametrize("postmaster", [b"<postmaster>", b"<Postmaster>", b"<POSTMASTER@EXAMPLE.test>"])
+@pytest.mark.parametrize(
+    "postmaster", [b"<postmaster>", b"<Postmaster>", b"<POSTMASTER@EXAMPLE.test>", b"<Postmaster@[127.0.0.1]>"]
+)
 def test_postmaster_is_taken_with_and_without_a_domain(postmaster: bytes) -> None:
     scene = SmtpScene()
     assert scene.play(envelope(b"<a@a.test>", postmaster) + b"DATA\r\n\r\n.\r\n").codes[-1] == "250 2.0.0"

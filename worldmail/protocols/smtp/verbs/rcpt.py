@@ -6,7 +6,9 @@ from worldmail.errors import Refusal
 from worldmail.interfaces.directory import Elsewhere
 from worldmail.interfaces.policy import RecipientRequest
 from worldmail.mail.address import Address
+from worldmail.mail.domain import normal_domain
 from worldmail.mail.envelope import Recipient
+from worldmail.mail.received import literal
 from worldmail.protocols.smtp.grammar import RcptArguments, needs_smtputf8, parse_rcpt
 from worldmail.protocols.smtp.replies import RECIPIENT_OK
 from worldmail.protocols.smtp.session import Session
@@ -61,8 +63,14 @@ def _repeat(session: Session, transaction: Transaction, address: Address) -> Non
 
 
 def _qualified(session: Session, address: Address) -> Address:
-    """With a domain: our user's own (RFC 6409 §6.1). Postmaster needs none (RFC 5321 §4.5.1)."""
-    if address.domain or address.local_key == "postmaster":
+    """With a domain: our user's own (RFC 6409 §6.1). Postmaster needs none (RFC 5321 §4.5.1).
+
+    Postmaster at the address that the client speaks to is that one too (RFC 1123 §5.2.17).
+    """
+    if address.local_key == "postmaster":
+        here = address.domain.startswith("[") and address.domain_key == normal_domain(literal(session.peer.local_host))
+        return Address(address.local, "") if here else address
+    if address.domain:
         return address
     if session.account is None:
         raise Refusal("The recipient's address needs a domain", code=501, enhanced="5.1.3")
