@@ -13,6 +13,7 @@ from worldmail.interfaces.holds import Hold
 from worldmail.interfaces.queue import Route, Selection, Standing
 from worldmail.interfaces.releases import NothingWaits, NotYours, TurnBusy
 from worldmail.mail.address import Address
+from worldmail.mail.envelope import TlsFacts
 from worldmail.queue.rows import hold_waiting
 from worldmail.queue.turning import IN_FLIGHT, Turns
 from worldmail.testing.outbound import LATER, NEVER, UNKNOWN, no_connection
@@ -68,6 +69,17 @@ def test_only_the_domains_that_are_asked_for_go(site: QueueSite) -> None:
     begin(turns_of(site), site, ["north.shop.test"])
     site.advance(1)
     assert [address for _, address in site.elsewhere.taken] == ["b@north.shop.test"]
+
+
+def test_nothing_is_said_of_the_certificate_of_a_customer_who_was_asked_for_none(site: QueueSite) -> None:
+    tls = TlsFacts(version="TLSv1.3", cipher="x", bits=256)
+    site.elsewhere.make = lambda conversation: setattr(conversation, "tls", tls)
+    [id_] = fill(site, "a@shop.test")
+    begin(turns_of(site), site)
+    site.advance(1)
+    [logged] = site.journal.named("delivery")
+    assert logged["tls"] == "TLSv1.3" and logged.get("verified") is None
+    assert "TLSv1.3" in site.details(id_, "delivered")[0] and "verified" not in site.details(id_, "delivered")[0]
 
 
 @pytest.mark.parametrize("domains", [["other.test"], ["shop.test", "other.test"], ["nowhere.test"], ["example.test"]])

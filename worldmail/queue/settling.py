@@ -52,13 +52,13 @@ _to_json = FlatJson(ascii=False).render
 class Transaction:
     """One attempt, as it is settled: which server, whether it took our DSN wishes over, and those of DELIVERBY.
 
-    `verified`: of its TLS, that the certificate was.
+    `verified`: of its TLS, that the certificate was; None where the peer is a client, whom nobody asks for one.
     """
 
     server: str
     dsn: bool = False
     tls: str | None = None
-    verified: bool = False
+    verified: bool | None = False
     deliver_by: bool = False
 
 
@@ -368,7 +368,9 @@ def _details(ended: Sequence[_Ended], transaction: Transaction) -> list[tuple[st
         if due:
             detail["next"] = due
         if transaction.tls is not None:
-            detail["tls"], detail["verified"] = transaction.tls, transaction.verified
+            detail["tls"] = transaction.tls
+            if transaction.verified is not None:
+                detail["verified"] = transaction.verified
         made.append((event.value, _to_json(detail)))
     return made
 

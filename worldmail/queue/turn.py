@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any
 
-from attrs import define, field
+from attrs import define, evolve, field
 from twisted.internet.defer import Deferred
 
 from worldmail.errors import Refusal
@@ -295,10 +295,10 @@ class Turn:
     def settle(
         self, destination: Destination, job: Job, fates: Sequence[tuple[Leased, RecipientFate]], by: Transaction
     ) -> None:
-        """See `carrier.Owner`."""
+        """See `carrier.Owner`. Who fetches has proved who it is by signing in, not by a certificate."""
         if any(fate.fate not in (Fate.DELIVERED, Fate.FAILED) for _, fate in fates):
             self._put_off = True
-        self.runner.settle(destination, job, fates, by)
+        self.runner.settle(destination, job, fates, evolve(by, verified=None))
 
     def settle_here(self, destination: Destination, job: Job, leased: Leased, arrival: Arrival) -> None:
         """See `carrier.Owner`."""
