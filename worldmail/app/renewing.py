@@ -2,6 +2,11 @@
 
 Only a hop that may (`Hop.renews`), and only to a key whose certificate verifies for the hop's name, as the handshake
 found it. What is changed is whatever goes to that host with those pins: pair, agent, route and hold, in one unit.
+
+Of several servers that serve one name, each with a key of its own, each in turn would put its key in the place of the
+other's. So a key that was replaced does not come back for a day; meanwhile its certificate is good because it verifies.
+To pin all of them would be less safe: a pinned key is good also when the certificate, by which alone it came in, is not
+any more.
 """
 
 from __future__ import annotations
@@ -26,6 +31,9 @@ from worldmail.queue.hold_admin import HOLDS
 from worldmail.queue.hold_keys import HOLD_KEYS
 from worldmail.queue.route_rows import RouteRow, all_rows, replace_row
 
+AWAY = 86400.0
+"""Seconds for which a key that was replaced does not come back."""
+
 
 @define(kw_only=True, eq=False)
 class Renewing:
@@ -35,11 +43,15 @@ class Renewing:
     clock: IClock
     journal: IJournal
     _under_way: dict[tuple[str, str], Deferred[None]] = field(factory=dict, init=False)
+    _replaced: dict[tuple[str, str], float] = field(factory=dict, init=False)  # of host and pin, when
 
     def shown(self, hop: Hop, shown: Shown) -> None:
         """What a server proved (`Connector.shown`)."""
         key = (hop.host, shown.pin)
         if shown.pinned or not hop.renews or shown.distrust is not None or key in self._under_way:
+            return
+        now = self.clock.seconds()
+        if now - self._replaced.get(key, now - AWAY) < AWAY:
             return
         self._under_way[key] = working = Deferred.fromCoroutine(self._renew(hop, shown.pin))
         working.addBoth(lambda _: self._under_way.pop(key, None))
@@ -53,6 +65,9 @@ class Renewing:
             self.journal.failure("key.unkept", error, server=hop.host)
             return
         if changed:
+            now = self.clock.seconds()
+            kept = {key: at for key, at in self._replaced.items() if now - at < AWAY}
+            self._replaced = kept | {(hop.host, replaced): now for replaced in hop.pins}
             self.journal.record(
                 "key.renewed", server=hop.host, pin=pin, before=",".join(sorted(hop.pins)), of=", ".join(changed)
             )
