@@ -6,6 +6,8 @@ from twisted.internet.defer import Deferred
 
 from tests.ondemand.agent_case import BAD, GOOD, AgentsCase
 
+RELAY = {"kind": "odmr", "host": "192.0.2.1", "user": "a@relay.test", "password": "x", "stay": "1m", "names": ""}
+
 
 class AtOnceTests(AgentsCase):
     def add_link(self) -> None:
@@ -34,6 +36,28 @@ class AtOnceTests(AgentsCase):
             self.clock.advance(0)
         assert self.successResultOf(over) == [GOOD] * 100
         assert set(self.errand.began) == set(names)
+
+    def test_those_that_stay_open_are_counted_until_they_stand(self) -> None:
+        self.add_link()
+        names = [f"a{number}" for number in range(6)]
+        for name in names:
+            self.add(name, **RELAY, link="sat", when="every 5m")
+        self.start()
+        over = Deferred.fromCoroutine(self.agents.run_over("sat"))
+        assert self.errand.began == names[:2]
+        self.pass_(30)
+        assert self.errand.began == names[:2], "their timetables have them wait too"
+        for begun in range(2, 6):
+            self.agents.stands(names[begun - 2])
+            self.clock.advance(0)
+            assert self.errand.began == names[: begun + 1]
+        assert self.successResultOf(over) == [], "nobody waits for their end"
+        self.errand.end(BAD)  # the first breaks off: it has to stand anew, which two others are at
+        self.pass_(60)
+        assert self.errand.began == names
+        self.agents.stands(names[4])
+        self.pass_(60)
+        assert self.errand.began[6:] == names[:1]
 
     def test_when_a_link_goes_down_those_that_wait_for_room_do_not_begin(self) -> None:
         self.add_link()

@@ -59,11 +59,13 @@ class Errands:
     Args:
         renewals: what takes up the settings of another world.
         push: tells relays whom we have.
+        fetches: asks for our mail.
     """
 
     kinds: Mapping[AgentKind, IErrand]
     renewals: tuple[Callable[[World], None], ...]
     push: RecipientPush
+    fetches: Fetches
 
     def renew(self, world: World) -> None:
         """Go by the settings of this world from now on."""
@@ -111,4 +113,4 @@ def build_errands(world: World, parts: StoreParts, outgoing: OutgoingParts) -> E
             each.surroundings = surroundings_of(new, parts, ways.hop)
         push.changed()
 
-    return Errands(kinds={errand.kind: errand for errand in errands}, renewals=(renew,), push=push)
+    return Errands(kinds={errand.kind: errand for errand in errands}, renewals=(renew,), push=push, fetches=fetches)

@@ -67,6 +67,7 @@ def build_ondemand(world: World, parts: StoreParts, outgoing: OutgoingParts) -> 
         chance=random.random,
     )
     agents.links, links.agents = links, agents
+    errands.fetches.stands = agents.stands
     build_watch(world, parts, errands.push, links).setServiceParent(service)  # type: ignore[no-untyped-call]  # Twisted's
     return OnDemandParts(errands=errands, agents=agents, links=links, service=service)
 

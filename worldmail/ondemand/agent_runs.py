@@ -17,7 +17,8 @@ from worldmail.ondemand.agent_schedule import Plan
 from worldmail.ondemand.pause import quietly
 
 AT_ONCE = 30
-"""Agents that run at the same time; those that stay are not counted, and a command's runs wait for no other."""
+"""Agents that run at the same time; not counted are those whose connection stands and stays open, and a command's runs
+wait for no other."""
 
 LOCKS = 1 << 30
 """Where the numbers of agents' locks begin, and how many there are at most."""
@@ -34,6 +35,7 @@ class Run:
 
     Attributes:
         why: timetable, link or asked.
+        stands: its connection is there and stays open.
         cancelled: it is to end.
     """
 
@@ -43,6 +45,7 @@ class Run:
     cancellable: Deferred[Any] | None = None
     result: Result | None = None
     _waiting: list[Deferred[Result]] = field(factory=list)
+    stands: bool = False
     cancelled: bool = False
 
     def over(self) -> Deferred[Result]:
@@ -105,9 +108,9 @@ class Runs:
 
     def has_room(self, agent: Agent) -> bool:
         """May it begin beside those that run, or does it run already?"""
-        if stays(agent) or agent.name in self.running:
+        if agent.name in self.running:
             return True
-        counted = [run.agent.link for run in self.running.values() if not stays(run.agent)]
+        counted = [run.agent.link for run in self.running.values() if not run.stands]
         links = self.links()
         most = AT_ONCE if not agent.link or links is None else links.agents_at_once(agent.link)
         return len(counted) < AT_ONCE and counted.count(agent.link) < most
@@ -118,6 +121,18 @@ class Runs:
             waiting: Deferred[None] = Deferred()
             self._crowd.append(waiting)
             await waiting
+
+    def stands(self, name: str) -> None:
+        """The connection of this agent is there and stays open: others may begin."""
+        run = self.running.get(name)
+        if run is not None:
+            run.stands = True
+            self._let_in()
+
+    def _let_in(self) -> None:
+        crowd, self._crowd = self._crowd, []
+        for waiting in crowd:
+            waiting.callback(None)
 
     def cancel(self, run: Run) -> None:
         """End it, soon. Harmless a second time."""
@@ -149,9 +164,7 @@ class Runs:
         del self.running[run.agent.name]
         run.end(result)
         self.ended(run)
-        crowd, self._crowd = self._crowd, []
-        for waiting in crowd:
-            waiting.callback(None)
+        self._let_in()
 
     async def _run(self, run: Run) -> Result:
         agent = run.agent

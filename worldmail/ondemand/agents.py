@@ -129,6 +129,11 @@ class Agents(Service):
         """See `IAgents.busy`. A connection that stays open keeps no link up."""
         return any(run.agent.link == link and not stays(run.agent) for run in self._runs.running.values())
 
+    def stands(self, name: str) -> None:
+        """The connection of this agent is there and stays open; it keeps no other agent waiting any more."""
+        self._runs.stands(name)
+        self._pause.shorten(SOON)
+
     # -- beginning and end ---------------------------------------------------------------
 
     def startService(self) -> None:

@@ -40,12 +40,14 @@ class Fetches:
     Args:
         world: with the settings as they are now; replaced when these change.
         met: called with the name of a pair when its relay has shown that it is there.
+        stands: called with the name of an agent when its relay has, and the connection stays open.
     """
 
     connector: IConnector
     means: Means
     world: World
     met: Callable[[str], None] = lambda name: None
+    stands: Callable[[str], None] = lambda agent: None
 
     async def fetch(self, hop: Hop, fetch: Fetch) -> Result:
         """See `IFetches.fetch`."""
@@ -61,7 +63,8 @@ class Fetches:
         answered = await ask_server(self.connector, self.means, hop, course)
         if not answered.turned:
             return Result(ok=answered.ok, words=answered.words, messages=0 if answered.ok else None)
-        turn.silence = 2.0 * fetch.stay + 30 if answered.stays else None
+        if answered.stays:
+            turn.silence, turn.stands = 2.0 * fetch.stay + 30, partial(self.stands, fetch.agent)
         return _came_to(turn, answered.server, await _end_of(turn))
 
     async def ask(self, hop: Hop, nodes: Sequence[str]) -> Result:

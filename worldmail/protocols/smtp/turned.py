@@ -26,6 +26,7 @@ class Turn:
         wake: asks the connection's driver for a turn; set when the session is opened.
         pair: the name of the pair that the relay is the other end of; None if it is any server.
         silence: seconds that the relay may be silent; None for as long as others may.
+        stands: called behind `met`, where the connection stays open.
 
     Attributes:
         greeted: the relay has named itself.
@@ -39,6 +40,7 @@ class Turn:
     pair: str | None = None
     silence: float | None = None
     met: Callable[[], None] = lambda: None
+    stands: Callable[[], None] = lambda: None
     greeted: bool = field(default=False, init=False)
     messages: int = field(default=0, init=False)
     leaving: bool = field(default=False, init=False)
@@ -61,6 +63,7 @@ class Turn:
         if not self.greeted:
             self.greeted = True
             self.met()
+            self.stands()
 
     def leave(self) -> None:
         """End it: at once, or after the message that is under way; a second time, whatever is under way."""
