@@ -31,7 +31,8 @@ class Scripted(Joining):
     answers: list
 
     async def _say(self, pair, login, course):
-        raise self.answers.pop(0)
+        answer = self.answers.pop(0)
+        raise answer if isinstance(answer, Exception) else await answer()
 
 
 class GivingUpTests(unittest.TestCase):
@@ -52,6 +53,15 @@ class GivingUpTests(unittest.TestCase):
 
     async def test_a_code_that_is_refused_the_first_time_leaves_nothing(self):
         assert not await self.kept(failed(550, Fate.FAILED))
+
+    async def test_a_code_that_another_command_here_redeems_meanwhile_is_not_given_up(self):
+        """Both have the same password; the one that comes second is refused, and finds that the relay knows it."""
+
+        async def refused_behind_another():
+            await self.joining._begin(CODE, "")
+            return failed(550, Fate.FAILED)
+
+        assert await self.kept(refused_behind_another, failed(454))
 
     async def test_a_lost_reply_is_asked_for_until_the_relay_does_not_know_the_password(self):
         refused = failed(550, Fate.FAILED)

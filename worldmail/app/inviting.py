@@ -73,11 +73,13 @@ class Inviting:
         port, starttls, pins, host = *self._way(), pins_of(self._settings), self._host(asked)
         domains = tuple(dict.fromkeys(domain_name(name) for name in asked.domains))
         hold = await self._hold(asked, domains)
+        new = await self._not_there(domains)
         account = await self._account(asked, domains, hold)
         await self._check_account(account, hold)
-        for domain in domains:
-            await self._relay_domain(domain)
-        await self._add_account(account)
+        for domain in new:
+            await self._store.admin.add_domain(domain, "relay")
+            self._notes.append(f"added the relay domain {domain}")
+        await self._add_account(account, hold)
         name = await self._held(asked, domains, account, hold)
         secret = secrets.token_bytes(SECRET_OCTETS)
         now = int(self._store.foundations.clock.now())
@@ -89,6 +91,7 @@ class Inviting:
             made=now,
             expires=now + asked.seconds,
         )
+        await self._tell_what_was(invitation, now)
         await self._store.database.write(lambda cursor: _open(cursor, invitation, now))
         code = JoinCode(host=host, port=port, starttls=starttls, pins=pins, secret=secret, account=account.key)
         return Invited(
@@ -142,6 +145,16 @@ class Inviting:
             await self._store.admin.set_account(account, {"enabled": "off"})
         return pair
 
+    async def _tell_what_was(self, invitation: Invitation, now: int) -> None:
+        """Before it is made: of what it takes the place."""
+        there = [one for one in await self.invitations() if one.hold == invitation.hold and one.expires > now]
+        if there:
+            self._notes.append(f"the code that was made before for {invitation.hold} is good for nothing any more")
+        if any(one.name == invitation.hold for one in await self.sites()):
+            self._notes.append(
+                f"the site {invitation.hold} has joined already: who uses this code takes its place and its password"
+            )
+
     def _way(self) -> tuple[int, bool]:
         port, starttls = turning_place(self._settings)
         if not port:
@@ -157,18 +170,33 @@ class Inviting:
             host = host_or_address(asked.host or host_name(self._settings))
         except ValueError:
             host = ""
+        if asked.host and not host:
+            raise BadValue(
+                f"--host {asked.host}: no name that a site could look up, and no address that it could reach"
+            )
         if not host or (not asked.host and "." not in host):
             raise BadValue("this server has no name that a site could look up: --host NAME, or hostname in [server]")
         return host
 
     async def _hold(self, asked: Asked, domains: Sequence[str]) -> Hold | None:
         """The hold in which their mail waits already; None if there is none."""
-        found = [hold for hold in await self._store.hold_admin.holds() if set(hold.domains) & set(domains)]
-        for hold in found:
-            missing = sorted(set(domains) - set(hold.domains))
-            if len(found) > 1 or missing or asked.hold not in ("", hold.name):
-                raise AlreadyThere(f"mail for {hold.domains[0]} waits in the hold {hold.name}, with others than these")
-        return found[0] if found else None
+        holds = await self._store.hold_admin.holds()
+        found = {hold.name: hold for hold in holds if set(hold.domains) & set(domains)}
+        wanted = thing_name("a hold", asked.hold) if asked.hold else ""
+        if not found and any(hold.name == wanted for hold in holds):
+            raise AlreadyThere(f"the hold {wanted} is there already, for other domains: --hold NAME names another")
+        for name, hold in found.items():
+            there = [domain for domain in domains if domain in hold.domains]
+            missing = [domain for domain in domains if domain not in hold.domains]
+            waits = f"mail for {', '.join(there)} waits in the hold {name} already"
+            if len(found) > 1:
+                raise AlreadyThere(f"{waits}: what waits in several holds is invited hold by hold")
+            if wanted not in ("", name):
+                raise AlreadyThere(f"{waits}: leave --hold away")
+            if missing:
+                add = f"worldmail domain add {missing[0]} --kind hold --hold {name}"
+                raise AlreadyThere(f"{waits}; what is to wait there too is added to it: {add}")
+        return next(iter(found.values()), None)
 
     async def _account(self, asked: Asked, domains: Sequence[str], hold: Hold | None) -> Address:
         if asked.account:
@@ -193,23 +221,27 @@ class Inviting:
         for key, name in used:
             if key == account.key and (hold is None or name != hold.name):
                 raise AlreadyThere(f"{account} is what the site {name} signs in as: --account ADDRESS names another")
+        if not any(one.name == account.domain_key and one.kind == "local" for one in await self._store.admin.domains()):
+            raise NoSuchThing(f"{account}: there is no local domain {account.domain} here, in which it could sign in")
 
-    async def _relay_domain(self, name: str) -> None:
-        for one in await self._store.admin.domains():
-            if one.name == name:
-                if one.kind != "relay":
-                    raise AlreadyThere(f"{name} is a domain of this server itself: its mail is delivered here")
-                return
-        await self._store.admin.add_domain(name, "relay")
-        self._notes.append(f"added the relay domain {name}")
+    async def _not_there(self, domains: Sequence[str]) -> list[str]:
+        """Those of these relay domains that are to be added."""
+        there = {one.name: one.kind for one in await self._store.admin.domains()}
+        for name in domains:
+            if there.get(name, "relay") != "relay":
+                raise AlreadyThere(f"{name} is a domain of this server itself: its mail is delivered here")
+        return [name for name in domains if name not in there]
 
-    async def _add_account(self, address: Address) -> None:
-        try:
+    async def _add_account(self, address: Address, hold: Hold | None) -> None:
+        there = await self._store.admin.accounts(address.domain)
+        found = next((one for one in there if one.address.key == address.key), None)
+        if found is None:
             await self._store.admin.add_account(address, new_password(), "")
-        except AlreadyThere:
-            await self._store.admin.set_account(address, {"enabled": "on"})  # it is off where a site was removed
-            return
-        self._notes.append(f"added the account {address}, as which the site signs in")
+            self._notes.append(f"added the account {address}, as which the site signs in")
+        elif not found.enabled:  # where a site was removed; of one that is on this would end what its site is at
+            await self._store.admin.set_account(address, {"enabled": "on"})
+        if found is not None and (hold is None or address.key not in hold.accounts):
+            self._notes.append(f"the account {address} is there: who joins gives it another password")
 
     async def _held(self, asked: Asked, domains: Sequence[str], account: Address, hold: Hold | None) -> str:
         """The hold's name; the account may fetch what is in it."""

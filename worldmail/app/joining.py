@@ -25,13 +25,14 @@ from worldmail.directory.domains import add_domain
 from worldmail.directory.rows import domain_by_name
 from worldmail.errors import AlreadyThere, BadValue, ConfigurationError, NoSuchThing
 from worldmail.interfaces.database import Cursor
+from worldmail.interfaces.ondemand import Agent
 from worldmail.interfaces.outbound import NOT_PINNED, Fate, Hop, HopFailed, Login, Security, Shown
 from worldmail.interfaces.pairs import End, Joined, Pair
 from worldmail.interfaces.queue import Route, Via
-from worldmail.ondemand.agent_admin import AGENTS, RUN, STATUSES, WISHES, agent_entry
+from worldmail.ondemand.agent_admin import AGENTS, RUN, STATUSES, WISHES, agent_entry, read_agent
 from worldmail.ondemand.join_code import JoinCode, secret_name
 from worldmail.ondemand.pair_entries import JOINING, PAIRS, pair_entry, read_pair
-from worldmail.ondemand.wishes import Wish
+from worldmail.ondemand.wishes import Wish, is_taken
 from worldmail.protocols.smtp.client.asking import ask_server
 from worldmail.protocols.smtp.client.channel import Channel
 from worldmail.protocols.smtp.client.joining import ask_again, join
@@ -60,6 +61,10 @@ class Done:
         elsewhere: those that are none of our mailboxes', with what they are.
         route: the name of the route that our mail takes from now on; "" if that is as it was.
         before: the name of the route that takes all mail and was there; "" if there is none.
+        again: they were joined before; of agent and route all that is not the relay's to say is as it was.
+        off: which of the two ("agent", "route") are switched off, as they were.
+        wish: that a running server fetches now.
+        served: one does; `Joining.join` finds out.
     """
 
     pair: Pair
@@ -67,6 +72,10 @@ class Done:
     elsewhere: tuple[str, ...]
     route: str
     before: str
+    again: bool
+    off: tuple[str, ...]
+    wish: Wish
+    served: bool = False
 
 
 @frozen
@@ -101,7 +110,8 @@ class Joining:
         """
         begun = await self._begin(code, name)
         joined = await self._ask(code, begun)
-        return await self._database.write(lambda cursor: self._end(cursor, begun, joined, routed))
+        done = await self._database.write(lambda cursor: self._end(cursor, begun, joined, routed))
+        return evolve(done, served=await is_taken(WISHES, done.wish, self._database, self._store.foundations.clock))
 
     async def leave(self, name: str) -> Pair:
         """The relay is none of ours any more: its agent and the route by it go. Raises `NoSuchThing`."""
@@ -145,9 +155,7 @@ class Joining:
         pair = evolve(pair, port=code.port, starttls=frozenset({code.port}) if code.starttls else frozenset())
 
         def unit(cursor: Cursor) -> _Begun:
-            for entry in PAIRS.all(cursor):
-                if entry.texts.get("code") == mark:
-                    raise AlreadyThere(f"this code was used here already: {entry.name} is our relay")
+            _check_unused(cursor, mark)
             begun = JOINING.find(cursor, mark)
             if begun is None:
                 _check_free(cursor, pair)
@@ -157,6 +165,7 @@ class Joining:
                 raise AlreadyThere(f"with this code {begun.texts['name']} was begun to be joined: leave --name away")
             again = evolve(pair, name=begun.texts["name"])
             _check_free(cursor, again)
+            JOINING.replace(cursor, Entry(mark, {**begun.texts, "again": "yes"}, begun.sealed))
             return _Begun(again, mark, self._password(begun), True)
 
         return await self._database.write(unit)
@@ -173,14 +182,15 @@ class Joining:
             return await self._say(pair, None, partial(join, secret=code.secret, password=begun.password))
         except HopFailed as failed:
             definite = failed.trouble.fate is Fate.FAILED
-            if begun.again or (failed.trouble.reply is None and not definite):
+            alone = not begun.again and (not definite or await self._database.write(partial(_forget, mark=begun.mark)))
+            if not alone or (failed.trouble.reply is None and not definite):
                 try:  # the relay may have taken it, and its answer was lost
                     return await self._say(pair, Login(user=pair.account, password=begun.password), ask_again)
                 except HopFailed as unknown:  # it has not, only if it says that it does not know the password
                     said = unknown.trouble.reply
                     definite = definite and said is not None and said.code >= 500
-            if definite:
-                await self._database.write(lambda cursor: JOINING.remove(cursor, begun.mark))
+                if definite:
+                    await self._database.write(partial(_forget, mark=begun.mark, whoever=True))
             raise
 
     async def _say(self, pair: Pair, login: Login | None, course: Callable[[Channel], Awaitable[T]]) -> T:
@@ -233,41 +243,66 @@ class Joining:
             renews=self._vouched,
             called=joined.host,
         )
-        JOINING.remove(cursor, begun.mark)
-        put = PAIRS.add if PAIRS.find(cursor, pair.name) is None else PAIRS.replace
+        _check_unused(cursor, begun.mark)  # the same command may run twice at once
+        _forget(cursor, begun.mark, whoever=True)
+        found = PAIRS.find(cursor, pair.name)
+        put = PAIRS.add if found is None else PAIRS.replace
         put(cursor, pair_entry(pair, begun.mark))
-        self._put_agent(cursor, pair, begun.password)
+        renewed = found is not None and read_pair(found).renews
+        agent = self._put_agent(cursor, pair, begun.password, renewed)
+        wish = Wish(name=pair.name, id=secrets.token_hex(8), what=RUN, at=pair.joined)
+        WISHES.ask(cursor, wish)  # it runs now, not in minutes
         added, elsewhere = _add_domains(cursor, pair.domains)
-        route, before = self._put_route(cursor, pair, begun.password, routed)
-        return Done(pair=pair, added=added, elsewhere=elsewhere, route=route, before=before)
+        route, before = self._put_route(cursor, pair, begun.password, routed, renewed)
+        return Done(
+            pair=pair,
+            added=added,
+            elsewhere=elsewhere,
+            route="" if route is None else route.name,
+            before=before,
+            again=found is not None,
+            off=tuple(
+                what for what, one in (("agent", agent), ("route", route)) if one is not None and not one.enabled
+            ),
+            wish=wish,
+        )
 
-    def _put_agent(self, cursor: Cursor, pair: Pair, password: str) -> None:
-        """One that was there keeps what an administrator set beside the server. It runs now, not in minutes."""
+    def _put_agent(self, cursor: Cursor, pair: Pair, password: str, renewed: bool) -> Agent:
+        """One that was there keeps what an administrator set beside the server."""
         words, before = self._server(pair, pair.port, password), AGENTS.find(cursor, pair.name)
         if before is None:
             words |= {"kind": "odmr", "when": WHEN, "stay": STAY}
-            AGENTS.add(cursor, agent_entry(Entry(pair.name, {}), words, self._store.key.seal))
+            entry = agent_entry(Entry(pair.name, {}), words, self._store.key.seal)
+            AGENTS.add(cursor, entry)
         else:
-            AGENTS.replace(cursor, agent_entry(before, words, self._store.key.seal))
-        WISHES.ask(cursor, Wish(name=pair.name, id=secrets.token_hex(8), what=RUN, at=pair.joined))
+            if renewed and before.texts.get("renews") == "off":  # by an administrator
+                words["renews"] = "off"
+            entry = agent_entry(before, words, self._store.key.seal)
+            AGENTS.replace(cursor, entry)
+        return read_agent(entry, self._store.key.unseal)
 
-    def _put_route(self, cursor: Cursor, pair: Pair, password: str, routed: bool) -> tuple[str, str]:
-        """The names of the route by the relay, and of another that takes all mail; "" for none."""
-        rows = all_rows(cursor)
-        ours = any(row.name == pair.name for row in rows)
+    def _put_route(
+        self, cursor: Cursor, pair: Pair, password: str, routed: bool, renewed: bool
+    ) -> tuple[Route | None, str]:
+        """The route by the relay, and the name of another that takes all mail, "" for none; alike."""
+        rows, routes = all_rows(cursor), self._store.route_admin
+        ours = next((row for row in rows if row.name == pair.name), None)
         whole = [row.name for row in rows if row.name != pair.name and _takes_all(row)]
         if not pair.submission or not (ours or (routed and not whole)):
-            return "", whole[0] if whole else ""
-        if ours:
-            remove_row(cursor, pair.name)
+            return None, whole[0] if whole else ""
         words = self._server(pair, pair.submission, password) | {"via": "host"}
-        return self._store.route_admin.adding(pair.name, words)(cursor).name, ""
+        if ours is None:
+            return routes.adding(pair.name, words)(cursor), ""
+        if renewed and not ours.given.renews:
+            words["renews"] = "off"
+        return routes.setting(pair.name, words)(cursor), ""
 
     def _server(self, pair: Pair, port: int, password: str) -> dict[str, str]:
         """The keys of a server that an agent and a route have alike."""
         return {
             "host": pair.host,
             "port": str(port),
+            "security": "",
             "implicit-tls": "off" if port in pair.starttls else "on",
             "pins": ",".join(sorted(pair.pins)),
             "renews": "on" if pair.renews else "off",
@@ -276,17 +311,16 @@ class Joining:
         }
 
 
-def dns_lines(pair: Pair) -> Iterator[str]:
+def dns_lines(done: Done) -> Iterator[str]:
     """What is to be published for each domain (RFC 5321 §5.1, RFC 7208 §5), as in a zone file."""
-    is_name = not pair.host.replace(".", "").isdigit() and ":" not in pair.host
-    for domain in pair.domains:
-        if is_name:
-            yield f"{domain}. MX 10 {pair.host}."
-            yield f'{domain}. TXT "v=spf1 mx -all"'
-        else:
-            family = "ip6" if ":" in pair.host else "ip4"
-            yield f"{domain}. MX 10 (a name that leads to {pair.host})"
-            yield f'{domain}. TXT "v=spf1 {family}:{pair.host} -all"'
+    host = done.pair.host
+    is_name = not host.replace(".", "").isdigit() and ":" not in host
+    sends = "mx" if is_name else f"{'ip6' if ':' in host else 'ip4'}:{host}"
+    if not done.route:  # RFC 7208 §2.6.4: what others send would fail
+        sends = f"(what the route {done.before} sends from)" if done.before else "(what this server sends from)"
+    for domain in done.pair.domains:
+        yield f"{domain}. MX 10 {host}." if is_name else f"{domain}. MX 10 (a name that leads to {host})"
+        yield f'{domain}. TXT "v=spf1 {sends} -all"'
 
 
 def _add_domains(cursor: Cursor, domains: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -310,6 +344,22 @@ def _check_free(cursor: Cursor, pair: Pair) -> None:
             raise AlreadyThere(f"there is a relay {pair.name} already; call this one otherwise: --name NAME")
     elif AGENTS.find(cursor, pair.name) is not None:
         raise AlreadyThere(f"there is an agent {pair.name} already; call the relay otherwise: --name NAME")
+
+
+def _check_unused(cursor: Cursor, mark: str) -> None:
+    for entry in PAIRS.all(cursor):
+        if entry.texts.get("code") == mark:
+            raise AlreadyThere(f"this code was used here already: {entry.name} is our relay")
+
+
+def _forget(cursor: Cursor, mark: str, *, whoever: bool = False) -> bool:
+    """Keep nothing more for this code; False if it is kept, since it was tried here again meanwhile."""
+    begun = JOINING.find(cursor, mark)
+    if begun is not None and "again" in begun.texts and not whoever:
+        return False
+    if begun is not None:
+        JOINING.remove(cursor, mark)
+    return True
 
 
 def _takes_all(row: RouteRow) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
     from worldmail.config.lines import KeyPath
     from worldmail.config.settings import Settings
     from worldmail.interfaces.database import Cursor
+
+_TAKES_EVERYBODY = (
+    "{domain} has no list of recipients, so mail for everybody there is taken, and what its server refuses goes back to"
+    " senders who may be forged: worldmail recipient load {domain} FILE"
+)
 
 _SHOWN = 5
 """Addresses that one warning names."""
@@ -151,15 +157,27 @@ def _check_relay(cursor: Cursor, settings: Settings, finding: type[Finding]) -> 
     ]
     if set(settings.relay.sources) - {"files"}:
         return strangers  # what others know cannot be told from here
+    told = _told_by_sites(cursor)
     return strangers + [
-        finding(
-            text=f"{name} has no list of recipients, so mail for everybody there is taken, and what its server refuses"
-            f" goes back to senders who may be forged: worldmail recipient load {name} FILE",
-            serious=False,
-        )
+        finding(text=told.get(name) or _TAKES_EVERYBODY.format(domain=name), serious=False)
         for name, count in listed.items()
         if count is None and name not in files
     ]
+
+
+def _told_by_sites(cursor: Cursor) -> dict[str, str]:
+    """What is to be said of each domain whose list is a site's to tell."""
+    from worldmail.ondemand.relay_checks import sites_to_tell
+    from worldmail.queue.hold_admin import HOLDS
+    from worldmail.queue.hold_keys import hold_of
+
+    words = sites_to_tell(cursor, time.time())
+    holds = [hold_of(entry.name, entry.texts, "") for entry in HOLDS.all(cursor) if entry.name in words]
+    return {
+        domain: f"{domain} has no list of recipients: {words[hold.name].format(domain=domain)}"
+        for hold in holds
+        for domain in hold.domains
+    }
 
 
 def _check_links(cursor: Cursor, finding: type[Finding]) -> list[Finding]:

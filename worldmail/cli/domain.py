@@ -11,7 +11,11 @@ from worldmail.cli.values import read_settings_words
 from worldmail.errors import WorldMailError
 from worldmail.interfaces.directory import Domain
 
-_TAKES_EVERYBODY = "; until it has a list of recipients it takes mail for everybody: worldmail recipient load {}"
+_TAKES_EVERYBODY = "; until it has a list of recipients it takes mail for everybody: worldmail recipient load {0}"
+_SITE_TELLS = (
+    "; mail for everybody there is taken until its site has the domain too, and tells whom it has there:"
+    " worldmail domain add {0}"
+)
 
 
 @click.group()
@@ -41,7 +45,7 @@ def add(
         raise click.UsageError("a domain whose mail waits needs both: --kind hold --hold NAME")
     from worldmail.cli.running import Parts, run
 
-    async def work(parts: Parts) -> Domain:
+    async def work(parts: Parts) -> tuple[Domain, str]:
         made = await parts.admin.add_domain(name, "relay" if kind == "hold" else kind or "local", alias_of)
         if queue is not None:
             try:
@@ -49,11 +53,12 @@ def add(
             except WorldMailError:
                 await parts.admin.remove_domain(made.name)
                 raise
-        return made
+        sites = [] if queue is None else [one.name for one in await parts.inviting.sites()]
+        return made, _SITE_TELLS if queue is not None and queue.lower() in sites else _TAKES_EVERYBODY
 
-    made = run(configuration(ctx), work)
+    made, words = run(configuration(ctx), work)
     relay = made.kind == "relay" and made.alias_of is None
-    sentence = f"added {made.name}{_TAKES_EVERYBODY.format(made.name) if relay else ''}"
+    sentence = f"added {made.name}{words.format(made.name) if relay else ''}"
     show_done(as_json, sentence, name=made.name, kind=made.kind, alias_of=made.alias_of)
 
 

@@ -14,6 +14,7 @@ from worldmail.errors import BadValue
 
 if TYPE_CHECKING:
     from worldmail.app.joining import Done
+    from worldmail.interfaces.outbound import Trouble
     from worldmail.interfaces.pairs import Pair
 
 
@@ -64,18 +65,33 @@ def _join(ctx: click.Context, text: str, name: str, routed: bool, as_json: bool)
         try:
             return await parts.joining.join(code, name, routed)
         except HopFailed as failed:
-            trouble = failed.trouble
-            words = [trouble.reason, None if trouble.reply is None else str(trouble.reply)]
-            raise BadValue(f"{trouble.server}: {': '.join(filter(None, words))}") from None
+            raise BadValue(_refused(failed.trouble)) from None
 
     done = run(configuration(ctx), work)
     fields: dict[str, Any] = {
         **_fields(done.pair),
         "added": list(done.added),
         "route": done.route or None,
-        "dns": list(dns_lines(done.pair)),
+        "dns": list(dns_lines(done)),
+        "running": done.served,
     }
-    show_done(as_json, "\n".join(_told(done, fields["dns"])), **fields)
+    lines = _told(done, fields["dns"])
+    if not done.served:
+        start = f"twistd -n --pidfile= worldmail --config {configuration(ctx)}"
+        lines.append(f"No server runs here: start it, and what waits there is fetched: {start}")
+    show_done(as_json, "\n".join(lines), **fields)
+
+
+def _refused(trouble: Trouble) -> str:
+    from worldmail.interfaces.outbound import NOT_PINNED, Fate
+
+    said = None if trouble.reply is None else str(trouble.reply)
+    words = f"{trouble.server}: {': '.join(filter(None, (trouble.reason, said)))}"
+    if trouble.fate is Fate.FAILED:
+        return f"{words}. Codes are good once and for some days, and only the last one: ask there for another"
+    if NOT_PINNED in words:
+        return f"{words}, so it was not told the code. If its key was changed: ask there for another code"
+    return f"{words}. The same command goes on with it"
 
 
 def _told(done: Done, dns: list[str]) -> list[str]:
@@ -86,13 +102,18 @@ def _told(done: Done, dns: list[str]) -> list[str]:
     lines.append(f"the agent {pair.name} fetches it: worldmail agent list")
     if done.route:
         lines.append(f"mail to others leaves by the relay, by the route {done.route}")
-    elif done.before:
-        lines.append(
-            f"mail to others leaves by the route {done.before} as before; by the relay it would once that is removed,"
-            f" with a route that has via=host host={pair.host} port={pair.submission} user={pair.account}"
-        )
     elif not pair.submission:
         lines.append("the relay takes no mail of ours for others: it leaves as before")
+    elif done.before:
+        lines.append(
+            f"mail to others leaves by the route {done.before} as before; for the relay to send it, remove or change"
+            " that route and join again with another code"
+        )
+    else:
+        lines.append("mail to others leaves as before")
+    if done.again:
+        lines.append("what else was set for agent and route is as it was")
+    lines += [f"it is off: worldmail {what} set {pair.name} enabled=on" for what in done.off]
     lines += ["", "Let these be published in the DNS:", *(f"  {line}" for line in dns), ""]
     lines.append("Then add who is to have mail: worldmail user add ADDRESS. The relay refuses mail for all others.")
     return lines

@@ -95,6 +95,16 @@ async def wait_for(wishes: Wishes, wish: Wish, wait: float, database: IDatabase,
         await clock.sleep(LOOK)
 
 
+async def is_taken(wishes: Wishes, wish: Wish, database: IDatabase, clock: IClock) -> bool:
+    """Does a running server take up a wish that was asked?"""
+    begun = clock.seconds()
+    while not (await database.read(partial(wishes.look, wish=wish)))[0]:
+        if clock.seconds() - begun >= FRESH:
+            return False
+        await clock.sleep(LOOK)
+    return True
+
+
 def _wish(name: str, texts: Mapping[str, str]) -> Wish | None:
     read = _read(texts.get(ASKED, ""))
     id_, what, at = read.get("id"), read.get("what"), read.get("at")

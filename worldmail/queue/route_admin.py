@@ -50,6 +50,10 @@ class RouteAdmin:
 
     async def set_route(self, name: str, changes: Mapping[str, str]) -> Route:
         """See `IRouteAdmin.set_route`. A host or user that changes takes the password along or needs a new one."""
+        return await self._database.write(self.setting(name, changes))
+
+    def setting(self, name: str, changes: Mapping[str, str]) -> Callable[[Cursor], Route]:
+        """The unit of work that changes it, or a part of another. Raises `NoSuchThing`, `BadValue`, `AlreadyThere`."""
         normal = route_name(name)
 
         def unit(cursor: Cursor) -> Route:
@@ -57,7 +61,7 @@ class RouteAdmin:
             replace_row(cursor, row)
             return row.route(None)
 
-        return await self._database.write(unit)
+        return unit
 
     async def remove_route(self, name: str) -> None:
         """See `IRouteAdmin.remove_route`."""
