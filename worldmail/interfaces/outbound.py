@@ -67,6 +67,7 @@ class Hop:
         tells_origin: the server is told where a message came from to us, if it wants to know (`Shipment.origin`).
         by_dns: the DNS named the host, which nobody can vouch for: that its certificate is its own says little.
         pins: of PINNED: the SHA-256, in hex, of the public keys (SubjectPublicKeyInfo) that are good (RFC 7469 §2.4).
+        signed_in: it proved who it is by signing in to us, on the connection that it opened (RFC 2645).
         renews: of PINNED: so is a certificate with another key if it is for the hop's name, by a trusted authority, as
             VERIFIED asks; whoever keeps the pins is told (`Shown`).
     """
@@ -82,6 +83,7 @@ class Hop:
     source: tuple[str, ...] = ()
     by_dns: bool = False
     tells_origin: bool = False
+    signed_in: bool = False
     pins: frozenset[str] = frozenset()
     renews: bool = False
 

@@ -101,6 +101,7 @@ class Turns:
             helo=self.host,
             security=Security.NEVER,
             tells_origin=paired,
+            signed_in=True,
         )
         conversation = self.outbound.over(hop)
         turn = Turn(

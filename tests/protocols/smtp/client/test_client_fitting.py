@@ -220,6 +220,12 @@ def test_a_message_that_requires_TLS_goes_in_no_other_way(
     refused(meet(*offers, tls=tls), status, wishes=Wishes(require_tls=True))
 
 
+def test_a_message_that_requires_TLS_goes_to_who_signed_in_on_a_connection_that_was_turned() -> None:
+    hop, server = evolve(HOP, signed_in=True), ScriptedServer(offers=("REQUIRETLS",))
+    meeting = ClientMeeting(server=server, tls=UNPROVEN, hop=hop, means=make_means(clock=ManualClock(time=NOW)))
+    assert send(meeting, wishes=Wishes(require_tls=True))[1] == " REQUIRETLS"
+
+
 def test_a_message_that_requires_TLS_goes_to_no_host_that_the_DNS_named() -> None:
     means = make_means(clock=ManualClock(time=NOW))
     hop = evolve(HOP, by_dns=True)

@@ -58,14 +58,17 @@ def _require_tls(channel: Channel, *, bounce: bool) -> str:
 
 
 def _lacking(channel: Channel) -> Unfit | None:
-    """What this session lacks for a message that requires TLS all the way; None for nothing (RFC 8689 §4.2.1)."""
+    """What this session lacks for a message that requires TLS all the way; None for nothing (RFC 8689 §4.2.1).
+
+    Who fetches (RFC 2645) is authenticated too, in that TLS: it is the client there, and has no certificate to show.
+    """
     tls = channel.peer.tls
     if tls is None:
         return unfit("5.7.10", "The message requires TLS all the way, and there is none with this server")
     if channel.hop.by_dns:
         # Step 2: an MX record needs a signature, or MTA-STS, neither of which we look for.
         return unfit("5.7.30", "The message requires TLS to a server whose name is no word of the DNS alone")
-    if not tls.verified:
+    if not (tls.verified or channel.hop.signed_in):
         return unfit("5.7.10", "The message requires TLS with a server that has to prove its name")
     if not channel.capabilities.require_tls:
         return unfit("5.7.30", "The message requires TLS all the way, which the server does not promise")
