@@ -50,6 +50,12 @@ def test_the_two_numbers_of_TOP_are_read_back(number: int, lines: int) -> None:
     assert grammar.top(b"%d %d" % (number, lines)) == grammar.TopRequest(number, lines)
 
 
+@pytest.mark.parametrize("lines", [b"99999999999", b"9" * 5000])
+def test_TOP_with_more_lines_than_a_message_can_have_gives_all(lines: bytes) -> None:
+    assert grammar.top(b"1 " + lines) == grammar.TopRequest(1, grammar.MOST_LINES)
+    assert grammar.top(b"1 " + b"0" * 5000 + b"7") == grammar.TopRequest(1, 7)
+
+
 @given(names)
 def test_names_in_UTF_8_are_read_back(name: str) -> None:
     assert grammar.login_name(name.encode()) == name

@@ -19,6 +19,9 @@ from worldmail.errors import AuthenticationFailed, Refusal
 
 # A message-number has no leading sign; ten digits are more messages than a maildrop can hold.
 _NUMBER = re.compile(rb"[0-9]{1,10}")
+_ANY_NUMBER = re.compile(rb"[0-9]+")
+MOST_DIGITS = 10
+MOST_LINES = 10**MOST_DIGITS - 1
 
 # sasl-mech = 1*20mech-char; mech-char = UPPER-ALPHA / DIGIT / HYPHEN / UNDERSCORE (RFC 4422 §3.1)
 _MECHANISM = re.compile(rb"[A-Za-z0-9_-]{1,20}")
@@ -84,11 +87,12 @@ def optional_number(argument: bytes) -> int | None:
 
 
 def top(argument: bytes) -> TopRequest:
-    """A message-number and a number of lines; both are required (RFC 1939 §7)."""
+    """A message-number and a number of lines; both are required (RFC 1939 §7). Of so many lines no message has more."""
     words = argument.split()
-    if len(words) != 2 or not all(_NUMBER.fullmatch(word) for word in words):
+    if len(words) != 2 or not (_NUMBER.fullmatch(words[0]) and _ANY_NUMBER.fullmatch(words[1])):
         raise BadSyntax("A message number and a number of lines are expected")
-    return TopRequest(int(words[0]), int(words[1]))
+    lines = words[1].lstrip(b"0")
+    return TopRequest(int(words[0]), MOST_LINES if len(lines) > MOST_DIGITS else int(lines or b"0"))
 
 
 def login_name(argument: bytes) -> str:
