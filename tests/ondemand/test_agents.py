@@ -194,6 +194,35 @@ class AgentsTests(AgentsCase):
         self.pass_(70)
         assert self.errand.began == ["isp"]
 
+    def test_a_run_whose_lock_another_has_ends_and_what_is_known_of_it_stays_the_others(self) -> None:
+        self.add(when="every 1h")
+        self.start()
+        self.pass_(3700)
+        assert self.errand.began == ["isp"]
+        self.locks.held.clear()
+        self.links.driving = False
+        before = self.status()
+        self.pass_(2)
+        assert self.errand.cancelled == 1 and not self.agents.busy("")
+        assert self.status() == before and "ended" not in before
+
+    def test_a_command_hears_that_the_server_is_gone_that_was_at_it(self) -> None:
+        self.add(enabled="off")
+        wish = Wish(name="isp", id="1", what="run", at=int(self.clock.now()))
+
+        async def ask() -> None:
+            await self.database.write(lambda cursor: WISHES.ask(cursor, wish))
+            await self.database.write(lambda cursor: WISHES.take(cursor, self.clock.now(), ()))
+
+        async def look() -> Any:
+            return await self.database.read(lambda cursor: WISHES.look(cursor, wish))
+
+        self.successResultOf(Deferred.fromCoroutine(ask()))
+        self.start()
+        taken, answer = self.successResultOf(Deferred.fromCoroutine(look()))
+        assert taken and not answer.ok and "stopped, or hangs" in answer.words
+        assert not self.errand.began
+
     def test_a_command_has_one_run(self) -> None:
         self.add(enabled="off")
         self.start()

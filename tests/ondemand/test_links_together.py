@@ -51,6 +51,36 @@ def test_a_server_whose_lock_another_has_drives_no_more(site: LinkSite) -> None:
     assert site.links.driving and site.taken() == [BOB]
 
 
+def test_who_takes_over_answers_what_was_wished_of_the_server_before(site: LinkSite) -> None:
+    site.machine.endless.add(UP)
+    site.start(**DIALLED)
+    other = service(site.site, Machine(site.site))
+    other.startService()
+    up = site.ask("up")
+    site.pass_time(3)
+    assert site.machine.ran == [UP] and not up.called
+    site.site.locks.doubt(LOCK)
+    site.pass_time(5)
+    answer = settle(up)
+    assert not answer.ok and "stopped, or hangs" in answer.words
+    assert other.driving
+    stopped = other.stopService()
+    site.pass_time(3)
+    settle(stopped)
+
+
+def test_a_server_that_stops_answers_what_was_wished_of_it(site: LinkSite) -> None:
+    site.machine.endless.add(UP)
+    site.start(**DIALLED)
+    up = site.ask("up")
+    site.pass_time(3)
+    stopped = site.links.stopService()
+    site.pass_time(3)
+    settle(stopped)
+    site.pass_time(1)
+    assert not settle(up).ok
+
+
 def test_a_metered_link_carries_no_more_than_its_day_allows_the_small_and_urgent_first(site: LinkSite) -> None:
     site.start(**{**DIALLED, "kind": "metered", "most": "10kB"})
     up = site.ask("down")

@@ -44,8 +44,8 @@ class AgentLog:
         """Its turn came, and it did not run."""
         await self._tell(agent, {"skipped": words})
 
-    async def ended(self, agent: Agent, why: str, result: Result, seconds: float, failures: int) -> None:
-        """It is over."""
+    async def ended(self, agent: Agent, why: str, result: Result, seconds: float, failures: int | None) -> None:
+        """It is over. `failures`: None where the status is another process's by now."""
         self.journal.record(
             "agent",
             agent=agent.name,
@@ -56,6 +56,8 @@ class AgentLog:
             messages=result.messages,
             seconds=round(seconds, 3),
         )
+        if failures is None:
+            return
         await self._tell(
             agent,
             {

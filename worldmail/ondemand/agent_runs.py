@@ -10,7 +10,7 @@ from attrs import define, evolve, field
 from twisted.internet.defer import CancelledError, Deferred, succeed
 
 from worldmail.interfaces.ondemand import Agent, AgentKind, IErrand, ILinks, Result
-from worldmail.interfaces.store import ILeaseLocks
+from worldmail.interfaces.store import ILeaseLock, ILeaseLocks
 from worldmail.interfaces.world import IClock, IJournal
 from worldmail.ondemand.agent_log import STOPPED, AgentLog
 from worldmail.ondemand.agent_schedule import Plan
@@ -36,17 +36,24 @@ class Run:
     Attributes:
         why: timetable, link or asked.
         stands: its connection is there and stays open.
+        lock: its agent's, once it has that.
         cancelled: it is to end.
     """
 
     agent: Agent
     why: str
+    lock: ILeaseLock | None = None
     work: Deferred[None] | None = None
     cancellable: Deferred[Any] | None = None
     result: Result | None = None
     _waiting: list[Deferred[Result]] = field(factory=list)
     stands: bool = False
     cancelled: bool = False
+
+    @property
+    def is_anothers(self) -> bool:
+        """Did we lose the lock, so that another process may run the agent, or does?"""
+        return self.lock is not None and self.lock.lost()
 
     def over(self) -> Deferred[Result]:
         """Its result, for one more who waits for it."""
@@ -146,6 +153,12 @@ class Runs:
         if run.result is None:
             run.cancel()
 
+    def cancel_lost(self) -> None:
+        """End those that another process may run by now: we stood still, or the database was away."""
+        for run in list(self.running.values()):
+            if run.is_anothers:
+                self.cancel(run)
+
     async def stop(self) -> None:
         """End all of them."""
         runs = list(self.running.values())
@@ -170,7 +183,7 @@ class Runs:
         agent = run.agent
         if not self.open:
             return Result(ok=False, words=STOPPED)
-        lock = await self.locks.lock(lock_of(agent.name))
+        run.lock = lock = await self.locks.lock(lock_of(agent.name))
         if lock is None:
             return Result(ok=False, words="another process runs it")
         try:
@@ -205,7 +218,9 @@ class Runs:
         if plan is not None:
             plan.over(self.clock.now(), ok=result.ok and not result.resume)
             failures = plan.failures
-        await self.log.ended(agent, run.why, result, self.clock.seconds() - begun, failures)
+        await self.log.ended(
+            agent, run.why, result, self.clock.seconds() - begun, None if run.is_anothers else failures
+        )
         return result
 
     async def _errand(self, run: Run) -> Result:

@@ -25,7 +25,7 @@ from worldmail.ondemand.agent_log import AgentLog
 from worldmail.ondemand.agent_runs import Run, Runs, same_way, stays
 from worldmail.ondemand.agent_schedule import Plan
 from worldmail.ondemand.pause import Pause, quietly
-from worldmail.ondemand.wishes import ASKED, TAKEN, Answer, Wish
+from worldmail.ondemand.wishes import Answer, Wish, is_open
 
 TICK = 1.0
 """Seconds between two looks."""
@@ -91,6 +91,7 @@ class Agents(Service):
             ended=self._ended,
         )
         self._answering: set[Deferred[None]] = set()
+        self._heard: set[str] = set()
         self._told: dict[str, float | None] = {}
         self._news = True
         self._drove = False
@@ -181,6 +182,7 @@ class Agents(Service):
 
     async def _round(self) -> None:
         """One look at all of them."""
+        self._runs.cancel_lost()
         drives = self.links is None or self.links.driving
         if drives and not self._drove:
             self._plans.clear()  # another server may have run them meanwhile
@@ -191,7 +193,8 @@ class Agents(Service):
         if self._news:
             self._news = False
             if await self._read():
-                for wish in await self._database.write(partial(WISHES.take, now=self._clock.now())):
+                take = partial(WISHES.take, now=self._clock.now(), mine=frozenset(self._heard))
+                for wish in await self._database.write(take):
                     self._hear(wish)
         self._begin_what_is_due()
         await self._publish()
@@ -229,7 +232,7 @@ class Agents(Service):
         for name, run in self._runs.running.items():
             if name not in there:
                 self._runs.cancel(run)
-        return any(_may_wish(texts) for texts in statuses.values())
+        return any(is_open(texts, self._heard) for texts in statuses.values())
 
     def _take_up(self, agent: Agent, known: Mapping[str, str], now: float) -> None:
         plan, run = self._plans.get(agent.name), self._runs.running.get(agent.name)
@@ -258,6 +261,7 @@ class Agents(Service):
     # -- wishes --------------------------------------------------------------------------
 
     def _hear(self, wish: Wish) -> None:
+        self._heard.add(wish.id)
         answering = Deferred.fromCoroutine(self._answer(wish))
         self._answering.add(answering)
         answering.addBoth(lambda _: self._answering.discard(answering))
@@ -271,6 +275,8 @@ class Agents(Service):
             await self._database.write(partial(_answered, wish=wish, answer=answer))
         except Refusal as error:
             self._journal.failure("agent.unanswered", error, agent=wish.name)
+        finally:
+            self._heard.discard(wish.id)
 
     async def _outcome(self, name: str) -> Answer:
         run = await self._asked(name)
@@ -287,11 +293,6 @@ class Agents(Service):
 def _answered(cursor: Any, *, wish: Wish, answer: Answer) -> None:
     if AGENTS.find(cursor, wish.name) is not None:
         WISHES.answer(cursor, wish, answer)
-
-
-def _may_wish(texts: Mapping[str, str]) -> bool:
-    """Is there a wish that nobody took up? Now and then it is none."""
-    return ASKED in texts and (TAKEN not in texts or texts[TAKEN] not in texts[ASKED])
 
 
 def _plan_of(agent: Agent, known: Mapping[str, str], now: float, *, runs: bool) -> Plan:

@@ -29,7 +29,7 @@ from worldmail.ondemand.link_meter import Budget, Meter, ways_of
 from worldmail.ondemand.link_states import Phase
 from worldmail.ondemand.link_wishes import Pending
 from worldmail.ondemand.pause import Pause, quietly
-from worldmail.ondemand.wishes import Wish
+from worldmail.ondemand.wishes import LOST, Wish
 
 LOCK = 2**31 - 2
 """The lock of who looks after the links: a number that no runner's id comes to, and the largest of all locks."""
@@ -194,6 +194,8 @@ class Links(Service):
                 behind = {route: Behind(since=down) for life in lives if not life.plain for route in life.link.routes}
                 await self._resting.follow(behind)
                 await self._database.write(partial(_forget_states, names=list(self._told)))
+                for pending in self._pending:
+                    await self._database.write(partial(WISHES.answer, wish=pending.wish, answer=LOST))
         lock, self._lock = self._lock, None
         if lock is not None:
             await lock.release()
@@ -229,6 +231,7 @@ class Links(Service):
                 self._end(life)
             self.lives.clear()
             self._told.clear()
+            self._pending.clear()
             self._followed, self._news = None, True
         if self._lock is None:
             self._lock = await self._locks.lock(LOCK)
@@ -299,7 +302,8 @@ class Links(Service):
     # -- wishes ------------------------------------------------------------------------------
 
     async def _take_wishes(self) -> None:
-        for wish in await self._database.write(partial(_take, now=self._clock.now())):
+        mine = {pending.wish.id for pending in self._pending}
+        for wish in await self._database.write(partial(WISHES.take, now=self._clock.now(), mine=mine)):
             self._pending.append(self._heard(wish))
 
     def _heard(self, wish: Wish) -> Pending:
@@ -359,10 +363,6 @@ def _behind(lives: Iterable[Life]) -> dict[str, Behind]:
             if before is None or before.since:
                 behind[route] = one if before is None or up else Behind(since=max(before.since, one.since))
     return behind
-
-
-def _take(cursor: Cursor, *, now: float) -> list[Wish]:
-    return WISHES.take(cursor, now)
 
 
 def _state(texts: dict[str, str]) -> LinkState:

@@ -106,6 +106,9 @@ class PairWatch(Service):
             self._arm(SOON if self._again else SELDOM)
 
     async def _tell_all(self) -> None:
+        if not self._links.driving:  # of several servers one tells, else nobody knows what the relay heard last
+            self._again = True
+            return
         for pair in self._pairs.pairs():
             if pair.end is not End.SITE:
                 continue

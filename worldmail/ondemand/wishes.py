@@ -1,13 +1,14 @@
 """What commands want a running server to do with a thing of a name, and what came of it: keys of its status.
 
 A command asks, is told by the change feed that a server took it up, and then what came of it. A wish that nobody took
-up within `FRESH` seconds is void: the command said so long ago that no server was there.
+up within `FRESH` seconds is void: the command said so long ago that no server was there. Of several servers on one
+database one at a time does what is wished: what another took up before, and did not answer, is lost with that.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import partial
 
 from attrs import frozen
@@ -55,15 +56,23 @@ class Wishes:
         text = json.dumps({"id": wish.id, "what": wish.what, "at": wish.at})
         self.statuses.change(cursor, wish.name, {ASKED: text})
 
-    def take(self, cursor: Cursor, now: float) -> list[Wish]:
-        """All that are fresh and nobody took up: they are this server's now."""
+    def take(self, cursor: Cursor, now: float, mine: Collection[str]) -> list[Wish]:
+        """All that are fresh and nobody took up: they are this server's now. What another took up is answered.
+
+        Args:
+            mine: the ids of those that this server is at.
+        """
         taken = []
         for name, texts in self.statuses.all(cursor).items():
             wish = _wish(name, texts)
-            if wish is not None and texts.get(TAKEN) != wish.id:
-                self.statuses.change(cursor, name, {TAKEN: wish.id})
-                if abs(now - wish.at) <= FRESH:
-                    taken.append(wish)
+            if wish is None or not is_open(texts, mine):
+                continue
+            if texts.get(TAKEN) == wish.id:
+                self.answer(cursor, wish, LOST)
+                continue
+            self.statuses.change(cursor, name, {TAKEN: wish.id})
+            if abs(now - wish.at) <= FRESH:
+                taken.append(wish)
         return taken
 
     def answer(self, cursor: Cursor, wish: Wish, answer: Answer) -> None:
@@ -78,6 +87,15 @@ class Wishes:
         if read.get("id") == wish.id:
             return True, Answer(ok=read.get("ok") is True, words=str(read.get("words", "")))
         return texts.get(TAKEN) == wish.id, None
+
+
+LOST = Answer(ok=False, words="the server that was at it stopped, or hangs; what came of it is not known")
+
+
+def is_open(texts: Mapping[str, str], mine: Collection[str]) -> bool:
+    """Is there a wish in this status that has no answer, and is none of these?"""
+    id_ = _read(texts.get(ASKED, "")).get("id")
+    return id_ is not None and id_ not in mine and _read(texts.get(ANSWER, "")).get("id") != id_
 
 
 async def wait_for(wishes: Wishes, wish: Wish, wait: float, database: IDatabase, clock: IClock) -> Answer:
