@@ -13,7 +13,8 @@ from worldmail.interfaces.holds import Hold
 from worldmail.interfaces.queue import Standing
 from worldmail.interfaces.releases import NothingWaits, NotYours, TurnBusy
 from worldmail.mail.address import Address
-from worldmail.queue.turn import GREETS, LOOK, MORE, SUPERSEDED
+from worldmail.queue.presence import GREETS
+from worldmail.queue.turn import LOOK, MORE, SUPERSEDED
 from worldmail.testing.outbound import LATER, TAKEN
 from worldmail.testing.queue import QueueSite
 from worldmail.testing.real_store import settle

@@ -26,8 +26,9 @@ from worldmail.interfaces.world import IJournal
 from worldmail.queue.carrier import Carriage
 from worldmail.queue.destinations import Destination
 from worldmail.queue.jobs import Job, Leased
+from worldmail.queue.presence import Presence
 from worldmail.queue.releasing import Held, count_waiting
-from worldmail.queue.rows import hold_waiting, return_leased, take_held
+from worldmail.queue.rows import NEWS, hold_waiting, return_leased, take_held
 from worldmail.queue.runner import Runner
 from worldmail.queue.settling import Arrival, Transaction
 from worldmail.queue.shares import Shares, destinations_of
@@ -49,8 +50,8 @@ LOOK = 300.0
 AGAIN = 5.0
 """Seconds until it looks again, where nothing may be begun now."""
 
-GREETS = 30.0
-"""Seconds in which its customer should greet and say what it knows. Later, another turn may take its place."""
+AWAITS = 1.0
+"""Seconds between two looks at least, while replies are awaited: nobody is asked then, however long it was silent."""
 
 MORE = "Its customer may have more now"
 
@@ -67,6 +68,7 @@ class Turn:
         customer: who has it.
         shares: what it is about.
         stay: seconds of silence after which one that stays says something; 0 for one that does not stay.
+        paired: its customer is a site of a pair.
         allowed: says whether its customer may still have it.
         has_more: says whether its customer, who asked for all, may have more by now.
 
@@ -83,6 +85,7 @@ class Turn:
     customer: Account
     shares: Shares
     stay: int
+    paired: bool
     allowed: Callable[[], Awaitable[bool]]
     has_more: Callable[[Turn], bool]
     messages: int = field(default=0, init=False)
@@ -93,15 +96,20 @@ class Turn:
     _news: set[int] = field(factory=set, init=False)
     _put_off: bool = field(default=False, init=False)
     _putting_off: int = field(default=0, init=False)
-    _heard: float = field(default=0.0, init=False)
     _is_ready: bool = field(default=False, init=False)
+    _leaves: bool = field(default=False, init=False)
+    _customer: Presence = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._customer = Presence(conversation=self.conversation, seconds=self.runner.clock.seconds, stay=self.stay)
 
     @property
     def idle(self) -> bool:
-        """It only stays, and nothing is on its way; or its customer was long silent before anything was."""
-        if not self._is_ready:
-            return self.runner.clock.seconds() >= self._heard + GREETS
-        return self._bell is not None and self._bell.awaited and not (self._sending or self._back)
+        """It only stays, and nothing is on its way; or its customer was silent for too long."""
+        if not self._is_ready or (self._sending and self.paired):
+            return self._customer.is_silent
+        waits = self._customer.asking or (self._bell is not None and self._bell.awaited)
+        return waits and not (self._sending or self._back)
 
     def tell(self, destination: int) -> None:
         """Something came for the destination of this id; 0: that may be so for any."""
@@ -109,15 +117,22 @@ class Turn:
         if self._bell is not None:
             self._bell.ring()
 
+    def doubt(self) -> None:
+        """Its customer has begun another turn, perhaps at another server: is it there still?"""
+        if self._sending and self.idle:
+            self.give_way()
+        self._customer.doubted = True
+        if self._bell is not None:
+            self._bell.ring()
+
     def give_way(self) -> None:
         """Its customer has another connection."""
-        self._why = SUPERSEDED
+        self._why, self._leaves = SUPERSEDED, bool(self._sending)
         self.conversation.abort()
 
     async def run(self) -> None:
         """All of it."""
         conversation = self.conversation
-        self._heard = self.runner.clock.seconds()
         try:
             await conversation.ready()
             self._is_ready = True
@@ -135,6 +150,8 @@ class Turn:
             self.runner.conversations.pop(conversation, None)
             await conversation.close()
             await self.runner.settler.written()  # else who comes back at once is told that nothing waits
+            if self._leaves:  # to a turn that is under way, perhaps at another server
+                await _is_written(self.database, lambda cursor: cursor.notice(NEWS, 0))
             self.journal.record(
                 "turn",
                 session=self.session,
@@ -151,9 +168,11 @@ class Turn:
         _when(self.conversation.ended(), bell.ring)
         seconds = self.runner.clock.seconds
         look_at = seconds() + self._pause()
-        self._heard = seconds()
+        self._customer.is_heard()
         while self.conversation.usable:
-            await bell.wait(min(self._heard + self.stay, look_at) - seconds())
+            await bell.wait(max(min(self._customer.look_at, look_at) - seconds(), AWAITS if self._sending else 0.0))
+            if self._customer.doubted:
+                await self._look_for_the_customer()
             if self._back and not self._sending:
                 await self._give_back()
             if not await self.allowed():
@@ -171,14 +190,16 @@ class Turn:
             elif self._news:
                 news, self._news = self._news, set()
                 await self._hand_over_news(news)
-            await self._beat()
+            if not self._sending:
+                await self._customer.beat()
 
-    async def _beat(self) -> None:
-        """Is anybody there still? Raises `HopFailed`."""
-        now = self.runner.clock.seconds
-        if self.conversation.usable and not self._sending and now() >= self._heard + self.stay:
-            await self.conversation.beat()
-            self._heard = now()
+    async def _look_for_the_customer(self) -> None:
+        """Before anything is handed over to where nobody may be. Raises `HopFailed`."""
+        if self._sending and self.idle:
+            self.give_way()
+        elif not self._sending:
+            self._customer.doubted = False
+            await self._customer.ask()
 
     def _pause(self) -> float:
         """Until the next look. Ends a count: what was put off since the last one is offered less and less often."""
@@ -250,6 +271,8 @@ class Turn:
 
     def _send(self, destination: Destination, job: Job) -> None:
         first, self.messages = not self.messages, self.messages + 1
+        if not self._sending:
+            self._customer.is_heard()
         sending = Deferred.fromCoroutine(
             self.carriage.hand_over(self, destination, self.conversation, job, first=first)
         )
@@ -257,7 +280,7 @@ class Turn:
 
         def sent(result: object) -> None:
             del self._sending[sending]
-            self._heard = self.runner.clock.seconds()
+            self._customer.is_heard()
             if hasattr(result, "value"):
                 self.journal.failure("queue.failed", result.value, session=self.session)
             if self._bell is not None and self._back and not self._sending:

@@ -22,8 +22,12 @@ from worldmail.queue.rows import NEWS
 from worldmail.queue.runner import Runner
 from worldmail.queue.shares import Shares
 from worldmail.queue.turn import IN_FLIGHT, Turn
+from worldmail.queue.waiting import any_of
 
 __all__ = ["IN_FLIGHT", "Turns"]
+
+TURNED = "queue-turned"
+"""The topic of turns that begin, by the id of the account: another server may think that it has the customer."""
 
 KNOWN = 10_000
 """Destinations whose hold is remembered."""
@@ -47,28 +51,32 @@ class Turns:
     journal: IJournal
     pairs: IPairs | None = None
     host: str
-    _turns: list[Turn] = field(factory=list, init=False)
+    _turns: dict[Turn, Deferred[None]] = field(factory=dict, init=False)
     _holds: dict[int, str] = field(factory=dict, init=False)
-    _cease: Callable[[], None] | None = field(default=None, init=False)
+    _cease: Sequence[Callable[[], None]] = field(default=(), init=False)
 
     async def begin(self, account: Account, domains: Sequence[str] | None, session: str, stay: int = 0) -> IDialogue:
         """See `IReleases.turn`."""
         wanted = Shares.of(self.database, self.routes, account.address.key, domains)
+        await self.database.write(lambda cursor: cursor.notice(TURNED, account.id))
         shares = self._free(wanted, every=domains is None)
         if not stay and not await self._count(shares):
             others = [held for _, held in await wanted.waiting()]  # it may wait again in a moment
             busy = await self.database.scan(partial(are_leased, others)) or await self._count(wanted)
             raise TurnBusy if busy else NothingWaits
         shares = self._free(wanted, every=domains is None)
-        for turn in [turn for turn in self._turns if turn.shares.meet(shares)]:
-            self._turns.remove(turn)
+        superseded = {turn: end for turn, end in self._turns.items() if turn.shares.meet(shares)}
+        for turn, end in superseded.items():
             turn.give_way()
+            await any_of([end])  # what was on its way there waits again then
+        if superseded:
+            shares = self._free(wanted, every=domains is None)
         return self._begin(account, shares, session, stay, every=domains is None)
 
     def _free(self, wanted: Shares, *, every: bool) -> Shares:
         """What of it may be fetched now: all of it or, of every hold of a customer, what nobody else is at.
 
-        Raises `TurnBusy`. What the same customer is at may be fetched if nothing is under way there: one whose address
+        Raises `TurnBusy`. What the same customer is at may be fetched if its turn is idle: one whose address
         changed comes back before anybody can tell that its old connection is dead.
         """
         busy = [turn.shares for turn in self._turns if not (turn.idle and turn.shares.account == wanted.account)]
@@ -114,13 +122,14 @@ class Turns:
             customer=account,
             shares=shares,
             stay=stay,
+            paired=paired,
             allowed=partial(self._allowed, account, shares),
             has_more=self._has_more if every else lambda turn: False,
         )
-        self._turns.append(turn)
-        if stay and self._cease is None:
-            self._cease = self.changes.subscribe(NEWS, self._told)
-        under_way = Deferred.fromCoroutine(turn.run())
+        if stay and not self._cease:
+            subscribe = self.changes.subscribe
+            self._cease = (subscribe(NEWS, self._told), subscribe(TURNED, self._told_of_turn))
+        self._turns[turn] = under_way = Deferred.fromCoroutine(turn.run())
 
         def over(result: object) -> None:
             self.runner.carriers.discard(under_way)
@@ -134,11 +143,11 @@ class Turns:
         return dialogue
 
     def _forget(self, turn: Turn) -> None:
-        if turn in self._turns:
-            self._turns.remove(turn)
-        if self._cease is not None and not any(each.stay for each in self._turns):
-            self._cease()
-            self._cease = None
+        self._turns.pop(turn, None)
+        if not any(each.stay for each in self._turns):
+            for cease in self._cease:
+                cease()
+            self._cease = ()
 
     async def _allowed(self, account: Account, shares: Shares) -> bool:
         """May it go on? If that cannot be told now, it may."""
@@ -150,6 +159,12 @@ class Turns:
             return True
 
     # -- news ----------------------------------------------------------------------------------
+
+    def _told_of_turn(self, notice: Notice) -> None:
+        """An account has begun a turn, here or at another server."""
+        for turn in list(self._turns):
+            if notice.key in (0, turn.customer.id):
+                turn.doubt()
 
     def _told(self, notice: Notice) -> None:
         """Something came into a hold."""
