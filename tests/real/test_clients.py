@@ -167,6 +167,16 @@ def test_poplib_reads_after_APOP(site, delivered: bytes) -> None:
     assert split_trace(message)[1] == split_trace(delivered)[1]
 
 
+def test_in_TLS_poplib_is_greeted_without_a_stamp_though_an_account_has_a_secret(site) -> None:
+    connections = (
+        poplib.POP3_SSL("localhost", site.server.port(995), context=site.tls, timeout=60),
+        poplib.POP3("localhost", site.server.port(110), timeout=60),
+    )
+    assert [b"<" in connection.getwelcome() for connection in connections] == [False, True]
+    for connection in connections:
+        connection.quit()
+
+
 def test_poplib_reads_the_top_and_the_unique_ids(site, delivered: bytes) -> None:
     connection = site.pop3s(BOB)
     header, _, body = delivered.partition(b"\r\n\r\n")

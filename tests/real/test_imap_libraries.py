@@ -71,6 +71,12 @@ def test_imaplib_stores_a_message_with_flags_and_date(mail: Site, other: imaplib
     assert answer.endswith(b"RFC822.SIZE %d)" % len(text("kept")))
 
 
+def test_imaplib_enables_what_was_announced_before_it_signed_in(mail: Site, other: imaplib.IMAP4_SSL) -> None:
+    assert "IDLE" in other.capabilities
+    assert other.enable("UTF8=ACCEPT") == ("OK", [b"ENABLE completed"])
+    assert other.utf8_enabled
+
+
 def test_imaplib_signs_in_with_PLAIN_and_after_STARTTLS(mail: Site) -> None:
     with imaplib.IMAP4("localhost", mail.server.port(143), timeout=60) as connection:
         with pytest.raises(imaplib.IMAP4.error, match="PRIVACYREQUIRED"):

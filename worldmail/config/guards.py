@@ -23,8 +23,8 @@ class AuthSettings:
         "outside-tls",
         """Where CRAM-MD5 is announced, to sign in with the separate secret that an administrator gave an account
         (`worldmail user set ADDRESS legacy-auth=on`); APOP is there with it. As long as no account has a secret,
-        neither is offered. Many clients take CRAM-MD5 wherever they see it and then try nothing else, which fails
-        for all accounts without a secret; everywhere announces it in TLS too, where passwords are safe anyway.""",
+        neither is offered. Many clients take them wherever they see them and then try nothing else, which fails
+        for all accounts without a secret; everywhere announces them in TLS too, where passwords are safe anyway.""",
     )
     scram_plus: bool = setting(
         True,

@@ -30,9 +30,9 @@ class MemoryAuthentication:
         self.known[str(account.address).lower()] = (account, password)
 
     def mechanisms(self, context: LoginContext) -> tuple[str, ...]:
-        """CRAM-MD5 if `legacy`; PLAIN and LOGIN where secure."""
+        """CRAM-MD5 outside TLS if `legacy`; PLAIN and LOGIN where secure."""
         offered = ("PLAIN", "LOGIN") if context.secure else ()
-        return (*offered, "CRAM-MD5") if self.legacy else offered
+        return (*offered, "CRAM-MD5") if self.legacy and not context.tls else offered
 
     def begin(self, mechanism: str, context: LoginContext) -> ISaslExchange | None:
         """See `IAuthentication.begin`."""

@@ -56,13 +56,21 @@ def test_in_the_clear_passwords_are_neither_announced_nor_taken() -> None:
 def test_in_TLS_there_is_no_STARTTLS_and_what_is_for_those_who_signed_in_is_told_to_them(client: ImapClient) -> None:
     before = names(client)
     assert {b"AUTH=PLAIN", b"SASL-IR", b"LITERAL+"} <= before
-    assert not before & {b"STARTTLS", b"LOGINDISABLED", b"ENABLE", b"IDLE"}
+    assert not before & {b"STARTTLS", b"LOGINDISABLED", b"NAMESPACE", b"COMPRESS=DEFLATE"}
     signed_in = client.say(b"LOGIN bob@example.test secret")
     assert signed_in.code is not None and signed_in.code.startswith(b"CAPABILITY ")
     after = names(client)
     assert set(signed_in.code.split()[1:]) == after
     assert {b"ENABLE", b"IDLE", b"NAMESPACE", b"COMPRESS=DEFLATE", b"UNAUTHENTICATE", b"LITERAL+"} <= after
     assert not {name for name in after if name.startswith(b"AUTH=")}
+
+
+@pytest.mark.parametrize("tls", [True, False])
+def test_ENABLE_and_IDLE_are_announced_before_the_login_for_clients_that_ask_only_then(tls: bool) -> None:
+    client = ImapServer.make(tls=tls).connect()
+    assert {b"ENABLE", b"IDLE"} <= names(client)
+    assert client.say(b"ENABLE CONDSTORE").status == b"BAD"
+    assert client.say(b"IDLE").status == b"BAD"
 
 
 def test_LITERAL_MINUS_is_never_announced_beside_LITERAL_PLUS(client: ImapClient) -> None:

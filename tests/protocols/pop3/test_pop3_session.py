@@ -61,9 +61,15 @@ def test_APOP_is_refused_where_the_greeting_had_no_stamp(talk) -> None:
     assert conversation.output == GREETING + b"-ERR APOP is not offered here\r\n"
 
 
+def test_in_TLS_the_greeting_has_no_stamp_unless_CRAM_MD5_is_announced_there_too(talk) -> None:
+    assert talk(b"", legacy=True).output == GREETING
+
+
 def test_a_wrong_APOP_digest_and_an_unknown_name_get_the_same_answer(talk) -> None:
     conversation = talk(
-        b"APOP bob@example.test " + b"0" * 32 + b"\r\nAPOP eve@example.test " + b"0" * 32 + b"\r\n", legacy=True
+        b"APOP bob@example.test " + b"0" * 32 + b"\r\nAPOP eve@example.test " + b"0" * 32 + b"\r\n",
+        legacy=True,
+        tls=False,
     )
     _, first, second, _ = conversation.output.split(b"\r\n")
     assert first == second == b"-ERR [AUTH] Authentication credentials invalid"

@@ -76,6 +76,7 @@ class Command:
         run: gives effects, to which the session adds what is new in the mailbox and the tagged OK; or `Done`; or
             `Silence`. A `Stream` among the effects is sent before those. Raises `Refusal`.
         capability: as in `Extension`; announced before the login if the command is legal then.
+        before_login: announced before it too though it is not legal yet: for clients that ask once, at the beginning.
         rfc: the section that defines it.
         numbers: message sequence numbers are in its arguments or answers, so nothing may be told of an EXPUNGE
             before its tagged reply (RFC 9051 §7.5.1).
@@ -90,6 +91,7 @@ class Command:
     run: Callable[[Session, Any], Awaitable[Answer | Silence]]
     rfc: str
     capability: str | Callable[[Session], Iterable[str]] | None = None
+    before_login: bool = False
     numbers: bool = False
     literal: Callable[[Session, Reader, Announced], Awaitable[Any]] | None = None
 

@@ -61,7 +61,11 @@ class Site:
             if row.enable is not None and isinstance(row.capability, str)
         }
         announced = [(row.capability, row.before_login) for row in self.extensions]
-        announced += [(row.capability, State.NOT_AUTHENTICATED in row.states) for row in self.rows if row.capability]
+        announced += [
+            (row.capability, row.before_login or State.NOT_AUTHENTICATED in row.states)
+            for row in self.rows
+            if row.capability
+        ]
         self._fixed, self._asked = {}, {}
         for signed_in in (False, True):
             now = [capability for capability, before in announced if capability and (before or signed_in)]

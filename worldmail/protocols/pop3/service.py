@@ -18,4 +18,4 @@ def pop3_service(world: World, settings: Pop3Settings) -> Any:
     def sessions(listener: Pop3Listener) -> Sessions:
         return Sessions(make_site(world, settings, delays=delays, offers_tls=listener.tls == "starttls"))
 
-    return dialogue_service("pop3", world, settings.listeners, sessions)
+    return dialogue_service("pop3", world, settings.listeners, sessions, greets_secured=True)

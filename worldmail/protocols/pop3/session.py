@@ -144,10 +144,13 @@ class Session:
         return max(0.001, self._deadline - self.world.clock.seconds())
 
     def opened(self, peer: Peer) -> Effects:
-        """The greeting, with the stamp for APOP where that may be used (RFC 1939 §7)."""
+        """The greeting, with the stamp for APOP where CRAM-MD5 is announced (RFC 1939 §7).
+
+        Clients take APOP wherever they see a stamp (fdm, s-nail), which fails for all accounts without a secret.
+        """
         self.peer = peer
         self._deadline = self.world.clock.seconds() + self.settings.login_timeout
-        if not self.world.authentication.legacy:
+        if "CRAM-MD5" not in self.world.authentication.mechanisms(self.context()):
             return (b"+OK WorldMail POP3 server ready\r\n",)
         self.stamp = self.site.new_stamp()
         return (b"+OK WorldMail POP3 server ready " + self.stamp + b"\r\n",)

@@ -37,5 +37,11 @@ async def run(session: Session, names: list[str]) -> Effects:
 
 
 ENABLE = Command(
-    word=b"ENABLE", states=SIGNED_IN, parse=parse, run=run, capability="ENABLE", rfc="RFC 5161 §3.1, RFC 9051 §6.3.1"
+    word=b"ENABLE",
+    states=SIGNED_IN,
+    parse=parse,
+    run=run,
+    capability="ENABLE",
+    before_login=True,  # Python's imaplib asks only then
+    rfc="RFC 5161 §3.1, RFC 9051 §6.3.1",
 )

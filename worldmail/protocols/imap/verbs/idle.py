@@ -38,5 +38,11 @@ async def done(session: Session, line: bytes) -> Effects:
 
 
 IDLE = Command(
-    word=b"IDLE", states=SIGNED_IN, parse=nothing, run=run, capability="IDLE", rfc="RFC 2177 §3, RFC 9051 §6.3.13"
+    word=b"IDLE",
+    states=SIGNED_IN,
+    parse=nothing,
+    run=run,
+    capability="IDLE",
+    before_login=True,  # as of ENABLE
+    rfc="RFC 2177 §3, RFC 9051 §6.3.13",
 )
