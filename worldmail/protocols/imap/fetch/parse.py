@@ -15,7 +15,7 @@ from worldmail.mail.mime.sections import Kind, Section
 from worldmail.protocols.imap.fetch.batch import Item
 from worldmail.protocols.imap.fetch.items import ITEMS, MACROS, PREVIEW_LAZY
 from worldmail.protocols.imap.fetch.sections import Partial, binary_item, binary_size_item, body_item
-from worldmail.protocols.imap.grammar.reader import LARGEST_63, Reader
+from worldmail.protocols.imap.grammar.reader import Reader
 from worldmail.protocols.imap.replies import BadCommand, astring
 
 MOST_ITEMS = 64
@@ -79,7 +79,7 @@ def _section(reader: Reader, name: bytes, rest: bytes) -> Item:
     numbers = b".".join(b"%d" % number for number in path)
     if name == b"BINARY.SIZE":
         return binary_size_item(b"BINARY.SIZE[%b]" % numbers, path)
-    partial = _partial(reader, to_end=True)
+    partial = _partial(reader)
     return binary_item(b"BINARY[%b]%b" % (numbers, _origin(partial)), path, partial, sees=name == b"BINARY")
 
 
@@ -118,13 +118,10 @@ def _path(text: bytes) -> tuple[tuple[int, ...], bytes]:
     return tuple(numbers), text
 
 
-def _partial(reader: Reader, *, to_end: bool = False) -> Partial:
-    """`to_end`: the count may be left out, as in the URLs of messages (RFC 5092 §11); of BINARY clients ask so."""
+def _partial(reader: Reader) -> Partial:
     if not reader.take(b"<"):
         return None
     origin = reader.number64()
-    if to_end and reader.take(b">"):
-        return origin, LARGEST_63
     reader.expect(b".")
     count = reader.number64()
     if not count:
