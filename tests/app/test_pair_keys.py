@@ -129,5 +129,6 @@ def test_where_nobody_vouches_for_the_relay_it_is_told_and_everything_waits_unti
     command.ok("join", invite(relay), "--name", "relay")
     command.ok("queue", "retry", "--all")
     until(lambda: delivered(site, ALICE))
+    assert "before: " in command.ok("agent", "show", "relay").out, "what was refused is over"
     until(lambda: delivered(relay, CARL))
     until(lambda: command.ok("join", "--list", "--json").json[0]["key"] == "pinned")

@@ -210,14 +210,16 @@ def _found(known: Mapping[str, str], as_json: bool) -> dict[str, Any]:
     state = None
     if "began" in known:
         state = {"yes": "well", "no": "failed"}.get(known.get("ok", "")) if "ended" in known else "running"
-    messages = known.get("messages", "")
+    messages, said = known.get("messages", ""), known.get("words")
+    if said and state == "running" and not as_json:
+        said = f"before: {said}"
     return {
         "state": state,
         "began": _moment(known.get("began"), as_json),
         "ended": _moment(known.get("ended"), as_json),
         "why": known.get("why"),
         "messages": int(messages) if messages.isdecimal() else None,
-        "said": known.get("words"),
+        "said": said,
         "skipped": known.get("skipped"),
         "failures": int(known.get("failures", "0")),
         "next": _moment(known.get("next"), as_json),
