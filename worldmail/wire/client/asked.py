@@ -48,11 +48,6 @@ class AskedDialogue(WokenDialogue[A]):
         self._asked: deque[_Asked] = deque()
         self._lost: Exception | None = None
 
-    def abort(self) -> None:
-        """Drop the connection now."""
-        if self._lost is None:
-            super().abort()
-
     def next_event(self) -> object | None:
         """The next that the server says, or that there is something to say."""
         if self._channel.over:

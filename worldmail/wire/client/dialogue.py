@@ -34,8 +34,8 @@ class CourseDialogue(ABC, Generic[C]):
         await self._ready
 
     def abort(self) -> None:
-        """Drop the connection now."""
-        if self.peer is not None:
+        """Drop the connection now. One where all was said closes already, and for its own reason."""
+        if self.peer is not None and not self._channel.over:
             self.peer.abort("aborted")
 
     # --- what the driver calls -----------------------------------------------------------

@@ -81,6 +81,17 @@ def test_a_server_that_says_behind_a_body_whose_it_was_is_asked_for_one_at_a_tim
     assert server.most == 1
 
 
+def test_who_drops_the_connection_behind_the_goodbye_changes_nothing_of_why_it_closes() -> None:
+    meeting = meet()
+
+    async def leave() -> None:
+        await meeting.drop.close()
+        meeting.drop.abort()
+
+    assert meeting.ask(leave()) == [None]
+    assert meeting.closed == "finished"
+
+
 def test_without_uidplus_others_marks_are_not_expunged_with_ours() -> None:
     server = ScriptedMailbox(messages=dict(MESSAGES), capabilities="IMAP4rev1 AUTH=PLAIN", marked={3})
     meeting = meet(server)

@@ -50,6 +50,17 @@ def test_all_is_listed_fetched_octet_for_octet_and_deleted(cut: str) -> None:
     assert meeting.closed == "finished"
 
 
+def test_who_drops_the_connection_behind_the_goodbye_changes_nothing_of_why_it_closes() -> None:
+    meeting = meet()
+
+    async def leave() -> None:
+        await meeting.drop.close()
+        meeting.drop.abort()
+
+    assert meeting.ask(leave()) == [None]
+    assert meeting.closed == "finished"
+
+
 def test_commands_go_out_together_only_if_the_server_can_have_that() -> None:
     for offers, most in ((("UIDL", "PIPELINING"), 3), (("UIDL",), 1)):
         meeting = meet(ScriptedDrop(messages=list(MESSAGES), capabilities=(*offers, "USER")))
