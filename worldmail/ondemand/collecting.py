@@ -189,15 +189,18 @@ class Collection:
 
     async def _look(self, agent: Agent, drop: IRemoteDrop, lines: list[str]) -> None:
         memory = await self.surroundings.database.scan(partial(remembered, agent=agent.name))
-        mails = await named(drop, memory, self._pause)
-        new = {mail.number: mail for mail in mails if mail.name not in memory}
-        before = len(mails) - len(new)
-        lines.append(f"{len(mails)} messages there, {before} of them fetched before" if before else _count(len(mails)))
-        some = list(new)[: agent.values["at_once"]]
+        listed = await drop.messages()
+        most, largest = agent.values["at_once"], agent.values["largest"]
+        looked = await named(drop, listed, memory, self._pause, most=most, wanted=lambda mail: mail.octets <= largest)
+        new = {mail.number: mail for mail in looked.mails if mail.name not in memory}
+        before = len(looked.mails) - len(new)
+        count = len(listed)
+        lines.append(f"{count} messages there, {before} of them fetched before" if before else _count(count))
+        some = list(new)[:most]
         async for number, raw in headers(drop, some):
             lines.append(await self._said(agent, new[number], raw))
-        if len(new) > len(some):
-            lines.append(f"{len(new) - len(some)} more wait for the run after the next one")
+        if len(new) + looked.rest > len(some):
+            lines.append(f"{len(new) + looked.rest - len(some)} more wait for the run after the next one")
 
     async def _said(self, agent: Agent, mail: Mail, raw: bytes) -> str:
         header = Header(header_in(raw))

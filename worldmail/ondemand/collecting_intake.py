@@ -6,6 +6,7 @@ written anew by the delivery (RFC 5321 §4.4). Nothing else is changed.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -20,6 +21,7 @@ from worldmail.mail.header import Header, starts_with_field
 from worldmail.mail.received import received_field
 from worldmail.mail.results import FIELD as RESULTS
 from worldmail.mail.results import without_results
+from worldmail.ondemand.collecting_memory import lasting
 from worldmail.ondemand.collecting_places import Placed
 
 MAXIMUM_HEADER = 256 * 1024
@@ -70,6 +72,7 @@ class Intake:
     _writer: IContentWriter = field(init=False)
     _head: bytearray | None = field(factory=bytearray, init=False)
     _header: Header = field(factory=lambda: Header(b""), init=False)
+    _digest: Any = field(factory=hashlib.sha256, init=False)
     _received: int = field(init=False)
     _ascii: bool = field(default=True, init=False)
     _first: bool = field(default=True, init=False)
@@ -87,6 +90,7 @@ class Intake:
             raise MessageTooLarge
         self._ascii = self._ascii and octets.isascii()
         if self._head is None:
+            self._digest.update(octets)
             self._writer.write(octets)
             if self._writer.behind():
                 await self._writer.caught_up()
@@ -140,6 +144,14 @@ class Intake:
             onward=placed.onward,
         )
 
+    def digest(self) -> str:
+        """Of all that came, but for fields that servers change, in hex; when all octets are here."""
+        digest = self._digest.copy()
+        if self._head is not None:
+            header = header_in(bytes(self._head))
+            digest.update(lasting(header) if header else self._head)
+        return str(digest.hexdigest())
+
     def abort(self) -> None:
         """Forget it."""
         self._writer.abort()
@@ -150,6 +162,8 @@ class Intake:
             raise MessageTooLarge("Message header exceeds the size limit")
         self._head = None
         self._header = Header(raw)
+        self._digest.update(lasting(raw))
+        self._digest.update(rest)
         self.placed = await self.reception.claim(self._header)
         recipients = self.placed.recipients
         only = recipients[0].address if len(recipients) == 1 and not self.placed.unclaimed else None

@@ -34,21 +34,41 @@ class Mail:
     name: str
 
 
-async def named(drop: IRemoteDrop, memory: Mapping[str, int], pause: Pause) -> list[Mail]:
-    """What lies there. Raises `RemoteLost`, `RemoteRefused`.
+@frozen
+class Looked:
+    """What lies there, in order, as far as it was looked at; `rest` is how many were not."""
 
-    A server that gives no names: they are made of the headers, which have to be read for that each time. A name that
-    several have is not enough either: whoever went by it would delete one for having fetched another. Copies that are
-    the same in all fields may have the same name (RFC 1939 §7), and are one message.
+    mails: list[Mail]
+    rest: int
+
+
+async def named(
+    drop: IRemoteDrop,
+    listed: Sequence[Listed],
+    memory: Mapping[str, int],
+    pause: Pause,
+    *,
+    most: int,
+    wanted: Callable[[Mail], bool],
+    came: Callable[[int], None] = lambda octets: None,
+) -> Looked:
+    """What was listed, by names that last. Raises `RemoteLost`, `RemoteRefused`.
+
+    A server that gives no names: they are made of the headers, which have to be read for that each time, until there
+    are enough new ones. A name that several have is not enough either: whoever went by it would delete one for having
+    fetched another. Copies that are the same in all fields may have the same name (RFC 1939 §7), and are one message.
+
+    Args:
+        most: new messages, `wanted`, behind which no further header is read.
+        came: told of octets of headers. What it raises is raised.
     """
-    listed: list[Listed] = await drop.messages()
     times = Counter(one.unique for one in listed)
     before = frozenset(name[: -len(name_by_header(b""))] for name in memory if name.startswith(SHARED))
     mails: list[Mail] = []
     unsure: dict[int, Listed] = {}
     for at, one in enumerate(listed, 1):
-        sure = times[one.unique] == 1 and not (before and shared(one.unique) in before)
-        if one.unique and sure:
+        alone = times[one.unique] == 1 and not (before and shared(one.unique) in before)
+        if one.unique and alone:
             mails.append(Mail(one.number, one.octets, kept_name(one.unique)))
         else:
             unsure[one.number] = one
@@ -57,11 +77,21 @@ async def named(drop: IRemoteDrop, memory: Mapping[str, int], pause: Pause) -> l
     if times[""] and any(not name.startswith(BY_HEADER) for name in memory):
         # Whoever went by headers now would fetch all of it a second time.
         raise RemoteRefused("the server gives its messages no names (UIDL) any more, as it did before")
-    async for number, header in headers(drop, list(unsure)):
-        one = unsure[number]
-        name = name_by_both(one.unique, header) if one.unique else name_by_header(header)
-        mails.append(Mail(number, one.octets, name))
-    return sorted(mails, key=lambda mail: mail.number)
+    new = {mail.name for mail in mails if mail.name not in memory and wanted(mail)}
+    sure = len(mails)
+    if len(new) < most:
+        async for number, header in headers(drop, list(unsure)):
+            came(len(header))
+            one = unsure[number]
+            name = name_by_both(one.unique, header) if one.unique else name_by_header(header)
+            mail = Mail(number, one.octets, name)
+            mails.append(mail)
+            if name not in memory and wanted(mail):
+                new.add(name)
+            if len(new) >= most:
+                break
+    rest = sure + len(unsure) - len(mails)
+    return Looked(sorted(mails, key=lambda mail: mail.number), rest)
 
 
 async def headers(drop: IRemoteDrop, numbers: Sequence[int]) -> AsyncIterator[tuple[int, bytes]]:

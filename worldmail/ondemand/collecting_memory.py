@@ -1,6 +1,8 @@
 """What an agent took from a remote mailbox already: rows of the table fetched, as units of work.
 
-A name is written in the unit that accepts its message, and goes when the server does not list it any more.
+A name is written in the unit that accepts its message, and goes when the server does not list it any more. With it
+stands a digest of the message if it stays there: a server that begins to give other names (another UIDVALIDITY, another
+program) has nothing taken in a second time.
 """
 
 from __future__ import annotations
@@ -33,10 +35,26 @@ def remembered(cursor: Cursor, agent: str) -> dict[str, int]:
     return {row[0]: row[1] for row in cursor.all("SELECT message, at FROM fetched WHERE agent = ?", (agent,))}
 
 
-def remember(cursor: Cursor, agent: str, name: str, now: int) -> bool:
+def remember(cursor: Cursor, agent: str, name: str, now: int, digest: str = "") -> bool:
     """It is taken by the unit that this is a part of. False if it was before."""
-    sql = "INSERT INTO fetched (agent, message, at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
-    return bool(cursor.run(sql, (agent, name, now)))
+    sql = "INSERT INTO fetched (agent, message, at, digest) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
+    return bool(cursor.run(sql, (agent, name, now, digest)))
+
+
+def digests(cursor: Cursor, agent: str, names: Collection[str]) -> dict[str, list[str]]:
+    """Those of these names that have one, by digest."""
+    found: dict[str, list[str]] = {}
+    for digest, name in cursor.all("SELECT digest, message FROM fetched WHERE agent = ? AND digest <> ''", (agent,)):
+        if name in names:
+            found.setdefault(digest, []).append(name)
+    return found
+
+
+def rename(cursor: Cursor, agent: str, old: str, new: str) -> bool:
+    """What was fetched under a name has another one now. False if that is not true any more."""
+    if cursor.one("SELECT 1 FROM fetched WHERE agent = ? AND message = ?", (agent, new)) is not None:
+        return False
+    return bool(cursor.run("UPDATE fetched SET message = ? WHERE agent = ? AND message = ?", (new, agent, old)))
 
 
 def forget(cursor: Cursor, agent: str, names: Collection[str]) -> None:
@@ -100,7 +118,12 @@ def kept_name(unique: str) -> str:
 
 def name_by_header(header: bytes) -> str:
     """A name for a message of a server that gives none: two with the same fields are the same message."""
-    return BY_HEADER + hashlib.sha256(Header(header).without(_CHANGING)).hexdigest()
+    return BY_HEADER + hashlib.sha256(lasting(header)).hexdigest()
+
+
+def lasting(header: bytes) -> bytes:
+    """The fields that servers leave as they are."""
+    return Header(header).without(_CHANGING)
 
 
 def name_by_both(unique: str, header: bytes) -> str:

@@ -22,6 +22,9 @@ from worldmail.ondemand.sorting import Sorted
 SILENT = frozenset({Notify.NEVER})
 """What is wished of reports (RFC 3461 §4.1)."""
 
+SHOWN = 20
+"""Addresses that are shown of one message; further ones are counted."""
+
 
 @frozen(kw_only=True)
 class Placed:
@@ -47,9 +50,9 @@ class Placed:
     def words(self) -> str:
         """For people: for whom, by what, how sure."""
         by = f", by {self.sorted.step} ({self.sorted.surety.value})" if self.sorted.step else ""
-        missing = f"; not here: {', '.join(map(str, self.missing))}" if self.missing else ""
+        missing = f"; not here: {_shown(self.missing)}" if self.missing else ""
         if self.recipients and not self.unclaimed:
-            return f"for {', '.join(str(one.address) for one in self.recipients)}{by}{missing}"
+            return f"for {_shown([one.address for one in self.recipients])}{by}{missing}"
         return f"unclaimed{by}{missing}" if missing else "unclaimed: nothing names anybody of the domains"
 
 
@@ -106,6 +109,11 @@ async def unclaimed(placed: Placed, store: IUnclaimed, domains: Sequence[str]) -
         deliveries=(delivery,),
         unclaimed=True,
     )
+
+
+def _shown(addresses: Sequence[Address]) -> str:
+    some = ", ".join(map(str, addresses[:SHOWN]))
+    return some if len(addresses) <= SHOWN else f"{some} and {len(addresses) - SHOWN} more"
 
 
 def _is_here(resolution: Resolution) -> bool:

@@ -9,6 +9,9 @@ whatever stops at whatever moment, the next run neither fetches it again nor mis
 many as fit into a bound of memory; what a server says of sizes counts for that alone.
 
 A server that sends ever less and never ends keeps nobody for ever: what comes in ten minutes has a least.
+
+Where names are not listed any more that should be, what is fetched is compared with what had them: a server that has
+begun to give other names has nothing taken in a second time.
 """
 
 from __future__ import annotations
@@ -22,14 +25,23 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.defer import TimeoutError as TimedOut
 
 from worldmail.errors import OverQuota, RecipientGone, Refusal, WorldMailError
-from worldmail.interfaces.collection import IRemoteDrop, RemoteLost, RemoteRefused
+from worldmail.interfaces.collection import IRemoteDrop, Listed, RemoteLost, RemoteRefused
 from worldmail.interfaces.database import Cursor, IDatabase
 from worldmail.interfaces.ondemand import Agent
 from worldmail.interfaces.store import Acceptance, ITrace
 from worldmail.interfaces.world import IJournal
 from worldmail.ondemand.collecting_intake import Intake, Reception
-from worldmail.ondemand.collecting_looking import AT_A_TIME, TOGETHER, Mail, Pause, named
-from worldmail.ondemand.collecting_memory import forget, forget_parts, freshen_parts, parts, remembered, slices
+from worldmail.ondemand.collecting_looking import AT_A_TIME, TOGETHER, Looked, Mail, Pause, named
+from worldmail.ondemand.collecting_memory import (
+    digests,
+    forget,
+    forget_parts,
+    freshen_parts,
+    parts,
+    remembered,
+    rename,
+    slices,
+)
 from worldmail.ondemand.collecting_places import Placed
 from worldmail.ondemand.collecting_taking import Fetched, TakenBefore, Taking
 from worldmail.ondemand.collecting_tally import Tally
@@ -38,8 +50,8 @@ IN_FLIGHT = 4 * 1024 * 1024
 """Octets of them, as far as the server tells: a larger one goes alone."""
 
 LEAST, WINDOW = 30_000, 600.0
-"""Octets of messages that come in so many seconds while some are under way; who sends less is left. A line of 2400
-baud has five times as much."""
+"""Octets of messages, or of headers, that come in so many seconds while some are under way; who sends less is left. A
+line of 2400 baud has five times as much."""
 
 LISTING, GOODBYE = 3600.0, 1800.0
 """Seconds after which a server is left that does not come to the end of its list, or of its goodbye."""
@@ -96,6 +108,8 @@ class Run:
     stop: BaseException | None = field(default=None, init=False)
     suspects: set[str] = field(factory=set, init=False)
     _parts: Mapping[str, frozenset[str]] = field(factory=dict, init=False)
+    _memory: Mapping[str, int] = field(factory=dict, init=False)
+    _gone: dict[str, list[str]] = field(factory=dict, init=False)  # names that are not listed any more, by digest
     _under_way: int = field(default=0, init=False)
     _octets: int = field(default=0, init=False)
     _came: int = field(default=0, init=False)
@@ -130,18 +144,21 @@ class Run:
             raise TooSlow(otherwise) from None
 
     async def _work(self) -> None:
-        memory: dict[str, int] = await self.ground.database.scan(partial(remembered, agent=self.agent.name))
+        memory: dict[str, int]
+        self._memory = memory = await self.ground.database.scan(partial(remembered, agent=self.agent.name))
         self._parts = await self.ground.database.scan(partial(parts, agent=self.agent.name))
         if self._parts:
             fresh = partial(freshen_parts, agent=self.agent.name, now=int(self.ground.now()))
             await self.ground.database.write(fresh)
-        listing = named(self.drop, memory, self.ground.pause)
-        mails: list[Mail] = await self._in_time(listing, LISTING, "The server does not come to the end of its list")
-        await self._forget(memory, mails)
+        looked = await self._look(memory)
+        gone = self._gone_before_time(looked)
+        await self._forget(looked, gone)
+        if gone:
+            self._gone = await self.ground.database.scan(partial(digests, agent=self.agent.name, names=gone))
         now = self.ground.now()
         seen: set[str] = set(memory)
         new: list[Mail] = []
-        for at, mail in enumerate(mails, 1):
+        for at, mail in enumerate(looked.mails, 1):
             if at % AT_A_TIME == 0:
                 await self.ground.pause()
             if mail.name not in seen:
@@ -150,6 +167,35 @@ class Run:
             elif self._is_over(memory.get(mail.name), now):
                 await self._start(mail, self._delete, 0)
         await self._fetch_all(new)
+        await self._settled()
+        self.tally.later += looked.rest
+        if gone and self.stop is None and not (self.tally.later or self.tally.left or self.skipped):
+            await self._forget(looked)
+
+    def _gone_before_time(self, looked: Looked) -> set[str]:
+        """What should be there: it was not we who deleted it."""
+        now, there = self.ground.now(), {mail.name for mail in looked.mails}
+        return {
+            name for name, at in self._memory.items() if not (looked.rest or name in there or self._is_over(at, now))
+        }
+
+    async def _look(self, memory: Mapping[str, int]) -> Looked:
+        """What lies there."""
+        ending = "The server does not come to the end of its list"
+        listed: list[Listed] = await self._in_time(self.drop.messages(), LISTING, ending)
+        self._came, self._since = 0, self.ground.seconds()
+        largest = self.ground.reception.largest
+        return await named(
+            self.drop,
+            listed,
+            memory,
+            self.ground.pause,
+            most=max(0, self.ground.at_once - self.tally.fetched),
+            wanted=lambda mail: (
+                mail.octets <= largest and mail.name not in self.alone and mail.name not in self.skipped
+            ),
+            came=self._watch,
+        )
 
     def _is_over(self, fetched: int | None, now: float) -> bool:
         """Has its time there come to an end? Without one it counts for nothing that a clock went back."""
@@ -176,9 +222,12 @@ class Run:
                 return
             await self._start(mail, self._fetch, mail.octets)
 
-    async def _forget(self, memory: dict[str, int], mails: Sequence[Mail]) -> None:
-        there = {mail.name for mail in mails}
-        for kept, work in ((memory, forget), (self._parts, forget_parts)):
+    async def _forget(self, looked: Looked, but: Collection[str] = ()) -> None:
+        """What is not listed any more."""
+        if looked.rest:
+            return
+        there = {mail.name for mail in looked.mails}.union(but)
+        for kept, work in ((self._memory, forget), (self._parts, forget_parts)):
             for some in slices(sorted(set(kept) - there)):
                 await self.ground.database.write(partial(_forget, work=work, agent=self.agent.name, names=some))
 
@@ -194,15 +243,36 @@ class Run:
         try:
             largest = self.ground.reception.largest
             await self.drop.retrieve(mail.number, 2 * largest + 65536, take)
+            digest = intake.digest() if self.ground.leave else ""
+            if await self._is_known(mail, digest):
+                intake.abort()
+                return
             acceptance = await intake.finish()
             placed = intake.placed
             assert placed is not None
         except BaseException:
             intake.abort()
             raise
-        await self._accept(mail, acceptance, placed, intake.size)
+        had = self._parts.get(mail.name, frozenset())
+        size = intake.size
+        fetched = Fetched(name=mail.name, size=size, digest=digest, acceptance=acceptance, placed=placed, had=had)
+        await self._accept(mail, fetched)
 
-    async def _accept(self, mail: Mail, acceptance: Acceptance, placed: Placed, size: int) -> None:
+    async def _is_known(self, mail: Mail, digest: str) -> bool:
+        """Was it fetched under a name that it does not have any more? Then it is seen to."""
+        names = self._gone.get(digest)
+        if not names:
+            return False
+        old = names.pop()
+        if not await self.ground.database.write(partial(_rename, agent=self.agent.name, old=old, new=mail.name)):
+            return False
+        self.tally.again += 1
+        self.tally.done.add(mail.name)
+        if self._is_over(self._memory.get(old), self.ground.now()):
+            await self._delete(mail)
+        return True
+
+    async def _accept(self, mail: Mail, fetched: Fetched) -> None:
         """Raises what the store refuses it with."""
         ground = self.ground
         taking = Taking(
@@ -212,8 +282,7 @@ class Run:
             trace=ground.trace,
             acceptance=ground.reception.acceptance,
         )
-        had = self._parts.get(mail.name, frozenset())
-        fetched = Fetched(name=mail.name, size=size, acceptance=acceptance, placed=placed, had=had)
+        placed = fetched.placed
         taken = await taking.take(fetched, int(ground.now()))
         self._record(taken.acceptance, placed)
         if taken.left:
@@ -320,6 +389,10 @@ class Run:
                 account=None if delivery.account is None else str(delivery.account),
                 mailbox=delivery.mailbox,
             )
+
+
+def _rename(cursor: Cursor, *, agent: str, old: str, new: str) -> bool:
+    return rename(cursor, agent, old, new)
 
 
 def _forget(cursor: Cursor, *, work: Callable[..., None], agent: str, names: Sequence[str]) -> None:

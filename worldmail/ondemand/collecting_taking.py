@@ -34,11 +34,13 @@ class Fetched:
     Args:
         name: what it is remembered by.
         size: its octets, as it was there.
+        digest: of all of it if it stays there; else "".
         had: who has it from runs before (see `collecting_memory.parts_of`).
     """
 
     name: str
     size: int
+    digest: str
     acceptance: Acceptance
     placed: Placed
     had: frozenset[str]
@@ -106,7 +108,7 @@ class Taking:
         if left:
             note_parts(cursor, self.agent, fetched.name, _places(rest), now)
         else:
-            if not remember(cursor, self.agent, fetched.name, now):
+            if not remember(cursor, self.agent, fetched.name, now, fetched.digest):
                 raise TakenBefore("it was fetched before")
             if fetched.had:
                 forget_parts(cursor, self.agent, [fetched.name])

@@ -17,6 +17,7 @@ class Tally:
 
     Attributes:
         later: messages that are for the next run.
+        again: those that were fetched before, under other names.
         done: the names of those that were fetched.
         left: of those that stay there, by name: why.
     """
@@ -25,6 +26,7 @@ class Tally:
     unclaimed: int = 0
     deleted: int = 0
     later: int = 0
+    again: int = 0
     done: set[str] = field(factory=set)
     left: dict[str, str] = field(factory=dict)
 
@@ -35,6 +37,8 @@ class Tally:
             words += f", {self.unclaimed} of them unclaimed"
         if self.deleted:
             words += f", {self.deleted} deleted there"
+        if self.again:
+            words += f", {self.again} that were fetched before have new names there"
         if self.later:
             words += f", {self.later} wait for the next run"
         if self.left:

@@ -26,7 +26,7 @@ class MemoryRemote:
         poison: names of messages at which the connection is lost, with all that is under way.
         slow: called for each piece that is given.
         stuck: messages are given when `go_on` is called.
-        retrieved: the names of what was asked for, over all conversations.
+        retrieved: the names of what was asked for, over all conversations; `looked`: those whose header was.
         most: how many were under way at once.
     """
 
@@ -42,6 +42,7 @@ class MemoryRemote:
     close_fails: bool = False
     piece: int = 100_000
     retrieved: list[str] = field(factory=list)
+    looked: list[str] = field(factory=list)
     changed: list[str] = field(factory=list)
     most: int = 0
     conversations: int = 0
@@ -89,6 +90,8 @@ class MemoryDrop:
     async def header(self, number: int) -> bytes:
         """See `IRemoteDrop.header`."""
         self._ask()
+        self._remote.slow()
+        self._remote.looked.append(self._names[number - 1])
         head, _, _ = self._remote.messages[self._names[number - 1]].partition(b"\r\n\r\n")
         return head + b"\r\n"
 
