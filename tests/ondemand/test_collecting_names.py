@@ -10,6 +10,7 @@ from attrs import evolve
 from twisted.internet.defer import TimeoutError as TimedOut
 
 from tests.ondemand.collecting_site import CollectingSite, text
+from worldmail.ondemand.collecting_tally import TOLD, Tally
 from worldmail.testing.real_store import settle
 
 ANN = "ann@example.test"
@@ -140,3 +141,14 @@ def test_very_many_recipients_are_counted_rather_than_named() -> None:
     site.remote.messages = {"a": text(", ".join(f"u{n}@example.test" for n in range(500)))}
     [said] = [line for line in site.test() if line.startswith("message 1")]
     assert said.endswith("u18@example.test, u19@example.test and 480 more")
+
+
+def test_of_very_many_that_stay_there_a_few_are_explained() -> None:
+    site = site_with(200, sizes={f"u{n}": 1 << 40 for n in range(200)})
+    tally = Tally()
+    for n in range(200):
+        tally.leave(f"u{n}", f"too large {n}")
+    assert sum(map(bool, tally.left.values())) == TOLD
+    result = site.run()
+    assert not result.ok and "; 200 left there: message 1 (u0): it has" in result.words
+    assert result.words.endswith("; and 195 more")

@@ -80,6 +80,17 @@ def test_all_who_ask_meanwhile_wait_for_one_count_and_are_told_if_it_fails(site:
     assert settle(loads.load("shop")) == settle(scan(lambda cursor: load_of(cursor, "shop")))
 
 
+def test_what_waits_for_a_user_with_a_detail_takes_the_user_s_room(site: QueueSite) -> None:
+    loads = HoldLoads(site.node.database, site.clock.seconds, "+-")
+    site.accept("a@a.test", "u+news@shop.test", "u@shop.test", "+v@shop.test", "v@shop.test")
+    site.accept("a@a.test", "U-lists+x@shop.test")
+    for address, octets in (("u@shop.test", 3 * SIZE), ("u+other@shop.test", 3 * SIZE), ("v@shop.test", SIZE)):
+        assert settle(loads.share("shop", address)) == octets
+    loads.took_for("shop", "u+more@shop.test", 500)
+    assert settle(loads.share("shop", "u@shop.test")) == 3 * SIZE + 500
+    assert settle(loads.share("shop", "+v@shop.test")) == SIZE
+
+
 def test_what_waits_for_one_recipient_is_counted_for_all_at_once_and_not_each_time(site: QueueSite) -> None:
     loads = loads_of(site)
     site.accept("a@a.test", "U@shop.test", "v@shop.test")

@@ -108,10 +108,11 @@ def build_outgoing(parts: StoreParts, directory: IDirectory, hostname: str, asid
     resolver = Resolver(reactor=reactor, servers=settings.dns.servers, limit=float(settings.dns.timeout))
     connector = Connector(reactor=reactor, journal=foundations.journal, tls=ClientTls(trust=settings.queue.trust))
     outbound = Outbound(connector, make_means(parts, aside))
-    routes = CurrentRoutes(parts.database, foundations.changes, parts.key.unseal, clock.sleep)
+    unseal, delimiters = parts.key.unseal, settings.directory.recipient_delimiter
+    routes = CurrentRoutes(parts.database, foundations.changes, unseal, clock.sleep, delimiters=delimiters)
     expansion = Expansion(
         folders=parts.store.folders,
-        delimiters=settings.directory.recipient_delimiter,
+        delimiters=delimiters,
         wakes=lambda key: key in routes.triggers.waking,
     )
     queue = open_queue(

@@ -92,7 +92,10 @@ class IHoldLoads(Interface):
         """One more message is on its way there."""
 
     def share(name: str, address: str) -> Awaitable[int]:
-        """How many octets of what waits there are for this recipient, in the same way. Raises `TemporaryFailure`."""
+        """How many octets of what waits there are for this user, with whatever detail (RFC 5233), in the same way.
+
+        Raises: `TemporaryFailure`.
+        """
 
     def took_for(name: str, address: str, octets: int) -> None:
         """One more message for this recipient is on its way there."""

@@ -134,7 +134,7 @@ class Collection:
 
     def _blame(self, agent: Agent, tally: Tally, name: str, why: RemoteLost) -> None:
         """At this message the conversation breaks."""
-        tally.left[name] = f"message {name[:70]}: the conversation breaks at it: {why}"
+        tally.leave(name, f"message {name[:70]}: the conversation breaks at it: {why}")
         self.surroundings.journal.record("collection.left", agent=agent.name, message=name, reason=f"it breaks: {why}")
 
     def _came_to(self, agent: Agent, tally: Tally, server: str, stop: BaseException | None) -> Result:

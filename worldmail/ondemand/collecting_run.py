@@ -17,7 +17,6 @@ begun to give other names has nothing taken in a second time.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 from attrs import define, field, frozen
@@ -26,22 +25,13 @@ from twisted.internet.defer import TimeoutError as TimedOut
 
 from worldmail.errors import OverQuota, RecipientGone, Refusal, WorldMailError
 from worldmail.interfaces.collection import IRemoteDrop, Listed, RemoteLost, RemoteRefused
-from worldmail.interfaces.database import Cursor, IDatabase
+from worldmail.interfaces.database import IDatabase
 from worldmail.interfaces.ondemand import Agent
 from worldmail.interfaces.store import Acceptance, ITrace
 from worldmail.interfaces.world import IJournal
 from worldmail.ondemand.collecting_intake import Intake, Reception
+from worldmail.ondemand.collecting_known import Known
 from worldmail.ondemand.collecting_looking import AT_A_TIME, TOGETHER, Looked, Mail, Pause, named
-from worldmail.ondemand.collecting_memory import (
-    digests,
-    forget,
-    forget_parts,
-    freshen_parts,
-    parts,
-    remembered,
-    rename,
-    slices,
-)
 from worldmail.ondemand.collecting_places import Placed
 from worldmail.ondemand.collecting_taking import Fetched, TakenBefore, Taking
 from worldmail.ondemand.collecting_tally import Tally
@@ -107,14 +97,15 @@ class Run:
     skipped: Collection[str] = ()
     stop: BaseException | None = field(default=None, init=False)
     suspects: set[str] = field(factory=set, init=False)
-    _parts: Mapping[str, frozenset[str]] = field(factory=dict, init=False)
-    _memory: Mapping[str, int] = field(factory=dict, init=False)
-    _gone: dict[str, list[str]] = field(factory=dict, init=False)  # names that are not listed any more, by digest
+    _known: Known = field(init=False)
     _under_way: int = field(default=0, init=False)
     _octets: int = field(default=0, init=False)
     _came: int = field(default=0, init=False)
     _since: float = field(default=0.0, init=False)
     _waiter: Deferred[None] | None = field(default=None, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._known = Known(database=self.ground.database, agent=self.agent.name)
 
     async def run(self) -> None:
         """All of it; the conversation is over then. Never fails."""
@@ -144,18 +135,11 @@ class Run:
             raise TooSlow(otherwise) from None
 
     async def _work(self) -> None:
-        memory: dict[str, int]
-        self._memory = memory = await self.ground.database.scan(partial(remembered, agent=self.agent.name))
-        self._parts = await self.ground.database.scan(partial(parts, agent=self.agent.name))
-        if self._parts:
-            fresh = partial(freshen_parts, agent=self.agent.name, now=int(self.ground.now()))
-            await self.ground.database.write(fresh)
+        known, now = self._known, self.ground.now()
+        await known.read(int(now))
+        memory = known.memory
         looked = await self._look(memory)
-        gone = self._gone_before_time(looked)
-        await self._forget(looked, gone)
-        if gone:
-            self._gone = await self.ground.database.scan(partial(digests, agent=self.agent.name, names=gone))
-        now = self.ground.now()
+        await known.compare(looked, lambda at: self._is_over(at, now))
         seen: set[str] = set(memory)
         new: list[Mail] = []
         for at, mail in enumerate(looked.mails, 1):
@@ -169,15 +153,8 @@ class Run:
         await self._fetch_all(new)
         await self._settled()
         self.tally.later += looked.rest
-        if gone and self.stop is None and not (self.tally.later or self.tally.left or self.skipped):
-            await self._forget(looked)
-
-    def _gone_before_time(self, looked: Looked) -> set[str]:
-        """What should be there: it was not we who deleted it."""
-        now, there = self.ground.now(), {mail.name for mail in looked.mails}
-        return {
-            name for name, at in self._memory.items() if not (looked.rest or name in there or self._is_over(at, now))
-        }
+        if known.gone and self.stop is None and not (self.tally.later or self.tally.left or self.skipped):
+            await known.forget(looked)
 
     async def _look(self, memory: Mapping[str, int]) -> Looked:
         """What lies there."""
@@ -222,15 +199,6 @@ class Run:
                 return
             await self._start(mail, self._fetch, mail.octets)
 
-    async def _forget(self, looked: Looked, but: Collection[str] = ()) -> None:
-        """What is not listed any more."""
-        if looked.rest:
-            return
-        there = {mail.name for mail in looked.mails}.union(but)
-        for kept, work in ((self._memory, forget), (self._parts, forget_parts)):
-            for some in slices(sorted(set(kept) - there)):
-                await self.ground.database.write(partial(_forget, work=work, agent=self.agent.name, names=some))
-
     # --- one message ------------------------------------------------------------------------
 
     async def _fetch(self, mail: Mail) -> None:
@@ -253,22 +221,19 @@ class Run:
         except BaseException:
             intake.abort()
             raise
-        had = self._parts.get(mail.name, frozenset())
+        had = self._known.parts.get(mail.name, frozenset())
         size = intake.size
         fetched = Fetched(name=mail.name, size=size, digest=digest, acceptance=acceptance, placed=placed, had=had)
         await self._accept(mail, fetched)
 
     async def _is_known(self, mail: Mail, digest: str) -> bool:
         """Was it fetched under a name that it does not have any more? Then it is seen to."""
-        names = self._gone.get(digest)
-        if not names:
-            return False
-        old = names.pop()
-        if not await self.ground.database.write(partial(_rename, agent=self.agent.name, old=old, new=mail.name)):
+        at = await self._known.under_another_name(mail.name, digest)
+        if at is None:
             return False
         self.tally.again += 1
         self.tally.done.add(mail.name)
-        if self._is_over(self._memory.get(old), self.ground.now()):
+        if self._is_over(at, self.ground.now()):
             await self._delete(mail)
         return True
 
@@ -363,7 +328,7 @@ class Run:
     def _leave_it(self, mail: Mail, why: str) -> None:
         if mail.name in self.tally.left:
             return
-        self.tally.left[mail.name] = f"message {mail.number} ({mail.name[:70]}): {why}"
+        self.tally.leave(mail.name, f"message {mail.number} ({mail.name[:70]}): {why}")
         self.ground.journal.record("collection.left", agent=self.agent.name, message=mail.name, reason=why)
 
     def _record(self, acceptance: Acceptance, placed: Placed) -> None:
@@ -389,11 +354,3 @@ class Run:
                 account=None if delivery.account is None else str(delivery.account),
                 mailbox=delivery.mailbox,
             )
-
-
-def _rename(cursor: Cursor, *, agent: str, old: str, new: str) -> bool:
-    return rename(cursor, agent, old, new)
-
-
-def _forget(cursor: Cursor, *, work: Callable[..., None], agent: str, names: Sequence[str]) -> None:
-    work(cursor, agent, names)

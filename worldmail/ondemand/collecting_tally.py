@@ -19,7 +19,7 @@ class Tally:
         later: messages that are for the next run.
         again: those that were fetched before, under other names.
         done: the names of those that were fetched.
-        left: of those that stay there, by name: why.
+        left: of those that stay there, by name: why, as far as the result says it.
     """
 
     fetched: int = 0
@@ -29,6 +29,10 @@ class Tally:
     again: int = 0
     done: set[str] = field(factory=set)
     left: dict[str, str] = field(factory=dict)
+
+    def leave(self, name: str, why: str) -> None:
+        """This one stays there. Of very many that do there is nothing more to be kept than their names."""
+        self.left[name] = why if len(self.left) < TOLD or self.left.get(name) else ""
 
     def result(self, server: str, stop: BaseException | None) -> Result:
         """In words. `stop`: why it ended before its end; None if it did not."""

@@ -29,6 +29,7 @@ class CurrentRoutes:
         unseal: opens a sealed password.
         sleep: done after so many seconds.
         seconds: a clock that only grows.
+        delimiters: the characters that part a user from a detail.
 
     Attributes:
         loads: see `IRoutes.loads`.
@@ -41,8 +42,9 @@ class CurrentRoutes:
         unseal: Seal,
         sleep: Callable[[float], Awaitable[None]],
         seconds: Callable[[], float] = time.monotonic,
+        delimiters: str = "",
     ) -> None:
-        self.loads = HoldLoads(database, seconds)
+        self.loads = HoldLoads(database, seconds, delimiters)
         self._unseal = unseal
         self._table = Current(database, changes, ("route", HOLDS.noun), self._load, sleep, what="the routes")
 

@@ -118,16 +118,34 @@ class HoldLoads:
 
     Args:
         seconds: a clock that only grows.
+        delimiters: the characters that part a user from a detail: all of a user's mail takes room of one mailbox.
     """
 
     _database: IDatabase
     _seconds: Callable[[], float]
+    _delimiters: str = ""
     _loads: _Counts[HoldLoad] = field(init=False)
     _shares: _Counts[dict[str, int]] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._loads = _Counts(lambda name: self._database.scan(lambda cursor: load_of(cursor, name)), self._seconds)
-        self._shares = _Counts(lambda name: self._database.scan(lambda cursor: shares_of(cursor, name)), self._seconds)
+        self._shares = _Counts(self._count_shares, self._seconds)
+
+    def _count_shares(self, name: str) -> Awaitable[dict[str, int]]:
+        return self._database.scan(lambda cursor: self._by_user(shares_of(cursor, name)))
+
+    def _by_user(self, shares: dict[str, int]) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for address, octets in shares.items():
+            user = self._user(address)
+            found[user] = found.get(user, 0) + octets
+        return found
+
+    def _user(self, address: str) -> str:
+        """The address without a detail."""
+        local, at, domain = _folded(address).rpartition("@")
+        end = min((found for found in map(local.find, self._delimiters) if found > 0), default=len(local))
+        return f"{local[:end]}{at}{domain}"
 
     def load(self, name: str) -> Awaitable[HoldLoad]:
         """See `IHoldLoads.load`."""
@@ -143,11 +161,11 @@ class HoldLoads:
     async def share(self, name: str, address: str) -> int:
         """See `IHoldLoads.share`."""
         shares = await self._shares.get(name)
-        return shares.get(_folded(address), 0)
+        return shares.get(self._user(address), 0)
 
     def took_for(self, name: str, address: str, octets: int) -> None:
         """See `IHoldLoads.took_for`."""
         known = self._shares.known.get(name)
-        key = _folded(address)
+        key = self._user(address)
         if known is not None and (key in known.load or len(known.load) < 2 * RECIPIENTS):
             known.load[key] = known.load.get(key, 0) + octets
