@@ -8,6 +8,7 @@ import importlib.metadata
 import os
 import time
 from collections.abc import Generator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,10 +29,22 @@ settings.load_profile("searching" if os.environ.get("WORLDMAIL_LONG") else "stea
 # pytest asks for Twisted's version before each test, which is to read all of its metadata.
 importlib.metadata.version = functools.cache(importlib.metadata.version)
 
+_HERE = Path(__file__).parent
+
 
 def pytest_collection() -> None:
     """What is collected stays until the end: to look through it again and again takes a third of the time."""
     gc.disable()
+
+
+_LONG = ("crash", "real", "faults", "app", "store", "queue", "cli", "database", "ondemand")
+_SHORT = ("house",)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Servers first, and what is done in no time last: all processes are then at work until about the end."""
+    places = {name: place for place, name in enumerate((*_LONG, "", *_SHORT))}
+    items.sort(key=lambda item: places.get(item.path.relative_to(_HERE).parts[0], places[""]))
 
 
 def pytest_collection_finish() -> None:
