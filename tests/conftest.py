@@ -38,13 +38,13 @@ def pytest_collection() -> None:
 
 
 _LONG = ("crash", "real", "faults", "app", "store", "queue", "cli", "database", "ondemand")
-_SHORT = ("house",)
+"""Directories in which a file takes long."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Servers first, and what is done in no time last: all processes are then at work until about the end."""
-    places = {name: place for place, name in enumerate((*_LONG, "", *_SHORT))}
-    items.sort(key=lambda item: places.get(item.path.relative_to(_HERE).parts[0], places[""]))
+    """What takes long is begun first: then no process of the suite is at the last file while the others are done."""
+    places = {name: place for place, name in enumerate(_LONG)}
+    items.sort(key=lambda item: places.get(item.path.relative_to(_HERE).parts[0], len(_LONG)))
 
 
 def pytest_collection_finish() -> None:

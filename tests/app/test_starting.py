@@ -137,7 +137,7 @@ def test_a_second_server_on_the_same_ports_says_so_in_one_line(server: ServerPro
 def test_a_wrong_configuration_stops_the_start_with_one_line(server: ServerProcess) -> None:
     server.config.write_text(server.config.read_text() + "\n[smtp]\n")
     server.launch()
-    assert server.process is not None and server.process.wait(30) == 1
+    assert server.process is not None and server.process.wait(120) == 1
     (line,) = server.tail().splitlines()
     assert line.startswith(f"worldmail: {server.config}:")
 
@@ -150,7 +150,7 @@ def test_a_database_of_a_later_release_is_left_alone(server: ServerProcess) -> N
     connection.execute("PRAGMA user_version=9999").fetchall()
     connection.close()
     server.launch()
-    assert server.process is not None and server.process.wait(30) == 1
+    assert server.process is not None and server.process.wait(120) == 1
     assert "schema 9999" in server.tail() and "Traceback" not in server.tail()
 
 
@@ -351,7 +351,7 @@ class TestGivingUpRoot:
         tap = place / "worldmail.tap"
         server.command("tap", "-o", str(tap))
         start_by(server, "--uid", "65534", "--gid", "65534", "--no_save", "-f", str(tap))
-        assert server.process is not None and server.process.wait(30) != 0
+        assert server.process is not None and server.process.wait(120) != 0
         assert "Permission denied" in server.tail() and str(server.directory) in server.tail()
 
     def test_twistds_uid_drops_too(self, server: ServerProcess) -> None:

@@ -78,7 +78,7 @@ class Commands:
                 shown += data
         except OSError:
             pass  # the terminal's end
-        assert process.wait(30) == 0
+        assert process.wait(120) == 0
         os.close(primary)
         return shown
 

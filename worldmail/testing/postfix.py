@@ -108,6 +108,7 @@ class PostfixProcess:
         """Make its directories and its configuration."""
         for name in ("etc", "queue", "data"):
             (self.directory / name).mkdir(parents=True, exist_ok=True)
+            (self.directory / name).chmod(0o755)  # whatever the umask
         self.directory.chmod(0o755)
         shutil.chown(self.directory / "data", "postfix")
         maps = " ".join(f"{{{domain} = smtp:[{host}]:{port}}}" for domain, (host, port) in self.ways.items())

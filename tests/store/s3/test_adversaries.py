@@ -58,6 +58,7 @@ def ends_with_the_stop(bucket: Bucket, under_way: Callable[[], object]) -> None:
 
 def test_a_stop_does_not_wait_for_a_peer_that_never_shakes_hands(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(60)
         bucket = bucket_at(f"https://localhost:{silent.getsockname()[1]}", tmp_path, timeout=300)
         accepted: list[socket.socket] = []
 
