@@ -11,6 +11,7 @@ from twisted.internet.threads import deferToThread
 
 from worldmail.testing.fakes import CHUNK
 from worldmail.testing.meeting import Meets, reactor, read_all, read_until
+from worldmail.transport.outgoing import TURN_SECONDS
 
 
 class DriverTests(Meets):
@@ -90,6 +91,20 @@ class DriverTests(Meets):
             await self.until(lambda: meeting.dialogues and meeting.dialogues[0].events)
             meeting.dialogues[0].release.callback(None)
             assert (await talking).count(b"waited") == 5000
+
+        return self.run_async(test())
+
+    def test_a_turn_that_has_waited_has_let_others_in_and_goes_on_at_once(self) -> Any:
+        async def test() -> None:
+            meeting = self.meet()
+            connection = await self.client(self.greeted)
+            connection.sendall(b"WAIT\r\none\r\n")
+            [dialogue] = meeting.dialogues
+            await self.until(lambda: dialogue.events)
+            await deferLater(reactor, 2 * TURN_SECONDS, lambda: None)
+            dialogue.release.callback(None)
+            assert dialogue.events == [b"WAIT", b"one"]
+            assert await self.client(lambda: read_until(connection, b"ok one\r\n")) == b"waited\r\nok one\r\n"
 
         return self.run_async(test())
 

@@ -54,6 +54,7 @@ class Outgoing(Protocol):
     _over = False  # closing or gone: nothing new begins
     _gone = False  # the connection is lost
     _working = False  # the dialogue is at work: if the turn waits, it is neither for the peer nor for others
+    _has_waited = False  # the turn has, since it began or last made way
     _reporting = False  # it has waited so since the event came, and a report is due some time
     _full = False  # output waits for the peer
     _undelivered = 0  # octets that the peer had not taken when last looked at
@@ -83,6 +84,7 @@ class Outgoing(Protocol):
 
     def waits(self) -> None:
         """The turn begins to wait."""
+        self._has_waited = True
         self.flush()
         if self._working and not self._reporting:
             self._reporting = True
@@ -152,6 +154,12 @@ class Outgoing(Protocol):
         """Go on in the reactor's next round."""
         self.factory.reactor.callLater(0, self.go_on)
         await self.pause()
+
+    async def make_way(self) -> None:
+        """Let others in, unless they were already while the turn waited for something else."""
+        if not self._has_waited:
+            await self.let_others_in()
+        self._has_waited = False
 
     def pause(self) -> Deferred[None]:
         """What fires at the next `go_on`."""

@@ -143,6 +143,7 @@ class Turns(Standing):
         """Everything that is there, one after another."""
         dialogue = self.dialogue
         events, until = 0, time.monotonic() + TURN_SECONDS
+        self._has_waited = False
         while not self._over:
             event = self.next_event()
             if event is not None:
@@ -167,7 +168,7 @@ class Turns(Standing):
                 await self._reader()
             elif events >= TURN_EVENTS or time.monotonic() > until:
                 self.spend(events)
-                await self.let_others_in()
+                await self.make_way()
                 events, until = 0, time.monotonic() + TURN_SECONDS
         self.spend(events)
 
