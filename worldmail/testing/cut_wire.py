@@ -43,6 +43,9 @@ class CutWire:
 
     def close(self) -> None:
         """Take no more connections."""
+        # Without this the thread stays in its call, which, interrupted, would go on with whoever has the number then.
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
     def _accept(self) -> None:
