@@ -135,6 +135,17 @@ def test_received_can_be_read_back() -> None:
 
 
 @pytest.mark.parametrize(
+    ("recipient", "named"),
+    [("bob@bücher.test", b"for <bob@xn--bcher-kva.test>"), ("bób@a.test", None), ("bób@bücher.test", None)],
+)
+def test_no_recipient_in_Received_makes_a_message_need_SMTPUTF8(recipient: str, named: bytes | None) -> None:
+    origin = Origin(session="s", protocol="UTF8SMTP", client="192.0.2.1", helo="x.test", tls=None)
+    raw = received_field(origin, host="mx.test", acceptance="id1", at=0, recipient=Address.parse(recipient))
+    assert raw.isascii()
+    assert b"for <" not in raw if named is None else named in raw
+
+
+@pytest.mark.parametrize(
     ("facts", "word"),
     [
         ((False, False, False, False), "SMTP"),

@@ -39,7 +39,9 @@ def received_field(
         host: our own name.
         acceptance: the acceptance id.
         at: epoch seconds.
-        recipient: the one recipient; None if there are several, so that none learns of another (RFC 5321 §7.6).
+        recipient: the one recipient; None if there are several, so that none learns of another (RFC 5321 §7.6). One
+            that A-labels do not make ASCII is left out: no header of ours is why a message needs SMTPUTF8 (RFC 6531
+            §3.2).
         account: who had signed in, where the site wants that told.
         priority: of MT-PRIORITY as it came, None for none (RFC 6710 §4.1): a clause of its own (§7).
     """
@@ -51,9 +53,8 @@ def received_field(
     if account is not None and account.isascii():
         lines.append(f"(authenticated as {_quoted(account)})")
     lines.append(f"by {host} with {origin.protocol} id {acceptance}")
-    if recipient is not None:
-        # A-labels, where they do: no header of ours is why a message needs SMTPUTF8 (RFC 6531 §3.2).
-        lines.append(f"for <{recipient.in_a_labels()}>")
+    if recipient is not None and (readable := recipient.in_a_labels()).is_ascii:
+        lines.append(f"for <{readable}>")
     if priority is not None:
         lines.append(f"PRIORITY {priority}")
     folded = "\r\n\t".join(lines)

@@ -346,8 +346,8 @@ def test_a_recipient_beyond_ascii_needs_a_transaction_with_smtputf8() -> None:
 def test_received_of_an_smtputf8_message_says_utf8smtp() -> None:
     scene = SmtpScene(prepare=lambda world: world.add_account("müller@example.test"))
     scene.play("EHLO a\r\nMAIL FROM:<> SMTPUTF8\r\nRCPT TO:<müller@example.test>\r\nDATA\r\n\r\n.\r\n".encode())
-    assert b" with UTF8SMTP id " in scene.contents()[0]
-    assert "for <müller@example.test>".encode() in scene.contents()[0]
+    (content,) = scene.contents()
+    assert b" with UTF8SMTP id " in content and content.isascii()  # no need of SMTPUTF8 on its further way
 
 
 def test_received_names_a_recipient_of_ASCII_by_the_A_labels_of_its_domain() -> None:

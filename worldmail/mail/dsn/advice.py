@@ -55,7 +55,11 @@ _KNOWN = {
     ),
     "6.7": Advice(
         "The other server does not know addresses with letters beyond a to z.",
-        "Ask the person for an address that has plain letters only.",
+        "Use addresses that have plain letters only, your own and that of the person.",
+    ),
+    "6.9": Advice(
+        "The other server does not know subjects and names with letters beyond a to z as they are in this message.",
+        "Send it with plain letters only in subject and names.",
     ),
     "7.1": Advice("The other server does not take this message from you.", _ASK),
     "7.10": Advice("The other server could not be reached by an encrypted connection, which is required.", _OURS),

@@ -145,11 +145,12 @@ async def _do_without_utf8(envelope: Envelope, content: IOutgoingContent) -> Non
     if envelope.sender is not None and not envelope.sender.is_ascii:
         raise _needs_utf8("The sender's address")
     if envelope.smtputf8 and not await headers_are_ascii(content):
-        raise _needs_utf8("A header of the message")
+        raise _needs_utf8("A header of the message", "5.6.9")
 
 
-def _needs_utf8(what: str) -> Unfit:
-    return unfit("5.6.7", f"{what} needs SMTPUTF8, which the server does not have")
+def _needs_utf8(what: str, status: str = "5.6.7") -> Unfit:
+    """Statuses of RFC 6531 §4.2: X.6.7 for an address, X.6.9 for a header."""
+    return unfit(status, f"{what} needs SMTPUTF8, which the server does not have")
 
 
 async def _fit_body(channel: Channel, body: Body, content: IOutgoingContent) -> tuple[Body, IOutgoingContent]:
