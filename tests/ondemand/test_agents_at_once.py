@@ -5,8 +5,12 @@ from __future__ import annotations
 from twisted.internet.defer import Deferred
 
 from tests.ondemand.agent_case import BAD, GOOD, AgentsCase
+from worldmail.interfaces.ondemand import Result
 
 RELAY = {"kind": "odmr", "host": "192.0.2.1", "user": "a@relay.test", "password": "x", "stay": "1m", "names": ""}
+
+
+RESUMED = Result(ok=True, words="2 from it", messages=2, resume=True)
 
 
 class AtOnceTests(AgentsCase):
@@ -70,3 +74,34 @@ class AtOnceTests(AgentsCase):
         self.errand.end(BAD)
         assert self.successResultOf(over) == [BAD, BAD]
         assert self.errand.began == ["a0", "a1"]
+
+    def test_a_connection_that_stood_and_breaks_off_is_tried_again_as_after_a_first_failure(self) -> None:
+        self.add("a", **RELAY, when="every 1h")
+        self.start()
+        for _ in range(6):
+            self.errand.end(BAD)
+            self.pass_(400)
+        assert self.status("a")["failures"] == "6"
+        self.pass_(3600)
+        self.clock.nap = nap = Deferred[None]()
+        self.agents.stands("a")
+        assert self.status("a")["failures"] == "6", "it may break off at once"
+        nap.callback(None)
+        assert self.status("a").get("failures") is None
+        began = len(self.errand.began)
+        self.errand.end(RESUMED)
+        assert self.status("a")["failures"] == "1"
+        self.pass_(11)
+        assert len(self.errand.began) == began + 1
+
+    def test_a_connection_that_breaks_off_at_once_is_tried_less_and_less_often(self) -> None:
+        self.add("a", **RELAY, when="every 1h")
+        self.start()
+        self.clock.nap = Deferred()
+        for number in range(3):
+            self.agents.stands("a")
+            self.errand.end(RESUMED)
+            self.clock.nap.callback(None)
+            self.clock.nap = Deferred()
+            assert self.status("a")["failures"] == str(number + 1)
+            self.pass_(300)

@@ -44,6 +44,10 @@ class AgentLog:
         """Its turn came, and it did not run."""
         await self._tell(agent, {"skipped": words})
 
+    async def stands(self, agent: Agent) -> None:
+        """It has a connection that stays open: what failed before is over."""
+        await self._tell(agent, {"failures": None})
+
     async def ended(self, agent: Agent, why: str, result: Result, seconds: float, failures: int | None) -> None:
         """It is over. `failures`: None where the status is another process's by now."""
         self.journal.record(

@@ -26,6 +26,9 @@ LOCKS = 1 << 30
 PATIENCE = 30.0
 """Seconds that a run that is ended may take for the message that is under way; then its connection is cut."""
 
+STEADY = 30.0
+"""Seconds that a connection has to stay open for the failures before it to count no more."""
+
 FAULT = Result(ok=False, words="an error of ours: the log has it")
 
 
@@ -135,6 +138,15 @@ class Runs:
         if run is not None:
             run.stands = True
             self._let_in()
+            Deferred.fromCoroutine(self._settle(run))
+
+    async def _settle(self, run: Run) -> None:
+        """A connection that stays open ends by breaking off; that it stood is what makes the run a good one."""
+        await self.clock.sleep(STEADY)
+        plan = self.plans.get(run.agent.name)
+        if run.result is None and plan is not None and plan.failures:
+            plan.failures = 0
+            await self.log.stands(run.agent)
 
     def _let_in(self) -> None:
         crowd, self._crowd = self._crowd, []

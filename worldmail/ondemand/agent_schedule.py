@@ -30,7 +30,7 @@ def due_after(table: Timetable, last: float, now: float, failures: int = 0, ende
 
     Args:
         last: when it ran last, or from when on it is counted.
-        failures: how many runs failed since one went well, the last of which ended at `ended`.
+        failures: how many runs failed since one went well, or stood, the last of which ended at `ended`.
     """
     at: float | None = table.next(last)
     if at is not None and at <= now:
