@@ -96,9 +96,23 @@ def test_a_domain_whose_mail_waits_is_made_with_its_hold(worldmail: Commands) ->
         "domain", "add", "held.example", "--kind", "hold", "--hold", "b"
     )
     assert "held.example" not in worldmail.ok("domain", "list").out
+    assert "held.example" in worldmail.ok("hold", "show", "shop", "--json").json["domains"]
     assert "example.test" not in worldmail.ok("hold", "show", "shop", "--json").json["domains"]
     for words in (("--kind", "hold"), ("--hold", "shop"), ("--kind", "relay", "--hold", "shop")):
         assert worldmail("domain", "add", "x.example", *words).status == 2
+
+
+def test_a_domain_that_is_removed_leaves_its_hold_which_keeps_one_at_least(worldmail: Commands) -> None:
+    for name in ("shop.example", "more.example"):
+        worldmail.ok("domain", "add", name, "--kind", "hold", "--hold", "shop")
+    worldmail.ok("hold", "set", "shop", "keep=7d")
+    assert worldmail.ok("domain", "remove", "more.example").out == "removed more.example\n"
+    shown = worldmail.ok("hold", "show", "shop", "--json").json
+    assert (shown["domains"], shown["keep"]) == (["shop.example"], 604800.0)
+    assert "worldmail hold remove shop" in worldmail.refused("domain", "remove", "shop.example")
+    assert "shop.example" in worldmail.ok("domain", "list").out
+    worldmail.ok("hold", "remove", "shop")
+    worldmail.ok("domain", "remove", "shop.example")
 
 
 def test_a_secret_that_is_made_is_told_once_and_one_that_was_given_never(worldmail: Commands) -> None:

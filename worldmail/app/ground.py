@@ -103,7 +103,9 @@ def build_store(settings: Settings, reactor: Any, journal: IJournal) -> StorePar
     )
     key = server_key(settings)
     passwords = Passwords(reactor, settings.auth)
-    admin = DirectoryAdmin(database, store.participants, CredentialMaker(passwords, key), clock.now, clock.sleep)
+    holds = HoldAdmin(database, key.seal)
+    maker = CredentialMaker(passwords, key)
+    admin = DirectoryAdmin(database, store.participants, maker, clock.now, clock.sleep, (holds.leave,))
     return StoreParts(
         foundations=foundations,
         database=database,
@@ -114,7 +116,7 @@ def build_store(settings: Settings, reactor: Any, journal: IJournal) -> StorePar
         admin=admin,
         recipient_admin=RecipientAdmin(database, foundations.clock.sleep),
         route_admin=RouteAdmin(database, key.seal, key.unseal),
-        hold_admin=HoldAdmin(database, key.seal),
+        hold_admin=holds,
         link_admin=LinkAdmin(database, clock),
         agent_admin=AgentAdmin(database, clock, key.seal, key.unseal),
     )

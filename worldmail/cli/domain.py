@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import click
 
-from worldmail.cli.hold import hold_domain
 from worldmail.cli.main import configuration
 from worldmail.cli.output import json_option, show_done, show_keys, show_rows
 from worldmail.cli.values import read_settings_words
-from worldmail.errors import WorldMailError
 from worldmail.interfaces.directory import Domain
 
 _TAKES_EVERYBODY = "; until it has a list of recipients it takes mail for everybody: worldmail recipient load {0}"
@@ -46,13 +44,8 @@ def add(
     from worldmail.cli.running import Parts, run
 
     async def work(parts: Parts) -> tuple[Domain, str]:
-        made = await parts.admin.add_domain(name, "relay" if kind == "hold" else kind or "local", alias_of)
-        if queue is not None:
-            try:
-                await hold_domain(parts.holds, queue, made.name)
-            except WorldMailError:
-                await parts.admin.remove_domain(made.name)
-                raise
+        joining = None if queue is None else parts.holds.joining(queue)
+        made = await parts.admin.add_domain(name, "relay" if kind == "hold" else kind or "local", alias_of, joining)
         sites = [] if queue is None else [one.name for one in await parts.inviting.sites()]
         return made, _SITE_TELLS if queue is not None and queue.lower() in sites else _TAKES_EVERYBODY
 
@@ -97,7 +90,10 @@ def set_(ctx: click.Context, name: str | None, words: tuple[str, ...], as_json: 
 @json_option
 @click.pass_context
 def remove(ctx: click.Context, name: str, as_json: bool) -> None:
-    """Remove a domain that holds no account; its aliases, or its list of recipients, go with it."""
+    """Remove a domain that holds no account; its aliases, or its list of recipients, go with it.
+
+    The hold that its mail waits in names it no more; what waits there goes on waiting.
+    """
     from worldmail.cli.running import run
 
     run(configuration(ctx), lambda parts: parts.admin.remove_domain(name))

@@ -12,7 +12,7 @@ from worldmail.cli.main import configuration
 from worldmail.cli.output import json_option, show_done, show_fields, show_keys, show_rows
 from worldmail.cli.values import OURS, changes_with_password, password_option, read_address
 from worldmail.errors import BadValue
-from worldmail.interfaces.holds import Hold, HoldLoad, IHoldAdmin, Release
+from worldmail.interfaces.holds import Hold, HoldLoad, Release
 
 if TYPE_CHECKING:
     from worldmail.cli.running import Parts
@@ -163,16 +163,6 @@ def _made_secrets(changes: dict[str, str]) -> dict[str, str]:
 
 def _in_words(told: Mapping[str, str]) -> list[str]:
     return [f"its {key.replace('_', '-')} is {secret} (shown this once)" for key, secret in told.items()]
-
-
-async def hold_domain(holds: IHoldAdmin, name: str, domain: str) -> None:
-    """Let mail for this domain wait in this hold, which is made if there is none."""
-    for one in await holds.holds():
-        if one.name == name.lower():
-            if domain not in one.domains:
-                await holds.set_hold(name, {"domains": ",".join((*one.domains, domain))})
-            return
-    await holds.add_hold(name, {"domains": domain})
 
 
 def _waits(load: HoldLoad | None) -> dict[str, Any]:

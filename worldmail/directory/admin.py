@@ -34,6 +34,7 @@ class DirectoryAdmin:
         credentials: makes of passwords and secrets what may be kept of them.
         now: the wall clock, epoch seconds.
         sleep: done after so many seconds.
+        leaving: what else knows domains by name: told of one that is removed, within the unit. May raise `BadValue`.
     """
 
     def __init__(
@@ -43,24 +44,39 @@ class DirectoryAdmin:
         credentials: ICredentialMaker,
         now: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]],
+        leaving: Iterable[Callable[[Cursor, str], None]] = (),
     ) -> None:
         self._database = database
         self._participants = tuple(participants)
         self._credentials = credentials
         self._now = now
         self._sleep = sleep
+        self._leaving = tuple(leaving)
 
     def domains(self) -> Awaitable[list[Domain]]:
         """See `IDirectoryAdmin.domains`."""
         return self._database.scan(domains.list_domains)
 
-    async def add_domain(self, name: str, kind: str = "local", alias_of: str | None = None) -> Domain:
+    async def add_domain(
+        self,
+        name: str,
+        kind: str = "local",
+        alias_of: str | None = None,
+        joining: Callable[[Cursor, str], None] | None = None,
+    ) -> Domain:
         """See `IDirectoryAdmin.add_domain`."""
         if kind not in domains.KINDS:
             raise BadValue(f"the kind of a domain is one of: {', '.join(domains.KINDS)}")
         normal = domains.domain_name(name)
         target = None if alias_of is None else domains.domain_name(alias_of)
-        return await self._database.write(lambda cursor: domains.add_domain(cursor, normal, kind, target))
+
+        def unit(cursor: Cursor) -> Domain:
+            made = domains.add_domain(cursor, normal, kind, target)
+            if joining is not None:
+                joining(cursor, normal)
+            return made
+
+        return await self._database.write(unit)
 
     async def set_domain(self, name: str, changes: Mapping[str, str]) -> Domain:
         """See `IDirectoryAdmin.set_domain`; `domain_keys.DOMAIN_KEYS` lists the keys."""
@@ -73,7 +89,13 @@ class DirectoryAdmin:
     async def remove_domain(self, name: str) -> None:
         """See `IDirectoryAdmin.remove_domain`."""
         normal = domains.domain_name(name)
-        await self._database.write_long(lambda cursor: domains.remove_domain(cursor, normal))
+
+        def unit(cursor: Cursor) -> None:
+            domains.remove_domain(cursor, normal)
+            for leave in self._leaving:
+                leave(cursor, normal)
+
+        await self._database.write_long(unit)
 
     async def accounts(self, domain: str | None = None) -> list[Account]:
         """See `IDirectoryAdmin.accounts`."""

@@ -175,18 +175,27 @@ class IDirectoryAdmin(Interface):
     def domains() -> Awaitable[list[Domain]]:
         """All domains by name."""
 
-    def add_domain(name: str, kind: str = "local", alias_of: str | None = None) -> Awaitable[Domain]:
+    def add_domain(
+        name: str,
+        kind: str = "local",
+        alias_of: str | None = None,
+        joining: Callable[[Cursor, str], None] | None = None,
+    ) -> Awaitable[Domain]:
         """Add a domain; creates no account.
 
         Args:
             kind: "local", or "relay" for one whose mail is handed on; another name of a domain is of the domain's kind.
+            joining: a part of the same unit, given the name: where else the domain is to be known.
         """
 
     def set_domain(name: str, changes: Mapping[str, str]) -> Awaitable[Domain]:
         """Set keys of a domain (quota); `BadValue` names the key and what it takes."""
 
     def remove_domain(name: str) -> Awaitable[None]:
-        """Remove a domain that holds no account and no public folder; its aliases, or its recipients, go with it."""
+        """Remove a domain that holds no account and no public folder; its aliases, or its recipients, go with it.
+
+        It leaves the hold that names it, which must not be left without domains.
+        """
 
     def accounts(domain: str | None = None) -> Awaitable[list[Account]]:
         """All accounts by address (a scan)."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import enum
 import ipaddress
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from attrs import field, frozen
 from zope.interface import Interface
 
+from worldmail.interfaces.database import Cursor
 from worldmail.interfaces.outbound import Login, Security
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -115,6 +116,9 @@ class IHoldAdmin(Interface):
 
     def set_hold(name: str, changes: Mapping[str, str]) -> Awaitable[Hold]:
         """Set keys of a hold."""
+
+    def joining(name: str) -> Callable[[Cursor, str], None]:
+        """A part of the unit that adds a domain: its mail waits in this hold, which is made if there is none."""
 
     def remove_hold(name: str) -> Awaitable[None]:
         """Remove a hold. What waits in it goes on waiting until it is released by hand, or its time is over."""

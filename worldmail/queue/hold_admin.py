@@ -80,6 +80,32 @@ class HoldAdmin:
         normal = thing_name("a hold", name)
         await self._database.write(lambda cursor: HOLDS.remove(cursor, normal))
 
+    def joining(self, name: str) -> Callable[[Cursor, str], None]:
+        """See `IHoldAdmin.joining`."""
+        normal = thing_name("a hold", name)
+
+        def unit(cursor: Cursor, domain: str) -> None:
+            entry = HOLDS.find(cursor, normal)
+            if entry is None:
+                self.adding(normal, {"domains": domain})(cursor)
+            elif domain not in (there := _bare(entry).domains):
+                self.setting(normal, {"domains": ",".join((*there, domain))})(cursor)
+
+        return unit
+
+    def leave(self, cursor: Cursor, domain: str) -> None:
+        """A part of the unit that removes a domain: no hold names it any more. Raises `BadValue`."""
+        for hold in [_bare(entry) for entry in HOLDS.all(cursor)]:
+            if domain not in hold.domains:
+                continue
+            others = ",".join(one for one in hold.domains if one != domain)
+            if not others:
+                raise BadValue(
+                    f"mail for {domain} waits in the hold {hold.name}, which is for no other domain; remove that first:"
+                    f" worldmail hold remove {hold.name}"
+                )
+            self.setting(hold.name, {"domains": others})(cursor)
+
     def _changed(self, before: Entry, changes: Mapping[str, str]) -> Entry:
         """The entry with these changes. Raises `BadValue`."""
         texts, password = HOLD_KEYS.changed(before.texts, changes), changes.get(PASSWORD)
