@@ -243,18 +243,6 @@ def test_messages_that_others_expunged_are_told_with_EXPUNGEISSUED(site: ImapSit
     assert client.say(b"UID FETCH 1:2 FLAGS").status == b"OK"
 
 
-def test_the_UID_of_a_message_is_told_until_the_client_knows_that_it_is_gone(
-    site: ImapSite, client: ImapClient
-) -> None:
-    other = site.client()
-    other.say(b"SELECT INBOX")
-    other.say(b"STORE 1 +FLAGS (\\Deleted)")
-    other.say(b"EXPUNGE")
-    assert client.say(b"FETCH 1:2 UID").untagged == [b"* 1 FETCH (UID 1)", b"* 2 FETCH (UID 2)"]
-    assert client.say(b"UID FETCH 1 UID").untagged == [b"* 1 FETCH (UID 1)", b"* 1 EXPUNGE"]
-    assert client.say(b"UID FETCH 1 UID").untagged == []
-
-
 @pytest.fixture
 def large() -> ImapClient:
     """Bob, with one message that is not kept in the database."""

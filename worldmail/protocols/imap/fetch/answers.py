@@ -16,7 +16,6 @@ from worldmail.mail.numbers import ranges_of
 from worldmail.protocols.imap.afterwards import refused
 from worldmail.protocols.imap.fetch import octets
 from worldmail.protocols.imap.fetch.batch import NAMED, Batch, Need
-from worldmail.protocols.imap.fetch.items import UID
 from worldmail.protocols.imap.fetch.plan import Plan
 from worldmail.protocols.imap.replies import No
 from worldmail.protocols.imap.view import untagged
@@ -169,8 +168,7 @@ class Answers:
     async def _batch(self, slices: Slices) -> Batch:
         """These messages, as far as they are still there, with all that the plan needs."""
         batch = self._known(slices)
-        if self.selected.view.pending and any(item is not UID for item in self.plan.items):
-            # But for its UID, which the client may need to know what it is told of later (RFC 2180 §4.1.1).
+        if self.selected.view.pending:
             batch = self._kept(batch, set(batch.uids) - self.selected.view.pending)
         if self.plan.sees:
             batch = await self._see(batch)
