@@ -13,7 +13,7 @@ from worldmail.errors import TemporaryFailure
 from worldmail.interfaces.directory import Account
 from worldmail.interfaces.holds import Hold, Release
 from worldmail.interfaces.outbound import Fate
-from worldmail.interfaces.queue import Selection, Standing
+from worldmail.interfaces.queue import Route, Selection, Standing, Via
 from worldmail.interfaces.releases import NothingWaits, ReleaseRequest, TurnBusy, Wanted
 from worldmail.mail.address import Address
 from worldmail.queue.hold_admin import HoldAdmin
@@ -168,7 +168,8 @@ def test_what_waits_goes_along_with_its_domain_to_another_hold(site: QueueSite) 
     settle(admin.add_hold("cafe", {"domains": "cafe.test"}))
     for address in ("a@ship.test", "b@sea.test", "c@sea.test", "d@cafe.test"):
         site.accept("alice@example.test", address, not_before=later if address[0] == "c" else 0)
-    settle(site.admin.release(Selection(recipient="c@sea.test")))
+    site.routes.set(Route(name="sea", domain="sea.test", via=Via.HOST, host="sea.test"), holds=(SHIP, CAFE))
+    assert settle(site.admin.release(Selection(recipient="c@sea.test"))) == 1
     settle(admin.set_hold("ship", {"domains": "ship.test"}))
     assert ("b@sea.test", "hold ship sea.test") in places(site)
     settle(admin.set_hold("cafe", {"domains": "cafe.test,.test"}))

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from attrs import evolve
 
+from worldmail.errors import BadValue
 from worldmail.interfaces.directory import Account
 from worldmail.interfaces.holds import Hold
-from worldmail.interfaces.queue import Route, Selection, Standing
+from worldmail.interfaces.queue import Route, Selection, Standing, Via
 from worldmail.interfaces.releases import NothingWaits, NotYours, TurnBusy
 from worldmail.mail.address import Address
 from worldmail.mail.envelope import TlsFacts
@@ -245,6 +246,23 @@ def test_one_message_of_a_hold_is_kept_back_by_an_administrator_until_it_is_rele
     site.advance(1)
     assert [address for _, address in site.elsewhere.taken] == ["go@shop.test", "kept@shop.test"]
     assert not site.faults()
+
+
+def test_what_only_a_turn_can_take_is_not_released_to_come_back_to_its_sender(site: QueueSite) -> None:
+    site.routes.set(Route(name="smart", domain="other.test", via=Via.HOST, host="smart.test"), holds=(HOLD, OTHER))
+    [id_, _, _] = fill(site, "a@shop.test", "b@north.shop.test", "c@other.test")
+    for selection in (Selection(id=id_), Selection(route="shop"), Selection(recipient="a@shop.test")):
+        with pytest.raises(BadValue, match=r"^mail for \S*shop.test waits in the hold shop for who fetches it"):
+            settle(site.admin.release(selection))
+    with pytest.raises(BadValue, match=r"^1 recipient released, but mail for north.shop.test waits"):
+        settle(site.admin.release(Selection()))
+    site.advance(60)
+    assert [address for _, address in site.elsewhere.taken] == ["c@other.test"], "by its route"
+    assert site.queued() == [("a@shop.test", HELD), ("b@north.shop.test", HELD)]
+    assert site.events(id_) == ["accepted"]
+    begin(turns_of(site), site)
+    site.advance(1)
+    assert site.queued() == [] and not site.faults()
 
 
 def test_a_route_of_the_same_domain_does_not_come_in_the_way(site: QueueSite) -> None:

@@ -273,7 +273,11 @@ class IQueueAdmin(Interface):
         """Let them wait until they are released. One that is being tried is held if that fails for now."""
 
     def release(selection: Selection) -> Awaitable[int]:
-        """Let those that are held go on now, or at the later moment that their sender wants (RFC 4865)."""
+        """Let those that are held go on now, or at the later moment that their sender wants (RFC 4865).
+
+        What waits in a hold for who fetches it, and for which there is no route, stays there, since the DNS names us
+        for it: `BadValue` tells of it when the rest was let go.
+        """
 
     def remove(selection: Selection, report: bool) -> Awaitable[int]:
         """Take them out; with `report` their senders are told, as if they had failed."""

@@ -23,10 +23,11 @@ BUILT_IN = Route(name="")
 class RouteTable:
     """The enabled routes by what they are for, and all of them by name.
 
-    Of two for the same domain and sender, which no administrator can enable, the first by name counts.
+    Of two for the same domain and sender a hold comes first; of two routes, which no administrator can enable, the
+    first by name.
     """
 
-    _by_domain: dict[str, dict[str, Route]]
+    _by_domain: dict[str, dict[str, list[Route]]]
     _by_name: dict[str, Route]
     _holds: dict[str, Hold]
     _held_domains: dict[str, Hold]
@@ -35,12 +36,12 @@ class RouteTable:
     @classmethod
     def of(cls, routes: Iterable[Route], holds: Iterable[Hold] = ()) -> RouteTable:
         """The table of these, whatever their order. For the same domain and sender a hold comes before a route."""
-        by_domain: dict[str, dict[str, Route]] = {}
+        by_domain: dict[str, dict[str, list[Route]]] = {}
         by_name = {route.name: route for route in routes}
         held = [route for hold in sorted(holds, key=lambda one: one.name) for route in routes_of(hold)]
         for route in (*held, *(by_name[name] for name in sorted(by_name))):
             if route.enabled:
-                by_domain.setdefault(route.domain, {}).setdefault(route.sender, route)
+                by_domain.setdefault(route.domain, {}).setdefault(route.sender, []).append(route)
         holding = {route.hold.name: route.hold for route in held if route.hold is not None and route.enabled}
         domains = {route.domain: route.hold for route in held if route.hold is not None and route.enabled}
         named = by_name | {route.name: route for route in held}
@@ -60,9 +61,7 @@ class RouteTable:
             by_sender = self._by_domain.get(of_domain)
             if by_sender is not None:
                 for of_sender in _sender_patterns(sender):
-                    found = by_sender.get(of_sender)
-                    if found is not None:
-                        yield found
+                    yield from by_sender.get(of_sender, ())
 
     def named(self, name: str) -> Route | None:
         """See `IRoutes.named`. Disabled ones are found too."""

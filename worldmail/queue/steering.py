@@ -6,14 +6,14 @@ at when its attempt has failed for now.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from attrs import evolve, frozen
 from zope.interface import implementer
 
-from worldmail.errors import NoSuchThing
+from worldmail.errors import BadValue, NoSuchThing
 from worldmail.interfaces.database import Cursor, IDatabase
 from worldmail.interfaces.directory import IDirectory
 from worldmail.interfaces.holds import Release
@@ -55,7 +55,7 @@ _RELEASE = f"UPDATE recipient SET state = 0, due = ?, expires = ?, look = ? WHER
 _PUT_BACK = (
     f"UPDATE recipient SET due = ?, expires = ?, look = ? WHERE id = ? AND look = ? AND {sources(Event.RELEASED)}"
 )
-_ROUTE = "SELECT route FROM destination WHERE id = ?"
+_ROUTE = "SELECT route, domain FROM destination WHERE id = ?"
 _REMOVE = "DELETE FROM recipient WHERE id = ? AND state IN (0, 1)"
 _REDIRECT = (
     "UPDATE recipient SET address = ?, wishes = ?, destination_id = ?, state = 0, due = ?, look = ?, expires = ?"
@@ -106,7 +106,11 @@ class QueueAdmin:
 
     async def release(self, selection: Selection) -> int:
         """See `IQueueAdmin.release`."""
-        return await self._each(selection, (Standing.HELD,), self._release)
+        stay: dict[str, str] = {}
+        released = await self._each(selection, (Standing.HELD,), partial(self._release, stay))
+        if stay:
+            raise BadValue(_why_it_stays(stay, released))
+        return released
 
     async def remove(self, selection: Selection, report: bool) -> int:
         """See `IQueueAdmin.remove`."""
@@ -217,18 +221,23 @@ class QueueAdmin:
             return Event.HELD if cursor.run(_WISH, ("hold", row.id)) else None
         return Event.HELD if cursor.run(_HOLD, (_not_before(row, now), FOREVER, row.id, FOREVER)) else None
 
-    def _release(self, cursor: Cursor, row: Matched, now: int) -> Event | None:
+    def _release(self, stay: dict[str, str], cursor: Cursor, row: Matched, now: int) -> Event | None:
+        """`stay`: is told the domains of what has nowhere to go but to who fetches it, with their holds."""
         expires = row.expires + max(0, now - row.due)
         due = _not_before(row, now)
-        if self._is_fetched(cursor, row):
+        route, domain = cursor.one(_ROUTE, (row.destination_id,)) or ("", "")
+        if self._is_fetched(route):
             changed = cursor.run(_PUT_BACK, (due, expires, expires, row.id, FOREVER))
             if changed:
                 return Event.RELEASED
+            sender = Address.parse(row.sender) if row.sender else None
+            if not self.routes.onward(sender, domain).name:  # the DNS names us, as long as we hold it for others
+                stay[domain] = route.removeprefix(OF_HOLD)
+                return None
         return Event.RELEASED if cursor.run(_RELEASE, (due, expires, expires, row.id)) else None
 
-    def _is_fetched(self, cursor: Cursor, row: Matched) -> bool:
-        """Is it in a hold from which somebody fetches it? Released, it waits there for that again."""
-        (route,) = cursor.one(_ROUTE, (row.destination_id,)) or ("",)
+    def _is_fetched(self, route: str) -> bool:
+        """Is it a hold's, from which somebody fetches it? What was kept back there waits for that again."""
         hold = self.routes.hold(route.removeprefix(OF_HOLD)) if route.startswith(OF_HOLD) else None
         return hold is not None and hold.release is Release.ODMR
 
@@ -286,6 +295,16 @@ class QueueAdmin:
         some = [leased_of(row.id, row.address, row.wishes, row.attempts, row.expires) for row in gone]
         message = read_message(cursor, queued_id)
         return tell_of_removal(cursor, self.reports, message, some, Transaction(server=""), now)
+
+
+def _why_it_stays(stay: Mapping[str, str], released: int) -> str:
+    domain, hold = min(stay.items())
+    done = f"{released} recipient{'' if released == 1 else 's'} released, but " if released else ""
+    return (
+        f"{done}mail for {domain} waits in the hold {hold} for who fetches it, and knows no other way: let the site"
+        f" fetch it (there: worldmail agent run), set a way first (worldmail route add NAME domain={domain}, or"
+        f" worldmail hold set {hold} release=host host=NAME), or send it elsewhere (worldmail queue redirect)"
+    )
 
 
 def _not_before(row: Matched, now: int) -> int:
