@@ -12,7 +12,7 @@ from zope.interface.verify import verifyObject
 
 from worldmail.config.keys import Key, KeyTable
 from worldmail.errors import BadValue, StorageFull
-from worldmail.interfaces.ondemand import Agent, AgentKind, IErrand, Result
+from worldmail.interfaces.ondemand import Agent, AgentKind, IErrand, Result, Wrong
 from worldmail.interfaces.outbound import Hop
 from worldmail.interfaces.store import Acceptance
 from worldmail.interfaces.triggers import IFinger
@@ -144,6 +144,13 @@ class Said:
 
     line: str = "Ok, shop: 3 pending messages started"
     asked: list[tuple[Hop, str]] = field(factory=list)
+    looked: list[Hop] = field(factory=list)
+    shut: bool = False
+
+    async def look(self, hop: Hop) -> None:
+        if self.shut:
+            raise no_connection()
+        self.looked.append(hop)
 
     def ask(self, hop: Hop, question: str) -> Awaitable[str]:
         self.asked.append((hop, question))
@@ -189,8 +196,11 @@ def test_a_test_asks_nothing_and_trouble_is_told() -> None:
     said = Said()
     assert settle(FingerErrand(finger=said, hop=_hop).test(FINGER)) == [
         "relay.test has the addresses 192.0.2.1, 2001:db8::1",
-        "it would be asked at port 79",
+        "it answers at port 79, where it would be asked",
     ]
+    assert said.looked == [HOP]
+    [line, wrong] = settle(FingerErrand(finger=Said(shut=True), hop=_hop).test(FINGER))
+    assert (line, isinstance(wrong, Wrong)) == ("relay.test has the addresses 192.0.2.1, 2001:db8::1", True)
     broken = FingerErrand(finger=said, hop=_no_hop)
     assert not settle(broken.run(FINGER)).ok
     assert len(settle(broken.test(evolve(FINGER, name="b")))) == 1

@@ -78,3 +78,6 @@ class IFinger(Interface):
         Args:
             question: ASCII without control characters.
         """
+
+    def look(hop: Hop) -> Awaitable[None]:
+        """Does it answer? Connects, asks nothing and closes. Raises `HopFailed`."""

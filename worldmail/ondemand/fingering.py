@@ -12,6 +12,7 @@ from worldmail.errors import WorldMailError
 from worldmail.interfaces.ondemand import Agent, AgentKind, IErrand, Result, Wrong
 from worldmail.interfaces.outbound import Hop
 from worldmail.interfaces.triggers import IFinger
+from worldmail.ondemand.agent_errands import words_of
 
 REFUSALS = ("refused", "denied", "not allowed", "try again")
 """What a first line has in it that says no; servers have no codes."""
@@ -44,11 +45,15 @@ class FingerErrand:
         return Result(ok=ok, words=f"the server said: {said.replace(agent.values['secret'], '***')}")
 
     async def test(self, agent: Agent) -> list[str]:
-        """See `IErrand.test`: asking would release what waits."""
+        """See `IErrand.test`: asking would release what waits, so nothing is said to the server."""
+        lines: list[str] = []
         try:
             hop = await self.hop(agent)
+            lines.append(f"{hop.host} has the addresses {', '.join(hop.addresses)}")
+            await self.finger.look(hop)
+            lines.append(f"it answers at port {hop.port}, where it would be asked")
         except CancelledError:
-            return [Wrong("stopped")]
+            lines.append(Wrong("stopped"))
         except WorldMailError as error:
-            return [Wrong(error)]
-        return [f"{hop.host} has the addresses {', '.join(hop.addresses)}", f"it would be asked at port {hop.port}"]
+            lines.append(Wrong(words_of(error)))
+        return lines

@@ -110,6 +110,23 @@ class Sockets(Service):
 
         return self.run_async(test)
 
+    def test_who_only_looks_connects_and_asks_nothing(self) -> Any:
+        async def test() -> None:
+            with socket.create_server(("127.0.0.1", 0)) as listener:
+                hop = Hop(host="localhost", addresses=("127.0.0.1",), port=listener.getsockname()[1], helo="a.test")
+                await self.finger.look(hop)
+
+                def heard() -> bytes:
+                    connection, _ = listener.accept()
+                    with connection:
+                        return connection.recv(100)
+
+                assert await deferToThread(heard) == b""
+            with self.assertRaises(HopFailed):
+                await self.finger.look(hop)
+
+        return self.run_async(test)
+
     def test_a_server_that_closes_without_a_word_gives_an_empty_answer(self) -> Any:
         async def test() -> None:
             with socket.create_server(("127.0.0.1", 0)) as silent:

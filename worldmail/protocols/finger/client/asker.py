@@ -22,6 +22,13 @@ class Finger:
 
     async def ask(self, hop: Hop, question: str) -> str:
         """See `IFinger.ask`."""
+        return await self._converse(hop, question)
+
+    async def look(self, hop: Hop) -> None:
+        """See `IFinger.look`."""
+        await self._converse(hop, None)
+
+    async def _converse(self, hop: Hop, question: str | None) -> str:
         asking = Asking(question, self._promise)
         await self._connector.connect(lambda: asking, hop)
         try:

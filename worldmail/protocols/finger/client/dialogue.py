@@ -35,14 +35,14 @@ class Asking:
     """Says the question (RFC 1288 §2.2) and listens until the server has said a line that is not empty, or closes.
 
     Args:
-        question: a word in ASCII without control characters.
+        question: a word in ASCII without control characters; None to ask nothing, and close.
         promise: makes a promise.
     """
 
     timeout = PATIENCE
     minimum_rate = 0
 
-    def __init__(self, question: str, promise: Callable[[], Promise]) -> None:
+    def __init__(self, question: str | None, promise: Callable[[], Promise]) -> None:
         self._question = question
         self._promise = promise()
         self._answer = bytearray()
@@ -62,6 +62,8 @@ class Asking:
     def opened(self, peer: Peer) -> Effects:
         """We speak first."""
         self._peer = peer
+        if self._question is None:
+            return self._end()
         return (self._question.encode("ascii") + b"\r\n",)
 
     def refused(self, reason: str) -> Effects:
