@@ -302,8 +302,9 @@ def _why_it_stays(stay: Mapping[str, str], released: int) -> str:
     done = f"{released} recipient{'' if released == 1 else 's'} released, but " if released else ""
     return (
         f"{done}mail for {domain} waits in the hold {hold} for who fetches it, and knows no other way: let the site"
-        f" fetch it (there: worldmail agent run), set a way first (worldmail route add NAME domain={domain} via=host host=HOST,"
-        f" or worldmail hold set {hold} release=host host=HOST), or send it elsewhere (worldmail queue redirect)"
+        f" fetch it (there: worldmail agent run), set a way first (worldmail route add NAME domain={domain} via=host"
+        f" host=HOST, or worldmail hold set {hold} release=host host=HOST), or send it"
+        " elsewhere (worldmail queue redirect)"
     )
 
 
