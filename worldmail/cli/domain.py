@@ -92,7 +92,7 @@ def set_(ctx: click.Context, name: str | None, words: tuple[str, ...], as_json: 
 def remove(ctx: click.Context, name: str, as_json: bool) -> None:
     """Remove a domain that holds no account; its aliases, or its list of recipients, go with it.
 
-    The hold that its mail waits in names it no more; what waits there goes on waiting.
+    The hold that its mail waits in names it no more, unless it is for no other; what waits there goes on waiting.
     """
     from worldmail.cli.running import run
 

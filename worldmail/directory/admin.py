@@ -34,7 +34,7 @@ class DirectoryAdmin:
         credentials: makes of passwords and secrets what may be kept of them.
         now: the wall clock, epoch seconds.
         sleep: done after so many seconds.
-        leaving: what else knows domains by name: told of one that is removed, within the unit. May raise `BadValue`.
+        leaving: what else knows domains by name: told of one that is removed, within the unit.
     """
 
     def __init__(

@@ -194,7 +194,7 @@ class IDirectoryAdmin(Interface):
     def remove_domain(name: str) -> Awaitable[None]:
         """Remove a domain that holds no account and no public folder; its aliases, or its recipients, go with it.
 
-        It leaves the hold that names it, which must not be left without domains.
+        It leaves the hold that names it, unless that is for no other.
         """
 
     def accounts(domain: str | None = None) -> Awaitable[list[Account]]:

@@ -94,17 +94,11 @@ class HoldAdmin:
         return unit
 
     def leave(self, cursor: Cursor, domain: str) -> None:
-        """A part of the unit that removes a domain: no hold names it any more. Raises `BadValue`."""
+        """A part of the unit that removes a domain: no hold names it any more but one that is for no other."""
         for hold in [_bare(entry) for entry in HOLDS.all(cursor)]:
-            if domain not in hold.domains:
-                continue
             others = ",".join(one for one in hold.domains if one != domain)
-            if not others:
-                raise BadValue(
-                    f"mail for {domain} waits in the hold {hold.name}, which is for no other domain; remove that first:"
-                    f" worldmail hold remove {hold.name}"
-                )
-            self.setting(hold.name, {"domains": others})(cursor)
+            if domain in hold.domains and others:
+                self.setting(hold.name, {"domains": others})(cursor)
 
     def _changed(self, before: Entry, changes: Mapping[str, str]) -> Entry:
         """The entry with these changes. Raises `BadValue`."""
