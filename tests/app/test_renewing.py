@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Awaitable
 from functools import partial
 from typing import Any
 
 import pytest
+from twisted.logger import globalLogPublisher
 
 from worldmail.app.renewing import AWAY, Renewing
 from worldmail.database.entries import Entry
@@ -57,6 +59,20 @@ def test_a_key_that_nobody_saw_before_is_the_pinned_one_at_once(site: Site) -> N
         site.shows(pin)
         assert site.pins == pin
     assert len(site.journal.named("key.renewed")) == 2
+
+
+@pytest.mark.filterwarnings("error::DeprecationWarning")
+def test_a_work_that_is_over_leaves_no_failure_that_nobody_hears_of(site: Site) -> None:
+    failures: list[str] = []
+    globalLogPublisher.addObserver(
+        observer := lambda event: failures.append(str(event)) if event.get("isError") else None
+    )
+    try:
+        site.shows(B, C)
+        gc.collect()
+    finally:
+        globalLogPublisher.removeObserver(observer)
+    assert failures == []
 
 
 def test_servers_with_keys_of_their_own_do_not_put_each_other_out_at_each_connection(site: Site) -> None:

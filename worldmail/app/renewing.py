@@ -54,7 +54,11 @@ class Renewing:
         if now - self._replaced.get(key, now - AWAY) < AWAY:
             return
         self._under_way[key] = working = Deferred.fromCoroutine(self._renew(hop, shown.pin))
-        working.addBoth(lambda _: self._under_way.pop(key, None))
+
+        def over(result: object) -> None:
+            del self._under_way[key]
+
+        working.addBoth(over)
 
     async def _renew(self, hop: Hop, pin: str) -> None:
         """The next connection tries again what fails."""
