@@ -11,7 +11,7 @@ from OpenSSL import SSL
 from twisted.internet.error import ConnectionDone, ConnectionLost
 
 from worldmail.testing.authority import Authority
-from worldmail.transport.certificate_words import chain_refusal, handshake_words, name_refusal
+from worldmail.transport.certificate_words import chain_refusal, clients_handshake_words, handshake_words, name_refusal
 
 
 @pytest.mark.parametrize(
@@ -75,3 +75,20 @@ def test_names_that_are_told_are_bounded_and_clean(tmp_path: Path) -> None:
 )
 def test_handshakes_that_failed_have_words(error: Any, words: str) -> None:
     assert handshake_words(error) == words
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ConnectionDone(), "the client ended the connection"),
+        (ConnectionLost(), "the client ended the connection"),
+        (SSL.Error([("SSL routines", "", "tlsv1 alert unknown ca")]), "the client does not accept our certificate"),
+        (SSL.Error([("SSL routines", "", "http request")]), "what the client sent is not TLS"),
+        (SSL.Error([("SSL routines", "", "no shared cipher")]), "there is no common cipher"),
+        (SSL.Error([("SSL routines", "", "Decryption\nfailed")]), "decryptionfailed"),
+        (ValueError("of ours"), "it failed"),
+        (None, "it failed"),
+    ],
+)
+def test_handshakes_that_clients_began_have_words(error: Any, words: str) -> None:
+    assert clients_handshake_words(error) == words

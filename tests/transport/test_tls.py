@@ -112,7 +112,7 @@ class TlsTests(Meets):
             await deferToThread(talk)
             await self.until(lambda: meeting.dialogues[0].endings)
             assert meeting.dialogues[0].events == [b"STARTTLS"]
-            assert meeting.dialogues[0].endings == ["TLS handshake failed"]
+            assert meeting.dialogues[0].endings == ["TLS handshake failed: what the client sent is not TLS"]
 
         return self.run_async(test())
 

@@ -1,4 +1,4 @@
-"""Why a server's certificate, or a handshake with it, is no good: in words for people (ASCII)."""
+"""Why a certificate, or a handshake, is no good: in words for people (ASCII)."""
 
 from __future__ import annotations
 
@@ -49,6 +49,29 @@ _HANDSHAKE = (
     ("alert handshake failure", "the server found no common cipher, or wants a certificate"),
     ("alert unrecognized name", "the server does not know this name"),
     ("certificate required", "the server wants a certificate"),
+)
+
+_DISTRUSTED = "the client does not accept our certificate"
+_NOT_TLS = "what the client sent is not TLS"
+
+# What clients make of ours: alerts are named in RFC 8446 §6.2.
+_CLIENTS_HANDSHAKE = (
+    ("alert unknown ca", _DISTRUSTED),
+    ("alert bad certificate", _DISTRUSTED),
+    ("alert certificate unknown", _DISTRUSTED),
+    ("alert unsupported certificate", _DISTRUSTED),
+    ("alert certificate expired", "our certificate has expired, says the client"),
+    ("alert certificate revoked", "our certificate was revoked, says the client"),
+    ("alert user canceled", "the client gave it up"),
+    ("wrong version number", _NOT_TLS),
+    ("packet length too long", _NOT_TLS),
+    ("http request", _NOT_TLS),
+    ("unsupported protocol", "there is no common version of TLS"),
+    ("version too low", "there is no common version of TLS"),
+    ("alert protocol version", "there is no common version of TLS"),
+    ("no shared cipher", "there is no common cipher"),
+    ("alert handshake failure", "the client finds nothing in common"),
+    ("unexpected eof", "the client ended the connection"),
 )
 
 
@@ -110,6 +133,14 @@ def handshake_words(error: BaseException | None) -> str:
         return "the server ended the connection"
     reason = _reason(error)
     return next((words for known, words in _HANDSHAKE if known in reason), reason or "it failed")
+
+
+def clients_handshake_words(error: BaseException | None) -> str:
+    """What ended a handshake that a client had begun with us."""
+    if isinstance(error, ConnectionDone | ConnectionLost):
+        return "the client ended the connection"
+    reason = _reason(error)
+    return next((words for known, words in _CLIENTS_HANDSHAKE if known in reason), reason or "it failed")
 
 
 def is_address(host: str) -> bool:

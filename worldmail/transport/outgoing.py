@@ -13,6 +13,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from worldmail.interfaces.protocol import IReporting
+from worldmail.transport.certificate_words import clients_handshake_words
 from worldmail.transport.connections import Connections
 from worldmail.transport.deflate import Deflate
 from worldmail.wire.effects import Flush, Stream
@@ -226,7 +227,7 @@ class Outgoing(Protocol):
 def why(reason: Failure, securing: bool) -> str:
     """A failure of the connection, as the log has it."""
     if securing:
-        return "TLS handshake failed"
+        return f"TLS handshake failed: {clients_handshake_words(reason.value)}"
     error = reason.value
     if isinstance(error, ConnectionDone):
         return "closed by peer"

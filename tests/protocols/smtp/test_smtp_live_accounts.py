@@ -60,7 +60,7 @@ def test_a_changed_account_ends_the_session_at_its_next_command(
 ) -> None:
     client = signed_in(before)
     change(client, **fields)
-    assert client.say(command) == ["421 4.7.0 Your account was changed, please sign in again"]
+    assert client.say(command) == ["421 4.7.0 mail.example.test Your account was changed, please sign in again"]
     assert client.conductor.held.closed
     assert not client.scene.contents()
 
@@ -97,7 +97,7 @@ def test_an_account_has_so_many_sessions_and_no_more() -> None:
     assert first.say(SIGN_IN)[-1].startswith("235")
     second = Client(scene, type(first.session)(first.session.entrance))
     replies = second.say(SIGN_IN)
-    assert replies[-1] == "421 4.7.0 Too many sessions of this account, please try again later"
+    assert replies[-1] == "421 4.7.0 mail.example.test Too many sessions of this account, please try again later"
     assert second.conductor.held.closed
     second.session.closed("gone")
     first.session.closed("gone")

@@ -321,11 +321,11 @@ class Session:
 
     def _refuse(self, refusal: Refusal) -> Effects:
         """The reply that a refusal is, and what follows from there having been so many."""
-        code, command = refusal.reply_code, self._command
-        word = b"" if command is None else command.word
+        code, word = refusal.reply_code, b"" if self._command is None else self._command.word
         if word in RECORDED:
             record_refusal(self, refusal, word, self._argument)
-        answer = reply(code, "" if word in _WITHOUT_CODES else refusal.reply_enhanced, refusal.reply_text)
+        ours = f"{self.entrance.host} " if code == 421 else ""  # RFC 5321 §4.2.3
+        answer = reply(code, "" if word in _WITHOUT_CODES else refusal.reply_enhanced, ours + refusal.reply_text)
         if code == 421:
             self.abandon()
             return (answer, Close(refusal.reason or refusal.reply_text))
