@@ -54,3 +54,17 @@ def test_a_destination_shows_what_its_server_said() -> None:
     site = site_that_cannot_reach(HopFailed(evolve(failed.trouble, reply=reply)))
     site.accept(ALICE, BOB)
     assert site.rows("SELECT reply FROM destination") == [("421 4.3.2 Too busy",)]
+
+
+@pytest.mark.parametrize(("description", "kind"), [("Größe", b"message/global"), ("Size", b"message/rfc822")])
+def test_a_message_with_a_part_whose_header_is_in_UTF_8_comes_back_as_one(description: str, kind: bytes) -> None:
+    """RFC 6532 §3.7."""
+    content = (
+        "Subject: parts\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n"
+        f"Content-Description: {description}\r\n\r\ntext\r\n--b--\r\n"
+    ).encode()
+    site = site_that_cannot_reach(no_connection("mx.there.test", Fate.FAILED))
+    site.accept(ALICE, BOB, content=content, smtputf8=True)
+    (report,) = site.mail()
+    label = b"Content-Transfer-Encoding: 8bit\r\n" if kind == b"message/global" else b""
+    assert b"\r\nContent-Type: " + kind + b"\r\n" + label + b"\r\nSubject: parts\r\n" in report

@@ -29,8 +29,8 @@ class AuthSettings:
     scram_plus: bool = setting(
         True,
         """Offer the -PLUS forms of SCRAM in TLS, which bind the login to the connection, in every protocol. Turn it
-        off where clients choose them and cannot bind: mutt 2.2 of Debian 12, for one, signs in to no submission
-        server that offers them in TLS 1.3.""",
+        off where clients choose them and cannot bind: mutt and neomutt of Debian 12 sign in to no submission
+        server that offers them in TLS 1.3, unless they are told to take another way.""",
     )
     cache_time: Duration = setting(
         duration("10m"),

@@ -28,6 +28,7 @@ from worldmail.mail.dsn.compose import compose
 from worldmail.mail.dsn.rules import is_reported
 from worldmail.mail.dsn.values import Action, Happening, Notice, Original, Report
 from worldmail.mail.envelope import Body, Envelope, Notify, Origin, OriginalRecipient, Recipient, Return
+from worldmail.mail.mime.headers import headers_are_ascii
 from worldmail.queue.expansion import Expansion, is_elsewhere, sort_out
 from worldmail.queue.jobs import Attempt, Leased, Message
 from worldmail.queue.lost import Lost
@@ -206,7 +207,7 @@ class Reports:
         content, header = found
         now = int(self.clock.now())
         id_ = self.acceptance.new_id()
-        original = _returnable(message, header, whole=content is not None)
+        original = await _returnable(message, header, content)
         report = compose(
             Notice(
                 host=self.host,
@@ -308,9 +309,11 @@ def _relay_is_told(wishes: Wishes, notify: frozenset[Notify] | None, transaction
     return wishes.trace_by or (by[1] == "N" and not transaction.deliver_by and now < by[0])
 
 
-def _returnable(message: Message, header: bytes, *, whole: bool) -> Original:
+async def _returnable(message: Message, header: bytes, content: IOutgoingContent | None) -> Original:
     """What a report says of the message, and gives back of it."""
-    whole = whole and not message.wishes.require_tls  # RFC 8689 §5: the report goes the same way, with the header alone
+    # RFC 8689 §5: the report goes the same way, with the header alone
+    whole = content is not None and not message.wishes.require_tls
+    in_utf8 = message.envelope.smtputf8 and content is not None and not await headers_are_ascii(content.chunks())
     return Original(
         envelope=message.envelope if whole else evolve(message.envelope, returns=Return.HEADERS),
         header=header,
@@ -319,6 +322,7 @@ def _returnable(message: Message, header: bytes, *, whole: bool) -> Original:
         origin=_origin(message) if message.client else None,
         release=message.wishes.release,
         deliver_by=None if message.wishes.deliver_by is None else message.wishes.deliver_by[0],
+        in_utf8=in_utf8,
     )
 
 

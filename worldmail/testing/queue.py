@@ -246,6 +246,7 @@ class QueueSite:
         not_before: int = 0,
         wishes: Wishes | None = None,
         more: tuple[Delivery, ...] = (),
+        smtputf8: bool = False,
         **fields: Any,
     ) -> Acceptance:
         """A message for these, to go on; `more` goes to mailboxes at once."""
@@ -257,7 +258,9 @@ class QueueSite:
         return Acceptance(
             id=acceptance.new_id(),
             received=int(self.clock.now()),
-            envelope=Envelope(sender=None if sender is None else Address.parse(sender), recipients=tuple(given)),
+            envelope=Envelope(
+                sender=None if sender is None else Address.parse(sender), recipients=tuple(given), smtputf8=smtputf8
+            ),
             origin=Origin(session="s", protocol="ESMTP", client="192.0.2.9", helo="client.test"),
             content=staged,
             deliveries=more,

@@ -41,7 +41,7 @@ def compose(notice: Notice) -> Report:
         size=original.size,
         limit=notice.full_limit,
     )
-    last = whole(original.header, original.envelope.body) if how is Return.FULL else header_alone(original.header)
+    last = whole(original) if how is Return.FULL else header_alone(original.header)
     given_back = None if last is None else how
     subject = cleaned(subject_of(original.header), 2 * _SUBJECT)
     parts = [_for_people(text(notice, subject, given_back)), _for_programs(notice)]

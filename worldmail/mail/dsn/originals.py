@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from attrs import frozen
 
+from worldmail.mail.dsn.values import Original
 from worldmail.mail.envelope import Body
 from worldmail.mail.header import Header
 from worldmail.mail.line_ends import with_line_ends
@@ -27,12 +28,12 @@ class Part:
     body: Body
 
 
-def whole(header: bytes, body: Body) -> Part:
+def whole(original: Original) -> Part:
     """The header of the part that the whole message stands in; its content is put there by who has it."""
-    kind = "message/global" if _is_utf8(header) else "message/rfc822"
-    if body is Body.SEVEN_BIT and not header.isascii():
+    in_utf8, body = original.in_utf8 or _is_utf8(original.header), original.envelope.body
+    if body is Body.SEVEN_BIT and (in_utf8 or not original.header.isascii()):
         body = Body.EIGHT_BIT
-    return Part(part_header(kind, "Returned message", body), b"", body)
+    return Part(part_header("message/global" if in_utf8 else "message/rfc822", "Returned message", body), b"", body)
 
 
 def header_alone(header: bytes) -> Part | None:

@@ -53,6 +53,7 @@ class Original:
     Args:
         envelope: as it came; ENVID, RET, BODY and SMTPUTF8 count.
         header: its header as it is kept, without the empty line behind it.
+        in_utf8: a header in it, at any level, is in UTF-8, which makes it a message/global (RFC 6532 §3.7).
         size: octets of the whole message.
         arrived: epoch seconds.
         origin: where it came from; None if that is not told.
@@ -67,6 +68,7 @@ class Original:
     origin: Origin | None = None
     release: str | None = None
     deliver_by: int | None = None
+    in_utf8: bool = False
 
 
 @frozen(kw_only=True)

@@ -6,13 +6,12 @@ that only some take for an end is how one message becomes two. What came as bina
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 
 from attrs import frozen
 from zope.interface import implementer
 
 from worldmail.interfaces.outbound import IOutgoingContent
-from worldmail.mail.mime.streaming import EntityStream, Event, Kind, Nature
 from worldmail.protocols.smtp.client.means import Conversion
 
 KEPT = 1 << 20
@@ -72,27 +71,6 @@ async def is_ascii(content: IOutgoingContent) -> bool:
         if not chunk.isascii():
             return False
     return True
-
-
-async def headers_are_ascii(content: IOutgoingContent) -> bool:
-    """Whether no header has an octet above 127, at any level of the message (RFC 6531 §3.2).
-
-    What is nested too deep to be looked into counts as a header.
-    """
-    if await is_ascii(content):
-        return True
-    entities = EntityStream(into_global=True)
-    async for chunk in content.chunks():
-        if not _headers_in(entities.feed(chunk)):
-            return False
-    return _headers_in(entities.finish())
-
-
-def _headers_in(events: Iterator[Event]) -> bool:
-    """Whether all of them are ASCII."""
-    return all(
-        octets.isascii() for kind, entity, octets in events if kind is Kind.HEADER or entity.nature is Nature.UNREAD
-    )
 
 
 async def with_header(content: IOutgoingContent, change: Callable[[bytes], bytes]) -> IOutgoingContent:

@@ -10,9 +10,10 @@ from attrs import evolve, frozen
 from worldmail.interfaces.outbound import Fate, IOutgoingContent, Phase, RecipientFate, Shipment
 from worldmail.mail.address import Address
 from worldmail.mail.envelope import Body, Envelope
+from worldmail.mail.mime.headers import headers_are_ascii
 from worldmail.protocols.smtp.client.channel import Channel
 from worldmail.protocols.smtp.client.commands import dsn_parameters, mail_line, rcpt_line, submitter_parameter
-from worldmail.protocols.smtp.client.content import converted, headers_are_ascii, is_ascii, is_text
+from worldmail.protocols.smtp.client.content import converted, is_ascii, is_text
 from worldmail.protocols.smtp.client.means import Conversion
 from worldmail.protocols.smtp.client.unfit import Unfit, unfit
 from worldmail.protocols.smtp.client.wishes import say, telling_delay, with_priority
@@ -144,7 +145,7 @@ async def _do_without_utf8(envelope: Envelope, content: IOutgoingContent) -> Non
     """A message that was declared SMTPUTF8 may still need nothing of it (RFC 6531 §3.2)."""
     if envelope.sender is not None and not envelope.sender.is_ascii:
         raise _needs_utf8("The sender's address")
-    if envelope.smtputf8 and not await headers_are_ascii(content):
+    if envelope.smtputf8 and not (await is_ascii(content) or await headers_are_ascii(content.chunks())):
         raise _needs_utf8("A header of the message", "5.6.9")
 
 
