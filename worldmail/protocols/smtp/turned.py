@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from attrs import define, field
@@ -11,6 +12,9 @@ from worldmail.wire.courses import Promise
 
 NOT_HERE = frozenset((b"STARTTLS", b"AUTH", b"ATRN", b"ETRN", b"XJOIN", b"XRECIPIENTS"))
 """What is not to be had in such a session: who we are to each other was settled before."""
+
+MET_AGAIN = 30.0
+"""Seconds after which a relay that is heard counts as met anew."""
 
 GOODBYE = "quit"
 """Why a connection ends whose client said QUIT."""
@@ -22,7 +26,8 @@ class Turn:
 
     Args:
         turned: the relay and the agent.
-        met: called when the relay names itself.
+        met: called when the relay names itself, and when it is heard again: it is there, and within reach.
+        now: seconds of a clock that is never set.
         wake: asks the connection's driver for a turn; set when the session is opened.
         pair: the name of the pair that the relay is the other end of; None if it is any server.
         silence: seconds that the relay may be silent; None for as long as others may.
@@ -40,6 +45,7 @@ class Turn:
     pair: str | None = None
     silence: float | None = None
     met: Callable[[], None] = lambda: None
+    now: Callable[[], float] = time.monotonic
     stands: Callable[[], None] = lambda: None
     greeted: bool = field(default=False, init=False)
     messages: int = field(default=0, init=False)
@@ -48,6 +54,7 @@ class Turn:
     wake: Callable[[], None] = field(default=lambda: None, init=False)
     abort: Callable[[str], None] = field(default=lambda reason: None, init=False)
     _waiting: list[Promise] = field(factory=list, init=False)
+    _met_at: float = field(default=0.0, init=False)
 
     async def over(self) -> str:
         """Wait for its end: why."""
@@ -62,8 +69,15 @@ class Turn:
         """The relay named itself."""
         if not self.greeted:
             self.greeted = True
+            self._met_at = self.now()
             self.met()
             self.stands()
+
+    def heard(self) -> None:
+        """It says something: a connection that stays may outlive a time in which the relay could not be reached."""
+        if self.greeted and self.now() - self._met_at >= MET_AGAIN:
+            self._met_at = self.now()
+            self.met()
 
     def leave(self) -> None:
         """End it: at once, or after the message that is under way; a second time, whatever is under way."""

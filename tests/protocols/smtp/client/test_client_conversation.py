@@ -26,7 +26,9 @@ from worldmail.interfaces.outbound import (
 )
 from worldmail.interfaces.protocol import IDialogue
 from worldmail.protocols.smtp.client.content import Converted
+from worldmail.protocols.smtp.client.dialogue import ClientDialogue
 from worldmail.protocols.smtp.client.outbound import Outbound
+from worldmail.testing.feeding import settle
 from worldmail.testing.scripted_smtp import OFFERS, ScriptedServer
 from worldmail.testing.smtp_client import CUTS, HOP, ClientMeeting, MemoryContent, make_means, make_shipment
 from worldmail.wire.ready import Ready
@@ -310,3 +312,17 @@ def test_a_host_refuses_for_good_only_if_all_its_addresses_do(busy: int) -> None
     servers = {f"a192_0_2_{number}": ScriptedServer(answers=said) for number, said in answers.items()}
     _, [trouble] = connect(Connector(**servers))
     assert (trouble.fate, trouble.server) == (Fate.DEFERRED, f"mx.b.test[192.0.2.{busy}]:25")
+
+
+def test_one_that_never_began_fails_those_alone_who_wait_for_it() -> None:
+    failed: list[BaseException] = []
+
+    class Kept(Deferred[Any]):
+        def errback(self, error: Any = None) -> None:
+            failed.append(error)
+
+    dialogue = ClientDialogue(HOP, make_means(promise=Kept))
+    dialogue.closed("TLS handshake failed")
+    assert failed == []
+    with pytest.raises(HopFailed, match="The connection was lost"):
+        settle(dialogue.ready())

@@ -35,6 +35,7 @@ class ClientDialogue(WokenDialogue[Channel]):
         "_held_back",
         "_leaving",
         "_under_way",
+        "_waited_for",
         "_waiting",
     )
 
@@ -51,8 +52,16 @@ class ClientDialogue(WokenDialogue[Channel]):
         self._closing: list[Promise] = []  # who waits for the end
         self._leaving = False  # no transaction begins any more; goodbye is next
         self._gone = False
+        self._waited_for = False  # somebody waits until it is ready
 
     # --- what the queue calls ------------------------------------------------------------
+
+    async def ready(self) -> None:
+        """See `CourseDialogue.ready`."""
+        if self._gone and self.peer is None:
+            raise self._channel.failed("4.4.2", "The connection was lost")
+        self._waited_for = True
+        await super().ready()
 
     @property
     def recipients(self) -> int:
@@ -201,7 +210,7 @@ class ClientDialogue(WokenDialogue[Channel]):
         assert isinstance(lost, Lost)
         self._gone = self._leaving = True
         self._end(lost)
-        if self.peer is None:  # it was to take a connection over, and never had it
+        if self.peer is None and self._waited_for:  # it was to take a connection over, and never had it
             self._ready.errback(self._channel.failed_by(lost))
         left, self._ahead, self._waiting = [*self._ahead, *self._waiting], [], []
         for transaction, promise in left:

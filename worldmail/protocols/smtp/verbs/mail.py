@@ -21,6 +21,8 @@ from worldmail.wire.effects import Effects
 async def run(session: Session, arguments: MailArguments) -> Effects:
     """Begin, if the sender may."""
     entrance = session.entrance
+    if session.turn is not None:
+        session.turn.heard()
     if entrance.submission and session.account is None:
         raise Refusal("Authentication required", code=530, enhanced="5.7.0")  # RFC 6409 §4.3, RFC 4954 §6
     if session.transactions >= entrance.settings.transactions:

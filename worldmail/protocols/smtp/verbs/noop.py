@@ -12,6 +12,8 @@ from worldmail.wire.effects import Effects
 
 async def run(session: Session, text: str) -> Effects:
     """Ok."""
+    if session.turn is not None:
+        session.turn.heard()
     return (OK,)
 
 
