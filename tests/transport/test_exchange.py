@@ -16,7 +16,7 @@ from zope.interface.verify import verifyObject
 from worldmail.interfaces.protocol import IDialogue, IFinishing, IPredecessor, Peer
 from worldmail.testing.fakes import PlainDialogue, make_tls
 from worldmail.testing.meeting import Meets, read_all, read_until
-from worldmail.transport.ends import UNACKNOWLEDGED
+from worldmail.transport.ends import SILENT, UNACKNOWLEDGED
 from worldmail.transport.limits import Limits
 from worldmail.wire.effects import Become, Close, Effects, Stream
 
@@ -95,6 +95,8 @@ class ExchangeTests(Meets):
             assert there.transport.socket.getsockopt(*option) == 0
             await self.client(lambda: self.turned(connection))
             assert there.transport.socket.getsockopt(*option) == 1000 * UNACKNOWLEDGED
+            assert there.transport.socket.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+            assert there.transport.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == SILENT
 
         return self.run_async(test())
 

@@ -12,8 +12,21 @@ from worldmail.interfaces.protocol import Peer
 from worldmail.transport.limits import Limits
 from worldmail.transport.sockets import EagerServer
 
-UNACKNOWLEDGED = 90.0
+UNACKNOWLEDGED = 90
 """Seconds for which the other machine may not acknowledge what was sent to it, where that is watched."""
+
+SILENT = 75
+"""Seconds of silence after which the other machine is asked whether it still knows of the connection, where that is
+watched. It is more than is usual between the words of who has nothing to say (`stay`): they cost nothing then."""
+
+ASKED_AGAIN = 10
+"""Seconds after which it is asked again."""
+
+_WATCHED = {
+    "TCP_USER_TIMEOUT": 1000 * UNACKNOWLEDGED,
+    "TCP_KEEPIDLE": SILENT,
+    "TCP_KEEPINTVL": ASKED_AGAIN,
+}
 
 _PREFIX = secrets.token_hex(4)
 _numbers = itertools.count(1)
@@ -25,14 +38,19 @@ def new_session() -> str:
 
 
 def watch_link(transport: Any) -> None:
-    """From here on a link that is dead while something is on its way ends the connection soon (RFC 5482 §1).
+    """From here on a link that is dead ends the connection soon (RFC 5482 §1, RFC 9293 §3.8.4).
 
-    How long a peer takes to answer is another matter: its system acknowledges what comes without it.
+    How long a peer takes to answer is another matter: its system acknowledges what comes without it. One that gave the
+    connection up meanwhile, or whatever translates addresses on the way and forgot it, says so when it is asked.
     """
-    option, own = getattr(socket, "TCP_USER_TIMEOUT", None), getattr(transport, "socket", None)
-    if option is not None and own is not None:
-        with suppress(OSError):
-            own.setsockopt(socket.IPPROTO_TCP, option, round(1000 * UNACKNOWLEDGED))
+    own = getattr(transport, "socket", None)
+    if own is None:
+        return
+    with suppress(OSError):
+        own.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in _WATCHED.items():
+            if hasattr(socket, name):
+                own.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 def make_peer(transport: Any, limits: Limits | None) -> Peer:
