@@ -136,11 +136,11 @@ async def _look(channel: Channel, word: str) -> list[str]:
         lines.append("without TLS")
     else:
         pin = channel.peer.pin()
-        proof = "pinned" if pin in channel.hop.pins else "verified" if tls.verified else "not looked at"
+        pinned = pin in channel.hop.pins
+        proof = "pinned" if pinned else "verified" if tls.verified else "not looked at"
         lines.append(f"{tls.version} with {tls.cipher}, certificate {proof}")
-        if pin:
-            known = "is" if pin in channel.hop.pins else "would be"
-            lines.append(f"its key {known} pins={pin}")
+        if pin and (pinned or tls.verified):  # a key that nobody vouches for is that of whoever answers
+            lines.append(f"its key {'is' if pinned else 'would be'} pins={pin}")
     login = channel.hop.login
     lines.append("signed in as nobody" if login is None else f"signed in as {login.user}")
     lines.append(f"it offers: {' '.join(offers) or 'nothing'}")

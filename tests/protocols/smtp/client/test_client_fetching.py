@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from attrs import evolve
+from twisted.internet.defer import Deferred
 
 from tests.protocols.smtp.client.turned_line import (
     HOP,
@@ -18,11 +19,13 @@ from tests.protocols.smtp.client.turned_line import (
     trouble,
 )
 from worldmail.errors import ConfigurationError
-from worldmail.interfaces.outbound import Fate, HopFailed, Phase, Security
+from worldmail.interfaces.outbound import Fate, Hop, HopFailed, Phase, Security
 from worldmail.mail.envelope import Notify, Return, Turned
 from worldmail.testing.scripted_smtp import ScriptedServer
 from worldmail.testing.smtp import SmtpScene
-from worldmail.testing.smtp_client import CUTS
+from worldmail.testing.smtp_client import CUTS, TLS
+
+PIN = "ab" * 32
 
 
 def saying(*replies: str, offers: tuple[str, ...] = OFFERS, **changes: object) -> Relay:
@@ -240,8 +243,6 @@ def test_a_look_changes_nothing_and_tells_what_there_is() -> None:
     relay = Relay()
     site = Site(lines=Lines(relay=relay))
     found: list[list[str]] = []
-    from twisted.internet.defer import Deferred
-
     Deferred.fromCoroutine(site.fetches.look(HOP, "ATRN")).addCallback(found.append)
     assert found == [
         [
@@ -253,3 +254,28 @@ def test_a_look_changes_nothing_and_tells_what_there_is() -> None:
         ]
     ]
     assert relay.commands[-1] == "QUIT"
+
+
+@pytest.mark.parametrize(
+    ("hop", "verified", "told"),
+    [
+        (HOP, True, ["certificate verified", f"its key would be pins={PIN}"]),
+        (
+            evolve(HOP, security=Security.PINNED, pins=frozenset({PIN})),
+            True,
+            ["certificate pinned", f"its key is pins={PIN}"],
+        ),
+        (
+            evolve(HOP, security=Security.PINNED, pins=frozenset({"0" * 64})),
+            True,
+            ["certificate verified", f"its key would be pins={PIN}"],
+        ),
+        (evolve(HOP, security=Security.OPPORTUNISTIC, login=None), False, ["certificate not looked at"]),
+    ],
+)
+def test_a_look_proposes_no_key_that_nobody_vouches_for(hop: Hop, verified: bool, told: list[str]) -> None:
+    site = Site(lines=Lines(relay=Relay(), tls=evolve(TLS, verified=verified), pin=PIN))
+    found: list[list[str]] = []
+    Deferred.fromCoroutine(site.fetches.look(hop, "ATRN")).addCallback(found.append)
+    [lines] = found
+    assert [line.rpartition(", ")[2] for line in lines if "certificate" in line or "its key" in line] == told

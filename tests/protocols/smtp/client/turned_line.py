@@ -13,6 +13,7 @@ from worldmail.interfaces.ondemand import Result
 from worldmail.interfaces.outbound import Hop, HopFailed, IConnector, Login, Security
 from worldmail.interfaces.protocol import IDialogue, Peer
 from worldmail.interfaces.turned import Fetch
+from worldmail.mail.envelope import TlsFacts
 from worldmail.protocols.smtp.fetches import Fetches
 from worldmail.protocols.smtp.settings import SmtpSettings
 from worldmail.testing.feeding import settle
@@ -85,6 +86,9 @@ class Relay:
 class Lines:
     """The connector: each connection leads to the same relay.
 
+    Args:
+        tls, pin: what TLS comes to, and the pin of the relay's key.
+
     Attributes:
         dialogue: whose the connection is now.
         gone: why it ended.
@@ -92,6 +96,8 @@ class Lines:
 
     relay: Relay
     cut: str = "whole"
+    tls: TlsFacts = TLS
+    pin: str | None = None
     dialogue: Any = None
     peer: Any = None
     gone: str | None = None
@@ -102,7 +108,7 @@ class Lines:
     def connect(self, make_dialogue: Callable[[], IDialogue], hop: Hop) -> Any:
         self.dialogue = dialogue = make_dialogue()
         self.peer = Peer(session="c1", host="192.0.2.1", port=366, local_host="192.0.2.9", local_port=40000)
-        self.peer.wake, self.peer.abort = self._wake, self.lose
+        self.peer.wake, self.peer.abort, self.peer.pin = self._wake, self.lose, lambda: self.pin
         self._inbox += CUTS[self.cut](self.relay.server.open())
         if self.relay.server.closed:
             self.relay.closed = "closed by peer"
@@ -152,7 +158,7 @@ class Lines:
             if isinstance(effect, bytes):
                 self._inbox += CUTS[self.cut](self.relay.receive(effect))
             elif isinstance(effect, StartTls):
-                self.peer.tls = TLS
+                self.peer.tls = self.tls
                 self.relay.server.secure()
                 self._carry_out(self.dialogue.secured(self.peer))
             elif isinstance(effect, Become):
