@@ -142,6 +142,18 @@ def test_a_code_is_good_once(relay: ServerProcess, site: ServerProcess, place: P
     Commands(other.config).ok("join", again)
 
 
+def test_a_domain_that_the_relay_removed_meanwhile_is_not_granted(relay: ServerProcess, site: ServerProcess) -> None:
+    command, there = Commands(site.config), Commands(relay.config)
+    code = invite(relay, "duo.test")
+    there.ok("domain", "remove", "duo.test")
+    said = command.ok("join", code, "--name", "relay").out
+    assert "joined relay, which holds mail for shop.test\n" in said and "duo.test" not in said
+    assert "duo.test" not in [row["name"] for row in command.ok("domain", "list", "--json").json]
+    code = invite(relay)
+    there.ok("domain", "remove", "shop.test")  # its hold is for no other, and keeps it
+    assert "We hold mail for no domain of this invitation any more" in command.refused("join", code, "--name", "relay")
+
+
 def test_a_site_joins_again_where_its_relay_has_another_certificate(relay: ServerProcess, site: ServerProcess) -> None:
     joined(relay, site)
     command = Commands(site.config)

@@ -8,6 +8,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.trial import unittest
 from zope.interface.verify import verifyObject
 
+from worldmail.app.held import held_domains
 from worldmail.auth.credential_maker import CredentialMaker
 from worldmail.directory.accounts import set_password
 from worldmail.directory.recipient_admin import RecipientAdmin
@@ -16,10 +17,11 @@ from worldmail.interfaces.holds import Hold
 from worldmail.interfaces.pairs import CannotJoin, End, IPairs, IRelayEnd, Joined, Known, Pair
 from worldmail.mail.address import Address
 from worldmail.ondemand.join_code import secret_name
-from worldmail.ondemand.pair_entries import INVITES, PAIRS, Invitation, invite_entry, pair_entry
+from worldmail.ondemand.pair_entries import INVITES, PAIRS, Invitation, invite_entry, pair_entry, read_pair
 from worldmail.ondemand.pairs import CurrentPairs
 from worldmail.ondemand.relay_end import RelayEnd
 from worldmail.ondemand.tries import MOST, Tries
+from worldmail.queue.hold_admin import HoldAdmin
 from worldmail.queue.routes import RouteTable
 from worldmail.testing.accounts import AccountSite, context
 
@@ -39,6 +41,8 @@ class RelayCase(unittest.TestCase):
         for name in ("shop.test", "b.test"):
             await self.site.admin.add_domain(name, "relay")
         self.account = await self.site.add(str(ACCOUNT), "nobody knows this")
+        self.hold_admin = HoldAdmin(self.database, self.site.key.seal)
+        await self.hold_admin.add_hold("shop", {"domains": ",".join(HOLD.domains), "accounts": ACCOUNT.key})
         self.holds = RouteTable.of((), [HOLD])
         self.pairs = CurrentPairs(self.database, self.database.memory.changes, self.holds, self.clock.sleep)
         await self.pairs.start()
@@ -50,6 +54,7 @@ class RelayCase(unittest.TestCase):
             pairs=self.pairs,
             credentials=CredentialMaker(self.site.passwords, self.site.key),
             set_password=set_password,
+            held=held_domains,
             recipients=RecipientAdmin(self.database, self.clock.sleep),
             submission=(465, False),
         )
@@ -113,6 +118,49 @@ class JoinTests(RelayCase):
             await self.refused(bytes([number]) * 16)
         await self.assertFailure(self.join(), TooManyRequests)
         assert (await self.join(client="192.0.2.2")).hold == "shop"  # it was somebody else
+
+    async def test_what_is_not_held_any_more_is_not_granted(self):
+        await self.invite()
+        await self.site.admin.remove_domain("b.test")
+        assert (await self.join()).domains == ("shop.test",)
+        [stored] = await self.database.read(lambda cursor: [read_pair(entry) for entry in PAIRS.all(cursor)])
+        assert stored.domains == ("shop.test",)
+
+    async def test_what_another_hold_has_now_is_not_granted(self):
+        await self.invite()
+        await self.hold_admin.set_hold("shop", {"domains": "shop.test"})
+        await self.hold_admin.add_hold("other", {"domains": "b.test", "accounts": "eve@example.test"})
+        assert (await self.join()).domains == ("shop.test",)
+
+    async def test_an_invitation_of_which_nothing_is_held_waits_until_something_is(self):
+        await self.invite()
+        before = self.database.writes
+        for change in ({"domains": "c.test"}, {"domains": ".test.example"}, {"enabled": "off"}):
+            await self.hold_admin.set_hold("shop", {"domains": "shop.test", **change})
+            refused = await self.assertFailure(self.join(), CannotJoin)
+            assert str(refused) == "550 5.7.1 We hold mail for no domain of this invitation any more"
+        assert self.database.writes == before + 3, "by the holds alone"
+        assert self.site.journal.named("pair.refused")[-1]["reason"].startswith("no domain of the invitation for shop")
+        await self.hold_admin.set_hold("shop", {"domains": "b.test", "enabled": "on"})
+        assert (await self.join(client="192.0.2.2")).domains == ("b.test",)
+
+    async def test_what_is_removed_while_the_password_is_computed_is_not_granted(self):
+        await self.invite()
+        made = self.end.credentials.from_password
+
+        async def slowly(password):
+            for name in ("shop.test", "b.test"):
+                await self.site.admin.remove_domain(name)
+            return await made(password)
+
+        self.patch(CredentialMaker, "from_password", lambda maker, password: slowly(password))
+        await self.refused()
+        assert self.pairs.pairs() == [] and self.end.inviting
+
+    async def test_what_lies_below_all_that_is_held_needs_no_domain_of_its_own(self):
+        await self.hold_admin.set_hold("shop", {"domains": "shop.test,in.shop.test,.shop.test"})
+        await self.site.admin.remove_domain("shop.test")
+        assert await self.database.read(lambda cursor: held_domains(cursor, "shop")) == ("in.shop.test",)
 
     async def test_a_wrong_secret_costs_no_hash_and_no_write(self):
         await self.invite()

@@ -9,6 +9,7 @@ from attrs import evolve, frozen
 
 from worldmail.app.following import Following
 from worldmail.app.ground import StoreParts, host_name
+from worldmail.app.held import held_domains
 from worldmail.auth.credential_maker import CredentialMaker
 from worldmail.config.settings import Settings
 from worldmail.directory.accounts import set_password
@@ -50,6 +51,7 @@ def build_pairs(parts: StoreParts, routes: IRoutes) -> PairParts:
         pairs=pairs,
         credentials=CredentialMaker(parts.passwords, parts.key),
         set_password=set_password,
+        held=held_domains,
         recipients=parts.recipient_admin,
         submission=submission_place(foundations.settings),
         host=foundations.settings.protocols["smtp"].hostname or host_name(foundations.settings),

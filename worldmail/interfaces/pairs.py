@@ -71,7 +71,8 @@ class IPairs(Interface):
 
 
 class CannotJoin(Refusal):
-    """There is no such invitation: unknown, over or used, nobody learns which."""
+    """There is no such invitation: unknown, over or used, nobody learns which. Or there is, and none of its domains is
+    held any more, which is said."""
 
     code = 550
     enhanced = "5.7.1"

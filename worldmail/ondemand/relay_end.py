@@ -3,14 +3,15 @@
 Theory of operation. An invitation is a row under a digest of its secret, so nobody who reads the database can join. It
 is looked up before anything is computed for it (a wrong secret costs a read), and goes in the unit that sets the
 account's password and makes the pair: of two who use one code at the same moment one joins, and a repetition finds
-nothing. If that reply is lost the site knows the password that it sent, signs in, and asks again.
+nothing. If that reply is lost the site knows the password that it sent, signs in, and asks again. What is granted are
+the invited domains that we hold mail for at that moment.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
-from attrs import define, field
+from attrs import define, evolve, field
 from zope.interface import implementer
 
 from worldmail.errors import NoSuchThing, Refusal, TooManyRequests
@@ -25,6 +26,8 @@ from worldmail.ondemand.pair_entries import INVITES, PAIRS, Invitation, pair_ent
 from worldmail.ondemand.pairs import CurrentPairs
 from worldmail.ondemand.tries import Tries
 
+_NOTHING_HELD = "We hold mail for no domain of this invitation any more"
+
 
 @implementer(IRelayEnd)
 @define(kw_only=True)
@@ -35,6 +38,7 @@ class RelayEnd:
         pairs: who has joined.
         credentials: makes of a password what is kept of it.
         set_password: does it, within a unit; raises `NoSuchThing`.
+        held: the domains that the hold of this name has now, and mail is taken for.
         recipients: the lists of relay domains.
         host: what we call ourselves.
         submission: where a site's own mail is taken, and whether TLS begins with STARTTLS there; 0 if nowhere.
@@ -46,6 +50,7 @@ class RelayEnd:
     pairs: CurrentPairs
     credentials: ICredentialMaker
     set_password: Callable[[Cursor, Address, PasswordCredentials], None]
+    held: Callable[[Cursor, str], Sequence[str]]
     recipients: IRecipientAdmin
     submission: tuple[int, bool]
     host: str = ""
@@ -73,7 +78,7 @@ class RelayEnd:
             reason = error.reason if isinstance(error, Refusal) else str(error)
             self.journal.record("pair.refused", session=session, client=client, reason=reason)
             await self.clock.sleep(delay)
-            raise CannotJoin(reason=reason) from None
+            raise CannotJoin(error.reply_text if isinstance(error, CannotJoin) else None, reason=reason) from None
         self.journal.record("pair.joined", session=session, client=client, hold=pair.name, account=pair.account)
         return self.facts(pair)
 
@@ -94,13 +99,19 @@ class RelayEnd:
         return self.recipients.replace(site.domains, lists)
 
     def _open(self, cursor: Cursor, name: str) -> Invitation:
+        """The invitation, with those of its domains that are still held. Raises `CannotJoin`."""
         entry = INVITES.find(cursor, name)
         if entry is None:
             raise CannotJoin(reason="no such invitation, or it was used")
         invitation = read_invitation(entry)
         if invitation.expires <= self.clock.now():
             raise CannotJoin(reason=f"the invitation for {invitation.hold} is over")
-        return invitation
+        held = self.held(cursor, invitation.hold)
+        domains = tuple(domain for domain in invitation.domains if domain in held)
+        if not domains:
+            reason = f"no domain of the invitation for {invitation.hold} is held here any more"
+            raise CannotJoin(_NOTHING_HELD, reason=reason)
+        return evolve(invitation, domains=domains)
 
     def _redeem(self, cursor: Cursor, name: str, made: PasswordCredentials) -> Pair:
         invitation = self._open(cursor, name)

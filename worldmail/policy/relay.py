@@ -59,11 +59,12 @@ class RelayCheck:
 
     def _is_held(self, domain: str) -> bool:
         hold = None if self.routes is None else self.routes.holding(domain)
-        return hold is not None and any(_is_below(domain, each) for each in hold.domains)
+        return hold is not None and any(is_below(domain, each) for each in hold.domains)
 
 
-def _is_below(domain: str, pattern: str) -> bool:
-    """All below a top-level domain is nobody's: who wrote that meant something else."""
+def is_below(domain: str, pattern: str) -> bool:
+    """Is it one of those that ".example.org" stands for? All below a top-level domain is nobody's: who wrote that meant
+    something else."""
     return pattern.startswith(".") and pattern.count(".") > 1 and domain.endswith(pattern)
 
 

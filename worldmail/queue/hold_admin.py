@@ -131,6 +131,12 @@ def read_hold(entry: Entry, unseal: Seal) -> Hold:
     return hold_of(entry.name, opened(entry.name, entry.texts, unseal), password)
 
 
+def find_hold(cursor: Cursor, name: str) -> Hold | None:
+    """The one of this name, with "" for its passwords. Raises `ConfigurationError`, `BadValue`."""
+    entry = HOLDS.find(cursor, name)
+    return None if entry is None else _bare(entry)
+
+
 def _bare(entry: Entry) -> Hold:
     return hold_of(entry.name, hidden(entry.texts), "")
 
