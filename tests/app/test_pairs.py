@@ -142,6 +142,26 @@ def test_a_code_is_good_once(relay: ServerProcess, site: ServerProcess, place: P
     Commands(other.config).ok("join", again)
 
 
+def test_a_relay_shows_the_domains_that_the_hold_has_now(relay: ServerProcess, site: ServerProcess) -> None:
+    command = Commands(relay.config)
+
+    def shown() -> list[object]:
+        [row] = command.ok("relay", "list", "--json").json
+        fields = command.ok("relay", "show", "shop", "--json").json
+        assert fields["domains"] == row["domains"] == list(fields["recipients"])
+        return list(row["domains"])
+
+    Commands(site.config).ok("join", invite(relay, "duo.test"), "--name", "relay")
+    assert shown() == ["shop.test", "duo.test"]
+    command.ok("domain", "add", "more.test", "--kind", "hold", "--hold", "shop")
+    command.ok("domain", "remove", "duo.test")
+    assert shown() == ["shop.test", "more.test"]
+    assert "duo.test" not in command.ok("relay", "show", "shop").out
+    for name in ("shop.test", "more.test"):
+        command.ok("domain", "remove", name)
+    assert shown() == []  # the last one stays in the hold, and mail for it is refused
+
+
 def test_a_domain_that_the_relay_removed_meanwhile_is_not_granted(relay: ServerProcess, site: ServerProcess) -> None:
     command, there = Commands(site.config), Commands(relay.config)
     code = invite(relay, "duo.test")

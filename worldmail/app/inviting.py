@@ -10,9 +10,10 @@ import secrets
 from collections.abc import Awaitable, Sequence
 from contextlib import suppress
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from worldmail.app.ground import StoreParts, host_name
+from worldmail.app.held import held_domains
 from worldmail.app.pairing import submission_place, turning_place
 from worldmail.app.site import new_password
 from worldmail.config.keys import thing_name
@@ -102,10 +103,13 @@ class Inviting:
         )
 
     def sites(self) -> Awaitable[list[Pair]]:
-        """The sites that have joined, by name."""
-        return self._store.database.scan(
-            lambda cursor: [pair for pair in map(read_pair, PAIRS.all(cursor)) if pair.end is End.RELAY]
-        )
+        """The sites that have joined, by name, with the domains that we hold mail for now."""
+
+        def unit(cursor: Cursor) -> list[Pair]:
+            sites = [pair for pair in map(read_pair, PAIRS.all(cursor)) if pair.end is End.RELAY]
+            return [evolve(pair, domains=held_domains(cursor, pair.name)) for pair in sites]
+
+        return self._store.database.scan(unit)
 
     def invitations(self) -> Awaitable[list[Invitation]]:
         """All that were not used, the oldest first."""
