@@ -113,7 +113,7 @@ def test_who_does_not_answer_is_gone_and_its_mail_waits(site: QueueSite) -> None
     conversation = begin(site, stay=60)
     conversation.silent = True
     site.advance(61)
-    assert conversation.closed
+    assert conversation.closed and conversation.aborted, "else its place would be kept until TCP gives it up"
     send(site, "a@shop.test")
     assert site.queued() == [("a@shop.test", HELD)]
     begin(site)

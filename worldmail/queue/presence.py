@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from attrs import Factory, define, field
 
-from worldmail.interfaces.outbound import IHandedOver
+from worldmail.interfaces.outbound import HopFailed, IHandedOver
 
 GREETS = 30.0
 """Seconds in which a customer should greet and say what it knows. Later, another turn may take its place; so it may
@@ -54,12 +54,15 @@ class Presence:
             await self.ask()
 
     async def ask(self) -> None:
-        """Ask it now, if it can be asked. Raises `HopFailed` if it is gone."""
+        """Ask it now, if it can be asked. Raises `HopFailed` if it is gone: nothing of its connection is waited for."""
         if not self.conversation.usable:
             return
         self.asking = True
         try:
             await self.conversation.beat()
+        except HopFailed:
+            self.conversation.abort()
+            raise
         finally:
             self.asking = False
         self.is_heard()

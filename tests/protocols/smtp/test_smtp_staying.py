@@ -12,7 +12,7 @@ def test_heartbeats_are_answered_for_ever() -> None:
     assert talk.closed is None
 
 
-def test_a_relay_that_is_silent_for_twice_the_agreed_time_and_more_is_gone() -> None:
+def test_a_relay_that_is_silent_for_longer_than_agreed_is_gone() -> None:
     scene = TurnedScene()
     session = scene.make_session()
     session.opened(scene.make_peer())

@@ -31,6 +31,9 @@ from worldmail.protocols.smtp.verbs import ROWS
 _INNER = SmtpListener(name="turned", role="mx", listen=())
 """By which mail is taken where no listener is: a site need not be open to anybody to fetch its own."""
 
+LATE = 45.0
+"""Seconds by which what a relay is to say after so much silence may be late: it is gone then, or the link is."""
+
 
 @implementer(IFetches)
 @define(kw_only=True, eq=False)
@@ -64,7 +67,7 @@ class Fetches:
         if not answered.turned:
             return Result(ok=answered.ok, words=answered.words, messages=0 if answered.ok else None)
         if answered.stays:
-            turn.silence, turn.stands = 2.0 * fetch.stay + 30, partial(self.stands, fetch.agent)
+            turn.silence, turn.stands = fetch.stay + LATE, partial(self.stands, fetch.agent)
         return _came_to(turn, answered.server, await _end_of(turn))
 
     async def ask(self, hop: Hop, nodes: Sequence[str]) -> Result:
