@@ -62,7 +62,7 @@ _CLIENTS_HANDSHAKE = (
     ("alert unsupported certificate", _DISTRUSTED),
     ("alert certificate expired", "our certificate has expired, says the client"),
     ("alert certificate revoked", "our certificate was revoked, says the client"),
-    ("alert user canceled", "the client gave it up"),
+    ("alert user cancelled", "the client gave it up"),
     ("wrong version number", _NOT_TLS),
     ("packet length too long", _NOT_TLS),
     ("http request", _NOT_TLS),
@@ -128,19 +128,21 @@ def pin_refusal(shown: Shown, host: str, renews: bool) -> str | None:
 
 
 def handshake_words(error: BaseException | None) -> str:
-    """What ended a handshake."""
-    if isinstance(error, ConnectionDone | ConnectionLost):
-        return "the server ended the connection"
-    reason = _reason(error)
-    return next((words for known, words in _HANDSHAKE if known in reason), reason or "it failed")
+    """What ended a handshake that we had begun."""
+    return _ended_by(error, "server", _HANDSHAKE)
 
 
 def clients_handshake_words(error: BaseException | None) -> str:
     """What ended a handshake that a client had begun with us."""
+    return _ended_by(error, "client", _CLIENTS_HANDSHAKE)
+
+
+def _ended_by(error: BaseException | None, other: str, table: tuple[tuple[str, str], ...]) -> str:
+    """`other` is who is at the other end, `table` what its part of OpenSSL's words means."""
     if isinstance(error, ConnectionDone | ConnectionLost):
-        return "the client ended the connection"
+        return f"the {other} ended the connection"
     reason = _reason(error)
-    return next((words for known, words in _CLIENTS_HANDSHAKE if known in reason), reason or "it failed")
+    return next((words for known, words in table if known in reason), reason or "it failed")
 
 
 def is_address(host: str) -> bool:
