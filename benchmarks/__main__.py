@@ -56,7 +56,7 @@ def run_pop3check(place: Path, rounds: int, tell: Tell) -> Iterator[Figure]:
     """Mail checks, against both process models of Dovecot."""
     ours = WorldMail(directory=place / "w", mailboxes=pop3check.ACCOUNTS)
     with ours.running():
-        for tuned, goal, totals in ((True, 3.0, (4000, 2000)), (False, 20.0, (2000, 200))):
+        for tuned, goal, totals in ((True, 3.0, (20_000, 7000)), (False, 20.0, (10_000, 400))):
             theirs = Peers(directory=place / f"p{tuned:d}", mailboxes=pop3check.ACCOUNTS, tuned=tuned)
             with theirs.running():
                 yield from pop3check.measure(ours, theirs, goal, totals, rounds, tell)
