@@ -34,7 +34,8 @@ def measure(ours: Side, theirs: Side, rounds: int, tell: Callable[[str], None]) 
             what = f"1 KB delivered, {mailboxes} mailboxes, {'connections reused' if reuse else 'a connection each'}"
             tell(what)
             goal, aim = _GOALS[reuse]
-            figures = interleaved(rounds, partial(rate, ours, send, reuse), partial(rate, theirs, send, reuse), tell)
+            rates = partial(rate, ours, send, reuse), partial(rate, theirs, send, reuse)
+            figures = interleaved(rounds, *rates, tell, catch_up=ours.catch_up)
             yield Figure(what=what, unit="/s", ours=figures[0], theirs=figures[1], goal=goal, aim=aim)
 
 

@@ -65,14 +65,24 @@ def _spread(values: Sequence[float], unit: str) -> str:
 
 
 def interleaved(
-    rounds: int, ours: Callable[[], float], theirs: Callable[[], float], tell: Callable[[str], None]
+    rounds: int,
+    ours: Callable[[], float],
+    theirs: Callable[[], float],
+    tell: Callable[[str], None],
+    *,
+    catch_up: Callable[[], None] = lambda: None,
 ) -> tuple[list[float], list[float]]:
-    """Measure both in every round, and change who goes first; what one leaves behind is settled before the other."""
+    """Measure both in every round, and change who goes first; what one leaves behind is settled before the other.
+
+    Args:
+        catch_up: does, or waits for, what a side put off.
+    """
     our_figures: list[float] = []
     their_figures: list[float] = []
     for number in range(rounds):
         turns = [(ours, our_figures), (theirs, their_figures)]
         for measure, figures in turns if number % 2 == 0 else reversed(turns):
+            catch_up()
             os.sync()
             time.sleep(_SETTLE)
             figures.append(measure())

@@ -155,7 +155,7 @@ def _appends(ours: Side, theirs: Side, rounds: int, tell: Tell) -> Iterator[Figu
             partial(_append_rate, side, at_once, total, iter(range(1000)))
             for side, total in zip((ours, theirs), APPENDS, strict=True)
         )
-        our_figures, their_figures = interleaved(rounds, *timed, tell)
+        our_figures, their_figures = interleaved(rounds, *timed, tell, catch_up=ours.catch_up)
         yield Figure(what=what, unit="/s", ours=our_figures, theirs=their_figures, goal=3.0)
 
 

@@ -27,7 +27,7 @@ def measure(ours: Side, theirs: Side, rounds: int, tell: Callable[[str], None]) 
         accepted[side.name].append(accepted_at)
         return delivered_at
 
-    figures = interleaved(rounds, lambda: speed(ours), lambda: speed(theirs), tell)
+    figures = interleaved(rounds, lambda: speed(ours), lambda: speed(theirs), tell, catch_up=ours.catch_up)
     what = "10 MB messages, 20 sessions"
     yield Figure(what=f"{what}: delivered", unit="MB/s", ours=figures[0], theirs=figures[1], goal=_GOAL)
     both = accepted[ours.name], accepted[theirs.name]

@@ -210,6 +210,9 @@ class Peers:
         self._mail.mkdir()
         shutil.chown(self._mail, "mail", "mail")
 
+    def catch_up(self) -> None:
+        """Nothing is put off."""
+
     def _prepare(self) -> None:
         postfix, run = self.directory / "postfix", self.directory / "run"
         for directory in (self._mail, self._queue, postfix / "data", run):

@@ -71,7 +71,8 @@ def measure(ours: Relay, theirs: Relay, rounds: int, tell: Callable[[str], None]
     for reuse in (False, True):
         what = f"1 KB relayed, {'connections reused' if reuse else 'a connection each'}"
         tell(what)
-        figures = interleaved(rounds, partial(rate, ours, reuse), partial(rate, theirs, reuse), tell)
+        rates = partial(rate, ours, reuse), partial(rate, theirs, reuse)
+        figures = interleaved(rounds, *rates, tell, catch_up=ours.side.catch_up)
         yield Figure(what=what, unit="/s", ours=figures[0], theirs=figures[1], goal=_GOAL, aim=_AIM)
 
 

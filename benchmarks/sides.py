@@ -47,6 +47,9 @@ class Side(Protocol):
     def empty(self) -> None:
         """Remove all messages."""
 
+    def catch_up(self) -> None:
+        """Return when nothing is done any more that was put off while mail came in."""
+
 
 def memory(pid: int, field: str) -> int:
     """A figure of /proc/PID/status ("VmRSS", "VmHWM"), in octets."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +14,8 @@ from attrs import define, field
 
 from benchmarks.sides import DOMAIN, PASSWORD, mailbox_address
 from worldmail.testing.process import ServerProcess
+
+_PATIENCE = 300.0
 
 
 @define(kw_only=True)
@@ -63,6 +67,14 @@ class WorldMail:
 
     def empty(self) -> None:
         """Not needed: the store's speed does not depend on what lies in it."""
+
+    def catch_up(self) -> None:
+        """Return when all messages are in the search index."""
+        deadline = time.monotonic() + _PATIENCE
+        while waiting := json.loads(self.server.command("search", "status", "--json"))["waiting"]:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{waiting} messages are still not indexed")
+            time.sleep(0.5)
 
     def prepare(self) -> None:
         """Make the server and its mailboxes."""

@@ -24,6 +24,7 @@ from worldmail.errors import StorageFull, TemporaryFailure
 from worldmail.mail.mime.given import in_lines
 from worldmail.store import files
 from worldmail.store.files import ContentFiles
+from worldmail.store.inflow import Inflow
 from worldmail.store.writer import BEHIND, PIECE, ContentWriter, here
 
 LIMIT = 1000
@@ -100,6 +101,18 @@ class TestContentWriter(TestCase):
         staged = await writer.finish()
         assert (staged.inline, staged.place, staged.size) == (b"x" * LIMIT, None, LIMIT)
         assert not self.directory.exists()
+
+    async def test_large_content_alone_is_counted_while_it_comes_in(self) -> None:
+        inflow = Inflow()
+        small, large = (ContentWriter(self.contents, LIMIT, enough, inflow=inflow) for _ in range(2))
+        small.write(b"x" * LIMIT)
+        await small.finish()
+        assert inflow.octets == 0
+        large.write(b"x" * PIECE)
+        assert inflow.octets == PIECE, "before it is finished"
+        large.write(b"yz")
+        await large.finish(prepend=b"Received: x\r\n")
+        assert inflow.octets == PIECE + 2
 
     async def test_beyond_the_limit_it_is_one_synced_file_with_mode_0600(self) -> None:
         synced: list[str] = []

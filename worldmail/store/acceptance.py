@@ -14,6 +14,7 @@ from worldmail.interfaces.store import Acceptance, Handover, IAcceptance, IConte
 from worldmail.store.accepting import AcceptancePart
 from worldmail.store.arrived import have_arrived
 from worldmail.store.ids import AcceptanceIds
+from worldmail.store.inflow import Inflow
 from worldmail.store.outgoing import OutgoingContent, outgoing_content
 from worldmail.store.space import Space
 from worldmail.store.staged import Leftovers
@@ -28,6 +29,7 @@ class Acceptances:
         inline_limit: octets up to which content is kept in the database.
         now: epoch seconds.
         elsewhere: where large content is digested.
+        inflow: told of large content on its way in.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class Acceptances:
         inline_limit: int,
         now: Callable[[], float],
         elsewhere: Elsewhere = here,
+        inflow: Inflow | None = None,
     ) -> None:
         self._database = database
         self._contents = contents
@@ -50,6 +53,7 @@ class Acceptances:
         self._inline_limit = inline_limit
         self._now = now
         self._elsewhere = elsewhere
+        self._inflow = inflow
         self._ids = AcceptanceIds(now)
 
     def new_id(self) -> str:
@@ -59,7 +63,7 @@ class Acceptances:
         self._space.check(size)
 
     def writer(self) -> IContentWriter:
-        return ContentWriter(self._contents, self._inline_limit, self._space.check, self._elsewhere)
+        return ContentWriter(self._contents, self._inline_limit, self._space.check, self._elsewhere, self._inflow)
 
     async def accept(self, acceptance: Acceptance) -> None:
         part = self.part(acceptance)

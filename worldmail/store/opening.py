@@ -19,6 +19,7 @@ from worldmail.store.acceptance import Acceptances
 from worldmail.store.arrived import Arrivals
 from worldmail.store.collector import Collector
 from worldmail.store.folders import Folders
+from worldmail.store.inflow import Inflow
 from worldmail.store.mailboxes import Mailboxes
 from worldmail.store.maildrop import FileLocks
 from worldmail.store.messages import Messages
@@ -125,11 +126,10 @@ def open_store(
         derived: None for what lies beside the database.
         changes: tells of new mail, which is summarised soon after; without, later.
     """
-    space, reserve = _room(settings, data_dir, database, clock, shared=locks is not None)
-    traces = Traces(database)
-    make_derived = _maker(settings, data_dir, database, contents, clock, reactor, space, locks is not None, derived)
-    grace, tell = int(settings.orphan_grace), _teller(make_derived)
-    collector = Collector(database=database, contents=contents, reserve=reserve, grace=grace, removed=tell)
+    traces, inflow, shared = Traces(database), Inflow(), locks is not None
+    space, reserve = _room(settings, data_dir, database, clock, shared=shared)
+    make_derived = _maker(settings, data_dir, database, contents, clock, reactor, space, inflow, shared, derived)
+    collector = _collector(settings, database, contents, reserve, make_derived)
     locks = locks or FileLocks(os.path.join(data_dir, "maildrops.lock"))
     messages = Messages(database=database, contents=contents, space=space, reserve=reserve, now=clock.now)
     folders = Folders(database=database, reserve=reserve, now=clock.now, sleep=clock.sleep, random=token_bytes)
@@ -142,6 +142,7 @@ def open_store(
             contents=contents,
             trace=traces,
             space=space,
+            inflow=inflow,
             inline_limit=settings.inline_limit,
             now=clock.now,
             elsewhere=elsewhere or Threads(reactor, "worldmail-digest", DIGESTING).run,
@@ -162,6 +163,7 @@ def _maker(
     clock: IClock,
     reactor: Any,
     space: Space,
+    inflow: Inflow,
     shared: bool,
     derived: Derived | None,
 ) -> Callable[[], Derived]:
@@ -173,14 +175,25 @@ def _maker(
             return derived
         from worldmail.store.derived import open_derived
 
-        return open_derived(settings, data_dir, database, contents, clock, reactor, space, shared=shared)
+        return open_derived(settings, data_dir, database, contents, clock, reactor, space, inflow=inflow, shared=shared)
 
     return make
 
 
-def _teller(make_derived: Callable[[], Derived]) -> Callable[[Sequence[int]], Awaitable[None]]:
-    """Tells what is derived of contents that were removed."""
-    return lambda content_ids: make_derived().removed(content_ids)
+def _collector(
+    settings: StoreOptions,
+    database: IDatabase,
+    contents: IContentStore,
+    reserve: Reserve,
+    make_derived: Callable[[], Derived],
+) -> Collector:
+    """Removes contents, and what is derived of them."""
+
+    def removed(content_ids: Sequence[int]) -> Awaitable[None]:
+        return make_derived().removed(content_ids)
+
+    grace = int(settings.orphan_grace)
+    return Collector(database=database, contents=contents, reserve=reserve, grace=grace, removed=removed)
 
 
 def _room(

@@ -21,6 +21,7 @@ from worldmail.errors import Refusal, TemporaryFailure
 from worldmail.interfaces.store import IContentStore, IContentWriter, IPlaceWriter, StagedContent
 from worldmail.mail.line_ends import has_other_line_ends
 from worldmail.mail.transfer_encoding import InLines, header_says_binary
+from worldmail.store.inflow import Inflow
 from worldmail.wire.ready import Ready
 
 _log = Logger()
@@ -50,6 +51,7 @@ class ContentWriter:
         inline_limit: octets that stay in memory, and later in the database.
         check_room: raises `StorageFull` if a message of that size is too large for the disk.
         elsewhere: where large content is digested.
+        inflow: told of large content.
     """
 
     def __init__(
@@ -58,8 +60,10 @@ class ContentWriter:
         inline_limit: int,
         check_room: Callable[[int], None],
         elsewhere: Elsewhere = here,
+        inflow: Inflow | None = None,
     ) -> None:
         self.size = 0
+        self._inflow = inflow or Inflow()
         self._elsewhere = elsewhere
         self._contents = contents
         self._inline_limit = inline_limit
@@ -126,6 +130,7 @@ class ContentWriter:
         return spill
 
     def _hand_over(self, spill: _Spill) -> None:
+        self._inflow.octets += self._buffered
         pieces, self._pieces, self._buffered = self._pieces, [], 0
         spill.write(*pieces)
 

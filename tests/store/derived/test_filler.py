@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
 
 from tests.store.derived.mail import Message, Replaced, add, memory_database, now
 from worldmail.store.derived import Derived, derived_here, filler
-from worldmail.store.derived.filler import LATE, QUIET
+from worldmail.store.derived.filler import LATE, QUIET, QUIET_OCTETS
 
 MESSAGE = Message([("Subject", "x")], "text\r\n").octets()
 
@@ -65,6 +66,63 @@ def test_it_breaks_off_when_much_mail_begins_to_come() -> None:
     site.derived.filler.shelf = Replaced(site.derived.shelf, index=index)
     assert site.look() == 15
     assert now(site.derived.search.behind()) == 100
+
+
+def test_while_much_large_content_comes_in_it_waits() -> None:
+    site = Site()
+    site.look()
+    for _ in range(10):
+        site.deliver(1)
+        site.derived.filler.inflow.octets += 2 * QUIET_OCTETS + 1
+        assert site.look() == 0
+    assert site.look() == 10
+
+
+def test_a_little_large_content_disturbs_nothing() -> None:
+    site = Site()
+    site.look()
+    for _ in range(10):
+        site.deliver(1)
+        site.derived.filler.inflow.octets += QUIET_OCTETS
+        assert site.look() == 1
+
+
+def pour_at(site: Site, number: int) -> None:
+    """Much large content begins to come in when that many contents were read."""
+    reader = site.derived.filler.reader
+
+    class Pouring:
+        count = 0
+
+        async def read(self, content_ids: Sequence[int]) -> AsyncIterator[Any]:
+            async for content in reader.read(content_ids):
+                self.count += 1
+                if self.count == number:
+                    site.derived.filler.inflow.octets += 100 * QUIET_OCTETS
+                yield content
+
+    site.derived.filler.reader = Pouring()  # type: ignore[assignment]  # what it has of one
+
+
+def test_it_breaks_off_between_two_contents_when_large_content_begins_to_pour_in() -> None:
+    site = Site()
+    site.look()
+    site.deliver(10)
+    pour_at(site, 4)
+    assert site.look() == 3
+    assert now(site.derived.search.behind()) == 7
+    assert site.look() == 0
+    assert site.look() == 7
+
+
+def test_what_has_waited_for_long_is_filled_though_large_content_pours_in() -> None:
+    site = Site()
+    site.look()
+    site.deliver(10)
+    site.derived.filler.inflow.octets += 1 << 40
+    site.time += LATE
+    pour_at(site, 4)
+    assert site.look() == 10
 
 
 def test_what_has_waited_for_long_is_filled_all_the_same() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import mmap
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
 from attrs import define
 from twisted.logger import Logger
@@ -42,7 +42,7 @@ class ContentReader:
     directory: str | None
     inline_limit: int
 
-    async def read(self, content_ids: Sequence[int]) -> AsyncIterator[tuple[int, Octets, bool]]:
+    async def read(self, content_ids: Sequence[int]) -> AsyncGenerator[tuple[int, Octets, bool], None]:
         """Each content that is there and can be read now, and whether its lines may end in other ways than CRLF.
 
         Good until the next one is asked for.

@@ -7,6 +7,7 @@ for long, or has become very much, is filled all the same, with long pauses.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import aclosing
 from functools import partial
 from typing import Any
 
@@ -19,11 +20,15 @@ from worldmail.store.derived.making import make_all
 from worldmail.store.derived.recent import RecentSummaries
 from worldmail.store.derived.shelf import Shelf
 from worldmail.store.derived.slices import Slices, labour
+from worldmail.store.inflow import Inflow
 
 BATCH = 16
 
 QUIET = 10.0
 """Contents a second that may arrive while it is quiet."""
+
+QUIET_OCTETS = 1 << 20
+"""Octets of large content a second, likewise: a few messages of 10 MB in half a minute."""
 
 TAIL = 50_000
 """More contents than this are not left waiting, quiet or not."""
@@ -37,6 +42,7 @@ _NEWEST = "SELECT coalesce(max(id), 0) FROM content"
 @define(kw_only=True)
 class Filler:
     """Args:
+    inflow: of large content.
     quiet, busy: how the work is sliced in either case.
     seconds: a clock that only grows.
     lag: seconds after which no content comes in with an id below those that were seen.
@@ -47,12 +53,13 @@ class Filler:
     reader: ContentReader
     shelf: Shelf
     recent: RecentSummaries
+    inflow: Inflow
     quiet: Slices
     busy: Slices
     seconds: Callable[[], float]
     room: Callable[[], bool]
     lag: float = 0.0
-    _looked: tuple[float, int] | None = field(default=None, init=False)
+    _looked: tuple[float, int, int] | None = field(default=None, init=False)
     _caught_up: float | None = field(default=None, init=False)
     _reached: list[tuple[float, int]] = field(factory=list, init=False)
 
@@ -83,9 +90,12 @@ class Filler:
             if not (is_quiet or late or whatever):
                 break
             waiting = await self.shelf.waiting(at, BATCH)
-            if waiting.content_ids and not await self._fill(waiting.content_ids, self.quiet if is_quiet else self.busy):
-                return filled
-            filled += len(waiting.content_ids)
+            slices = self.quiet if is_quiet else self.busy
+            if content_ids := waiting.content_ids:
+                number = await self._fill(content_ids, slices, breaks_off=not (late or whatever))
+                filled += number
+                if number < len(content_ids):
+                    return filled
             if waiting.reached <= at:
                 break
             at = waiting.reached
@@ -98,28 +108,44 @@ class Filler:
         now = self.seconds()
         before = self._looked
         if before is None:
-            self._looked = (now, newest)
+            self._looked = (now, newest, self.inflow.octets)
             return newest, True
-        since, known = before
+        since, known, _ = before
+        is_quiet = newest - known <= QUIET * max(now - since, 1.0) and not self._pours()
         if now - since >= 1.0:
-            self._looked = (now, newest)
-        return newest, newest - known <= QUIET * max(now - since, 1.0)
+            self._looked = (now, newest, self.inflow.octets)
+        return newest, is_quiet
 
-    async def _fill(self, content_ids: list[int], slices: Slices) -> bool:
+    def _pours(self) -> bool:
+        """Whether much large content came since the last look."""
+        if self._looked is None:
+            return False
+        since, _, octets = self._looked
+        return self.inflow.octets - octets > QUIET_OCTETS * max(self.seconds() - since, 1.0)
+
+    async def _fill(self, content_ids: list[int], slices: Slices, *, breaks_off: bool) -> int:
+        """How many of them were filled; those that cannot be read count as filled, if all were tried."""
         summaries: dict[int, Summary] = {}
         entries: dict[int, Any] = {}
         known = await self.shelf.summarised(content_ids)
         turn = slices.begin()
-        async for content_id, octets, any_lines in self.reader.read(content_ids):
-            summarised = content_id in known
-            make = partial(make_all, octets, self.shelf.entry, any_lines=any_lines, summarised=summarised)
-            summary, entries[content_id] = await turn.work(labour(octets), make)
-            if summary is not None:
-                summaries[content_id] = summary
+        whole = True
+        async with aclosing(self.reader.read(content_ids)) as contents:
+            async for content_id, octets, any_lines in contents:
+                if breaks_off and self._pours():
+                    whole = False
+                    break
+                summarised = content_id in known
+                make = partial(make_all, octets, self.shelf.entry, any_lines=any_lines, summarised=summarised)
+                summary, entries[content_id] = await turn.work(labour(octets), make)
+                if summary is not None:
+                    summaries[content_id] = summary
         self.recent.add(summaries)
         if summaries and not await self.shelf.keep(summaries):
-            return False
-        return not entries or await self.shelf.index(entries)
+            return 0
+        if entries and not await self.shelf.index(entries):
+            return 0
+        return len(content_ids) if whole else len(entries)
 
     async def _settle(self, reached: int) -> None:
         """What lies below is looked at no more, once nothing can come in there."""

@@ -25,6 +25,7 @@ from worldmail.store.derived.search import SearchIndex
 from worldmail.store.derived.shelf import Shelf
 from worldmail.store.derived.slices import Elsewhere, Pause, Slices, at_once
 from worldmail.store.derived.summaries import Summaries
+from worldmail.store.inflow import Inflow
 from worldmail.store.space import Space
 from worldmail.wire.ready import Ready
 
@@ -115,11 +116,13 @@ def open_derived(
     reactor: Any,
     space: Space,
     *,
+    inflow: Inflow | None = None,
     shared: bool = False,
 ) -> Derived:
     """What is derived of the store's contents. Touches nothing before it is used.
 
     Args:
+        inflow: of large content; None if nobody counts it.
         shared: True on PostgreSQL, where it is kept in the database, for all nodes.
     """
     reader = ContentReader(database=database, contents=contents, directory=data_dir, inline_limit=settings.inline_limit)
@@ -131,7 +134,15 @@ def open_derived(
 
         postgres = PostgresShelf(database=database, now=clock.now)
         return derived_on(
-            postgres, reader, cache, seconds, pause, elsewhere=large.run, lag=LATE_IDS, stops=[large.stop]
+            postgres,
+            reader,
+            cache,
+            seconds,
+            pause,
+            inflow=inflow,
+            elsewhere=large.run,
+            lag=LATE_IDS,
+            stops=[large.stop],
         )
     writing, searching = Threads(reactor, "worldmail-derived", 1), Threads(reactor, "worldmail-search", SEARCHES)
 
@@ -142,7 +153,7 @@ def open_derived(
     connections = Connections(file=file, seconds=seconds, room=room)
     shelf = EmbeddedShelf(database=database, connections=connections, writing=writing.run, searching=searching.run)
     stops = [large.stop, searching.stop, writing.stop]
-    return derived_on(shelf, reader, cache, seconds, pause, elsewhere=large.run, room=room, stops=stops)
+    return derived_on(shelf, reader, cache, seconds, pause, inflow=inflow, elsewhere=large.run, room=room, stops=stops)
 
 
 def derived_here(database: IDatabase, contents: IContentStore, *, cache: int = 1 << 20) -> Derived:
@@ -160,6 +171,7 @@ def derived_on(
     seconds: Callable[[], float],
     pause: Pause,
     *,
+    inflow: Inflow | None = None,
     elsewhere: Elsewhere = at_once,
     room: Callable[[], bool] = lambda: True,
     lag: float = 0.0,
@@ -178,6 +190,7 @@ def derived_on(
         reader=reader,
         shelf=shelf,
         recent=recent,
+        inflow=inflow or Inflow(),
         quiet=slices(QUIET, QUIET_APART),
         busy=slices(BUSY, BUSY_APART),
         seconds=seconds,
