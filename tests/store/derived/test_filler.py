@@ -115,6 +115,14 @@ def test_it_breaks_off_between_two_contents_when_large_content_begins_to_pour_in
     assert site.look() == 7
 
 
+def test_catching_up_does_not_break_off() -> None:
+    site = Site()
+    site.look()
+    site.deliver(10)
+    pour_at(site, 4)
+    assert now(site.derived.filler.catch_up()) == 10
+
+
 def test_what_has_waited_for_long_is_filled_though_large_content_pours_in() -> None:
     site = Site()
     site.look()

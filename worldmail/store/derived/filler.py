@@ -27,8 +27,8 @@ BATCH = 16
 QUIET = 10.0
 """Contents a second that may arrive while it is quiet."""
 
-QUIET_OCTETS = 1 << 20
-"""Octets of large content a second, likewise: a few messages of 10 MB in half a minute."""
+QUIET_OCTETS = 4 << 20
+"""Octets of large content a second, likewise: indexing keeps up with these beside all else."""
 
 TAIL = 50_000
 """More contents than this are not left waiting, quiet or not."""
