@@ -17,6 +17,7 @@ from worldmail.database.sqlite import SqliteDatabase
 from worldmail.store.derived import Derived, derived_here, open_derived
 from worldmail.store.derived.postgres import LEASE, PostgresShelf
 from worldmail.store.files import ContentFiles
+from worldmail.store.inflow import Inflow
 from worldmail.store.space import Space
 from worldmail.testing.contracts import derived as contract
 from worldmail.transport.clock import ReactorClock
@@ -54,7 +55,8 @@ class OnDisk:
         clock = ReactorClock(reactor=reactor)
         settings = StoreSettings(minimum_free=0)
         parts = (settings, self.directory, self.database, self.contents, clock, reactor, space)
-        self.opened.append(open_derived(*parts, shared=self.shared))
+        self.inflow = Inflow()
+        self.opened.append(open_derived(*parts, inflow=self.inflow, shared=self.shared))
         return self.opened[-1]
 
     def tearDown(self) -> Deferred[None]:
@@ -64,6 +66,9 @@ class OnDisk:
         for derived in self.opened:
             await derived.stop()
         await self.database.stop()
+
+    async def test_its_filler_sees_large_mail_come_in(self) -> None:
+        assert self.derived.filler.inflow is self.inflow
 
 
 class TestInAFile(OnDisk, contract.DerivedContract):

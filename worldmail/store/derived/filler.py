@@ -1,6 +1,6 @@
 """Filling what is derived behind delivery: summaries and the index.
 
-Mail is not held up for it. Little is done at a time, with pauses, and only while few messages arrive; what has waited
+Mail is not held up for it. Little is done at a time, with pauses, and only while little mail arrives; what has waited
 for long, or has become very much, is filled all the same, with long pauses.
 """
 
@@ -42,7 +42,7 @@ _NEWEST = "SELECT coalesce(max(id), 0) FROM content"
 @define(kw_only=True)
 class Filler:
     """Args:
-    inflow: of large content.
+    inflow: of large content into this process.
     quiet, busy: how the work is sliced in either case.
     seconds: a clock that only grows.
     lag: seconds after which no content comes in with an id below those that were seen.
@@ -103,7 +103,7 @@ class Filler:
         return filled
 
     async def _look(self) -> tuple[int, bool]:
-        """The newest content, and whether few came since the last look."""
+        """The newest content, and whether little came since the last look."""
         (newest,) = await self.database.read(_newest)
         now = self.seconds()
         before = self._looked
@@ -128,12 +128,11 @@ class Filler:
         summaries: dict[int, Summary] = {}
         entries: dict[int, Any] = {}
         known = await self.shelf.summarised(content_ids)
-        turn = slices.begin()
-        whole = True
+        turn, filled = slices.begin(), len(content_ids)
         async with aclosing(self.reader.read(content_ids)) as contents:
             async for content_id, octets, any_lines in contents:
                 if breaks_off and self._pours():
-                    whole = False
+                    filled = len(entries)
                     break
                 summarised = content_id in known
                 make = partial(make_all, octets, self.shelf.entry, any_lines=any_lines, summarised=summarised)
@@ -145,7 +144,7 @@ class Filler:
             return 0
         if entries and not await self.shelf.index(entries):
             return 0
-        return len(content_ids) if whole else len(entries)
+        return filled
 
     async def _settle(self, reached: int) -> None:
         """What lies below is looked at no more, once nothing can come in there."""
