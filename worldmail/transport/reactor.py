@@ -2,7 +2,8 @@
 
 Twisted names the connection in a log context around each read and write, for a log that we do not have (our records
 carry the session); and it asks the system for as many events at once as there are connections, for which memory is
-taken each time. What connections write is sent at the end of a round (see `held`).
+taken each time. What connections write is sent at the end of a round (see `held`); a lone peer that answers at once is
+waited for awake (see `in_step`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from twisted.internet import epollreactor, main
 from twisted.logger import Logger
 
 from worldmail.transport.held import Held
+from worldmail.transport.in_step import InStep
 
 _log = Logger()
 
@@ -34,6 +36,7 @@ class LeanReactor(_EPOLL_REACTOR):  # type: ignore[misc]  # Twisted's is untyped
 
     def __init__(self) -> None:
         self.held = Held()
+        self._in_step = InStep()
         super().__init__()
 
     def doPoll(self, timeout: float | None) -> None:
@@ -41,7 +44,7 @@ class LeanReactor(_EPOLL_REACTOR):  # type: ignore[misc]  # Twisted's is untyped
         self.held.send()
         selectables, act = self._selectables, self._doReadOrWrite
         most = min(max(len(selectables), 1), EVENTS_AT_ONCE)
-        for descriptor, event in self._poller.poll(-1 if timeout is None else timeout, most):
+        for descriptor, event in self._in_step.wait(self._poller.poll, -1 if timeout is None else timeout, most):
             selectable = selectables.get(descriptor)
             if selectable is None:  # one that came before has closed it
                 continue
