@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable
 from time import monotonic
 
-AWAKE_SECONDS = 60e-6
+AWAKE_SECONDS = 100e-6
 """How long an event is waited for awake."""
 
 SOON_SECONDS = 200e-6
