@@ -37,7 +37,7 @@ class InStep:
         self._steps = 0
 
     def wait(self, poll: Callable[[float, int], Events], timeout: float, most: int) -> Events:
-        """What `poll` gives; if `timeout` is not negative, after so many seconds (and `AWAKE_SECONDS`) at the latest."""
+        """What `poll` gives; after `timeout` seconds (and `AWAKE_SECONDS`) at the latest, unless that is negative."""
         if not (timeout and self._several):
             return poll(timeout, most)
         began = monotonic()
