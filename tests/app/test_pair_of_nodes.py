@@ -116,10 +116,10 @@ def test_one_server_of_the_site_tells_whom_it_has_and_each_of_the_relay_knows(re
     command = Commands(site.b.config)
     command.ok("user", "add", "bob@shop.test", "--password-stdin", stdin=PASSWORD + "\n")
     until(lambda: code_for(relay.a, "bob@shop.test") == 250)
-    until(lambda: code_for(relay.b, "bob@shop.test") == 250, within=1.0)
+    until(lambda: code_for(relay.b, "bob@shop.test") == 250, within=5.0)
     command.ok("user", "remove", "bob@shop.test")
     until(lambda: code_for(relay.b, "bob@shop.test") == 550)
-    until(lambda: code_for(relay.a, "bob@shop.test") == 550, within=1.0)
+    until(lambda: code_for(relay.a, "bob@shop.test") == 550, within=5.0)
     telling = [any(record["event"] == "pair.told" for record in records(node)) for node in site]
     assert sorted(telling) == [False, True]
 

@@ -51,7 +51,7 @@ def test_timers_run_in_their_order_and_threads_wake_it_up() -> None:
         tell("second")
         threading.Thread(target=from_a_thread).start()  # and no timer is left to wait for
 
-    reactor.callLater(0.02, second)
+    reactor.callLater(0.3, second)
     reactor.callLater(0.01, tell, "first")
     reactor.run(installSignalHandlers=False)
     assert told == ["first", "second", "thread"]

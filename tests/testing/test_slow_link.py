@@ -179,9 +179,9 @@ def test_it_is_cut_at_an_octet(giving: Server) -> None:
 
 def test_it_is_cut_at_a_moment_if_that_is_not_forgotten(echoing: Server) -> None:
     with SlowLink(target=echoing.port) as link, connect(link) as connection:
-        link.cut_in(1.0)
+        link.cut_in(2.0)
         link.no_cut()
-        connection.settimeout(1.3)
+        connection.settimeout(2.3)
         with pytest.raises(TimeoutError):
             connection.recv(1)
         link.cut_in(0.01)

@@ -42,7 +42,7 @@ class Machine:
             self.looked += 1
             self.now += 1e-6
         if self.coming and self.coming[0][0] <= self.now:
-            return self.coming.pop(0)[1]
+            return self.coming.pop(0)[1][:most]
         return []
 
 
@@ -109,12 +109,64 @@ def test_with_one_core_nobody_is_waited_for_awake(machine: Machine) -> None:
     assert (machine.slept, machine.looked) == (STEPS + 1, 0)
 
 
+def test_events_in_step_are_events_in_a_row(machine: Machine) -> None:
+    waiting = InStep(2)
+    for number in range(4 * STEPS):
+        machine.comes(SOON_SECONDS * (2 if number % STEPS == STEPS - 1 else 0.5), ONE)
+        assert waiting.wait(machine.poll, -1, 256) == ONE
+    assert machine.looked == 0
+
+
 def test_a_time_limit_is_kept(machine: Machine) -> None:
     waiting = get_in_step(machine)
     before = machine.now
     assert waiting.wait(machine.poll, 0.5, 256) == []
     assert 0.5 <= machine.now - before < 0.5 + 2 * AWAKE_SECONDS
-    assert (waiting.wait(machine.poll, 0, 256), machine.slept) == ([], STEPS + 1)
+
+
+def test_a_look_in_passing_is_one_look(machine: Machine) -> None:
+    waiting = get_in_step(machine)
+    machine.comes(AWAKE_SECONDS / 2, ONE)
+    assert waiting.wait(machine.poll, 0, 256) == []
+    assert (machine.slept, machine.looked) == (STEPS, 1)
+    assert waiting.wait(machine.poll, -1, 256) == ONE
+    assert machine.slept == STEPS
+
+
+def test_as_many_events_are_taken_as_are_asked_for(machine: Machine) -> None:
+    waiting = get_in_step(machine)
+    machine.comes(AWAKE_SECONDS / 2, TWO)
+    assert waiting.wait(machine.poll, -1, 2) == TWO
+    waiting = InStep(2)
+    machine.comes(AWAKE_SECONDS / 2, TWO)
+    assert waiting.wait(machine.poll, -1, 1) == ONE
+
+
+@pytest.mark.parametrize(("cores", "awake"), [({0}, False), ({0, 5}, True)])
+def test_the_cores_are_those_that_this_process_may_use(machine: Machine, cores: set[int], awake: bool) -> None:
+    with patch("os.sched_getaffinity", lambda pid: cores):
+        waiting = InStep()
+    for _ in range(2 * STEPS):
+        machine.comes(AWAKE_SECONDS / 2, ONE)
+        waiting.wait(machine.poll, -1, 256)
+    assert (machine.looked > 0) is awake
+
+
+def test_how_long_that_is(machine: Machine) -> None:
+    """A peer on the same machine is waited for awake, one that takes a millisecond is not; nor is one long missed."""
+    waiting, at_once = InStep(2), 50e-6
+    for _ in range(20):
+        machine.comes(at_once, ONE)
+        waiting.wait(machine.poll, -1, 256)
+    assert 2 <= machine.slept < 20
+    before = machine.looked
+    waiting.wait(machine.poll, 5.0, 256)
+    assert (machine.looked - before) * 1e-6 < 300e-6
+    waiting, machine.looked = InStep(2), 0
+    for _ in range(200):
+        machine.comes(1e-3, ONE)
+        waiting.wait(machine.poll, -1, 256)
+    assert machine.looked == 0
 
 
 def test_with_a_real_epoll() -> None:

@@ -71,6 +71,48 @@ reactor.doIteration(0)
 assert seen == readers, len(seen)
 """
 
+IN_STEP = """
+import os, socket, threading
+os.sched_getaffinity = lambda pid: {0, 1}
+from worldmail.transport.reactor import install_reactor
+install_reactor()
+from twisted.internet import reactor
+from twisted.internet.abstract import FileDescriptor
+from worldmail.transport import in_step
+in_step.SOON_SECONDS = 60.0  # however busy the machine is
+
+class Watched:
+    def __init__(self, poller):
+        self.poller = poller
+    def __getattr__(self, name):
+        return getattr(self.poller, name)
+    def poll(self, timeout, most):
+        timeouts.append(timeout)
+        return self.poller.poll(timeout, most)
+
+class Echo(FileDescriptor):
+    def __init__(self, connection):
+        super().__init__(reactor)
+        self.fileno = connection.fileno
+        self.startReading()
+    def doRead(self):
+        ours.send(ours.recv(100))
+
+def client():
+    for _ in range(200):
+        theirs.send(b"x")
+        theirs.recv(1)
+    reactor.callFromThread(reactor.stop)
+
+timeouts = []
+reactor._poller = Watched(reactor._poller)
+ours, theirs = socket.socketpair()
+echo = Echo(ours)
+threading.Thread(target=client).start()
+reactor.run()
+assert timeouts.count(0) > 10, timeouts.count(0)
+"""
+
 ANOTHER = """
 from twisted.internet import selectreactor
 selectreactor.install()
@@ -93,6 +135,10 @@ def test_every_descriptor_is_served_and_a_fault_costs_one_alone() -> None:
 
 def test_a_fault_of_who_is_told_of_the_end_costs_one_alone() -> None:
     run(FAULTS_AT_THE_END)
+
+
+def test_what_comes_at_once_event_after_event_is_waited_for_awake() -> None:
+    run(IN_STEP)
 
 
 def test_a_reactor_that_is_there_stays() -> None:

@@ -1,8 +1,8 @@
 """Waiting for events: awake where the next one comes at once.
 
 A core with nothing to do falls asleep, and takes longer to wake (a virtual machine's 30 to 60 µs) than a program
-on the same machine takes to answer. Where one such peer is in step with us, event after event alone and each at once,
-the next is looked for without sleeping. Whoever is further away, or comes with others, is slept for as ever.
+on the same machine takes to answer. Where events come one at a time and each at once, as from a peer in step with us,
+the next is looked for without sleeping. One that takes longer, or comes with others, is slept for as ever.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 Twisted names the connection in a log context around each read and write, for a log that we do not have (our records
 carry the session); and it asks the system for as many events at once as there are connections, for which memory is
-taken each time. What connections write is sent at the end of a round (see `held`); a lone peer that answers at once is
-waited for awake (see `in_step`).
+taken each time. What connections write is sent at the end of a round (see `held`); what comes at
+once, event after event, is waited for awake (see `in_step`).
 """
 
 from __future__ import annotations
