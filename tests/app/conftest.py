@@ -20,9 +20,6 @@ POP3 = 110
 WITHIN = 90.0
 """Seconds in which everything happens, also on a machine that does much else."""
 
-QUIET = 0.25
-"""Seconds in which a log does not grow that has no more to tell: it is written every tenth of a second."""
-
 
 @pytest.fixture
 def place() -> Iterator[Path]:
@@ -43,14 +40,13 @@ def server(template: ServerProcess, place: Path) -> Iterator[ServerProcess]:
 
 
 def records(server: ServerProcess) -> list[dict[str, Any]]:
-    """What the server wrote so far. Its log follows what it tells of by a tenth of a second, for which this waits."""
+    """What the server wrote so far. Its log follows what it tells of by a moment, for which this waits."""
     text = _log(server)
-    began = quiet = time.monotonic()
-    while server.running() and (now := time.monotonic()) - quiet < QUIET and now - began < 1.0:
+    for _ in range(20 if server.running() else 0):
         time.sleep(0.03)
         before, text = text, _log(server)
-        if text != before:
-            quiet = now
+        if text == before:
+            break
     whole = text.rpartition("\n")[0]
     return [json.loads(line) for line in whole.splitlines() if line.startswith("{")]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.app.conftest import records, until
+from tests.app.conftest import records, until, wait_for
 from tests.cli.conftest import Commands
 from worldmail.testing.process import ServerProcess
 
@@ -89,6 +89,7 @@ def test_mail_is_fetched_by_hand_with_its_envelope(relay: ServerProcess, site: S
     assert "Nothing waits: 453" in command.ok("agent", "run", "relay").out
     [shown] = command.ok("agent", "list", "--json").json
     assert (shown["state"], shown["messages"], shown["why"], shown["failures"]) == ("well", 0, "asked", 0)
+    wait_for(site, "agent", 2)
     runs = [record for record in records(site) if record["event"] == "agent"]
     assert [(run["ok"], run["messages"]) for run in runs] == [(True, 3), (True, 0)]
 

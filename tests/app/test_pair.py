@@ -69,6 +69,7 @@ def test_mail_is_in_the_mailbox_of_the_site_a_moment_after_the_relay_took_it(
     for number in range(2, 8):
         send(relay, ANN, subject=f"number {number}")
         until(lambda number=number: came(site) == number)
+    until(lambda: came(relay, "accepted") == came(site))
     print(f"from the end of the data at the relay to the mailbox: {delays(relay, site)} ms")
     assert not [record for record in records(relay) if record["event"] == "turn"], "all of it is one turn"
     story = Commands(site.config).ok("trace", ANN).out

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.app.conftest import records, until
+from tests.app.conftest import records, until, wait_for
 from tests.app.test_pairs import ALICE, CARL, PASSWORD, SMTP, SUBMISSIONS, UNVERIFIED, delivered, invite, joined, site
 from tests.cli.conftest import Commands
 from worldmail.testing.authority import Authority
@@ -79,7 +79,8 @@ def test_a_relay_that_renews_its_certificate_with_another_key_stays_the_relay(
     [told] = command.ok("join", "--list", "--json").json
     assert (told["key"], told["renews"]) == ("renewed", True) and told["renewed"]
     assert "renewed 20" in command.ok("join", "--list").out
-    [record] = [record for record in records(site) if record["event"] == "key.renewed"]
+    record = wait_for(site, "key.renewed")
+    assert len([one for one in records(site) if one["event"] == "key.renewed"]) == 1
     assert record["pin"] == pin and record["of"] == "pair relay, agent relay, route relay"
     story = command.ok("trace", ALICE).out
     assert "127.0.0.1 accepted it from" in story, "who hands it over is the relay, with all that it tells"
